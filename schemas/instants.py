@@ -1,0 +1,62 @@
+"""Instants: integers of milliseconds since 1970-01-01T00:00:00Z, written as RFC 3339.
+
+Records carry instants as text, all code carries them as `int`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+DAY_MS = 86_400_000
+MIN_INSTANT_MS = 0
+"""1970-01-01T00:00:00Z."""
+MAX_INSTANT_MS = 7_258_118_400_000 - 1
+"""The last millisecond of the year 2199."""
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))", re.ASCII
+)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+@lru_cache(maxsize=4096)
+def _day_ms(text: str) -> int:
+    return (date.fromisoformat(text).toordinal() - _EPOCH_DAY) * DAY_MS
+
+
+def parse_instant(text: str) -> int:
+    """Milliseconds since the epoch of an RFC 3339 time with seconds and a zone.
+
+    Fractions of a millisecond are cut off, not rounded. Raises `ValueError` with what was expected when
+    `text` is not such a time, or lies outside the years 1970 to 2199 (UTC).
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("expected an RFC 3339 time with seconds and a zone, like 2026-11-21T10:00:00.123Z")
+    day, hour_text, minute_text, second_text, fraction, sign, zone_hour, zone_minute = match.groups()
+    hour, minute, second = int(hour_text), int(minute_text), int(second_text)
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError("expected a time of day between 00:00:00 and 23:59:59")
+    try:
+        instant = _day_ms(day) + hour * 3_600_000 + minute * 60_000 + second * 1000
+    except ValueError:
+        raise ValueError(f"expected a date that exists, not {day}") from None
+    if fraction:
+        instant += int(fraction[:3].ljust(3, "0"))
+    if sign:
+        if int(zone_hour) > 23 or int(zone_minute) > 59:
+            raise ValueError("expected a zone between -23:59 and +23:59")
+        offset = int(zone_hour) * 3_600_000 + int(zone_minute) * 60_000
+        instant += offset if sign == "-" else -offset
+    if not MIN_INSTANT_MS <= instant <= MAX_INSTANT_MS:
+        raise ValueError("expected a time from 1970 to 2199")
+    return instant
+
+
+def format_instant(instant_ms: int) -> str:
+    """RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`."""
+    seconds, millis = divmod(instant_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

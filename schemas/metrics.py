@@ -1,0 +1,156 @@
+"""Every metric that Segue exports, once: name, kind, labels, meaning.
+
+Dashboards and alerts are tested against this list, and processes build their meters from it, so a name
+that stands here exists and a name that does not stand here is nowhere. Units are base units (`_seconds`,
+`_bytes`), counters end in `_total`. No label ever carries a contact, an address or an event id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+MeterT = TypeVar("MeterT", bound=MetricWrapperBase)
+Role = Literal["collector", "worker", "consumer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `values` lists the label sets known beforehand: their series start at 0."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    roles: tuple[Role, ...]
+    labels: tuple[str, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
+    buckets: tuple[float, ...] = LATENCY_BUCKETS
+
+
+DEAD_LETTER_REASONS = (
+    "undecodable",
+    "too_deep",
+    "unknown_type",
+    "invalid",
+    "foreign_key",
+    "foreign_partition",
+    "invalid_definitions",
+    "definitions_change_unsupported",
+)
+RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
+OUTCOMES = ("applied", "duplicate", "erased")
+
+METRICS: tuple[Metric, ...] = (
+    # --- collector: what came in over HTTP -------------------------------------------------------------
+    Metric("segue_collector_requests_total", "counter", "HTTP requests answered, by route and status.",
+           ("collector",), ("route", "status")),
+    Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
+           ("collector",), ("route",)),
+    Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
+           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
+    Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
+           ("collector",), ("reason",),
+           (("unauthorized",), ("too_large",), ("invalid",), ("queue_full",), ("kafka_away",), ("bad_signature",))),
+    Metric("segue_collector_queue_records", "gauge", "Records taken in that the broker has not acknowledged yet.",
+           ("collector",)),
+    # --- worker: what the log became -------------------------------------------------------------------
+    Metric("segue_records_total", "counter", "Records folded into state, by type.",
+           ("worker",), ("type",), tuple((name,) for name in RECORD_TYPES)),
+    Metric("segue_record_outcomes_total", "counter",
+           "What became of contacts' records: applied, duplicate, or erased (at or before an erasure).",
+           ("worker",), ("outcome",), tuple((name,) for name in OUTCOMES)),
+    Metric("segue_records_late_total", "counter", "Records whose event time lay before the clock.", ("worker",)),
+    Metric("segue_records_future_total", "counter", "Records from the future, clamped to the clock.", ("worker",)),
+    Metric("segue_dead_letters_total", "counter", "Records sent to the dead-letter topic, by reason.",
+           ("worker",), ("reason",), tuple((name,) for name in DEAD_LETTER_REASONS)),
+    Metric("segue_transitions_total", "counter", "Transitions committed, by segment, type and kind of cause.",
+           ("worker",), ("segment", "type", "cause")),
+    Metric("segue_timer_steps_total", "counter", "Timers fired.", ("worker",)),
+    Metric("segue_timer_lateness_seconds", "histogram", "Clock at which a timer fired minus its due instant.",
+           ("worker",)),
+    Metric("segue_commit_seconds", "histogram", "Duration of one atomic commit in Redis.", ("worker",)),
+    Metric("segue_commit_records", "histogram", "Records in one commit.", ("worker",),
+           buckets=(0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)),
+    Metric("segue_end_to_end_seconds", "histogram",
+           "Kafka timestamp of a record to the broker's ack of the transition that it caused.", ("worker",)),
+    Metric("segue_lag_records", "gauge", "Records in the log that are not folded yet, by partition.",
+           ("worker",), ("partition",)),
+    Metric("segue_clock_timestamp_seconds", "gauge", "Clock of a partition.", ("worker",), ("partition",)),
+    Metric("segue_outbox_entries", "gauge", "Transitions committed that the broker has not acknowledged yet.",
+           ("worker",), ("partition",)),
+    Metric("segue_segment_members", "gauge", "Members of a segment, in the partitions owned by this worker.",
+           ("worker",), ("segment",)),
+    Metric("segue_partitions_owned", "gauge", "Partitions loaded and served by this worker.", ("worker",)),
+    Metric("segue_ticks_total", "counter", "Ticks appended because a timer was due.", ("worker",)),
+    Metric("segue_fence_losses_total", "counter", "Times that another owner had taken a partition.", ("worker",)),
+    Metric("segue_resynchronisations_total", "counter",
+           "Times that Redis was not where the worker left it and the state was read again.", ("worker",)),
+    Metric("segue_replays_total", "counter",
+           "Times that Redis lay behind the group's offset, so that it had been rolled back.", ("worker",)),
+    Metric("segue_batches_dropped_total", "counter", "Batches dropped because their partition was not loaded.",
+           ("worker",)),
+    Metric("segue_watchdog_stops_total", "counter", "Times that the watchdog ended a stalled process.", ("worker",)),
+    # --- consumers: what became of transitions ---------------------------------------------------------
+    Metric("segue_consumer_transitions_total", "counter",
+           "Transitions past the sequence gate, by what the sink did with them.",
+           ("consumer",), ("outcome",),
+           (("delivered",), ("dead_lettered",), ("skipped_seen",))),
+    Metric("segue_consumer_gaps_total", "counter", "Gaps in a partition's sequence: the partition stopped.",
+           ("consumer",)),
+    Metric("segue_webhook_attempts_total", "counter", "Delivery attempts, by class of the answer.",
+           ("consumer",), ("answer",),
+           (("2xx",), ("3xx",), ("4xx",), ("410",), ("429",), ("5xx",), ("timeout",), ("connection",), ("refused",))),
+    Metric("segue_webhook_delivery_seconds", "histogram", "Detection of a transition to its acknowledged delivery.",
+           ("consumer",)),
+    Metric("segue_consumer_lag_records", "gauge", "Transitions not consumed yet, by partition.",
+           ("consumer",), ("partition",)),
+    Metric("segue_webhook_paused", "gauge", "1 while the endpoint is paused after failures.", ("consumer",)),
+    Metric("segue_webhook_dead_letters", "gauge", "Deliveries waiting in the dead-letter list.", ("consumer",)),
+)  # fmt: skip
+
+
+class Meters:
+    """The meters of one process: `meters.counter("segue_ticks_total").inc()`."""
+
+    def __init__(self, role: Role, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._meters: dict[str, MetricWrapperBase] = {}
+        for metric in METRICS:
+            if role in metric.roles:
+                self._meters[metric.name] = _build(metric, self.registry)
+
+    def counter(self, name: str, *labels: str) -> Counter:
+        """A counter of the list; `KeyError` for a name that is not in it."""
+        return self._child(name, Counter, labels)
+
+    def gauge(self, name: str, *labels: str) -> Gauge:
+        """A gauge of the list."""
+        return self._child(name, Gauge, labels)
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """A histogram of the list."""
+        return self._child(name, Histogram, labels)
+
+    def _child(self, name: str, kind: type[MeterT], labels: tuple[str, ...]) -> MeterT:
+        meter = self._meters[name]
+        child = meter.labels(*labels) if labels else meter
+        assert isinstance(child, kind), f"{name} is no {kind.__name__}"
+        return child
+
+
+def _build(metric: Metric, registry: CollectorRegistry) -> MetricWrapperBase:
+    meter: MetricWrapperBase
+    if metric.kind == "counter":
+        meter = Counter(metric.name, metric.help, metric.labels, registry=registry)
+    elif metric.kind == "gauge":
+        meter = Gauge(metric.name, metric.help, metric.labels, registry=registry)
+    else:
+        meter = Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+    for values in metric.values:
+        meter.labels(*values)
+    return meter

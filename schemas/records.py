@@ -1,0 +1,226 @@
+"""Records of the `tracking` topic, as models, and their decoding from bytes.
+
+`decode_record` is the one way from bytes to a record: the worker, the collector, `segue load` and the
+simulator all pass through it, so a line that one of them takes, all of them take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from schemas.instants import format_instant, parse_instant
+
+MAX_DEPTH = 64
+"""Objects and lists nested deeper than this make a record invalid, everywhere alike."""
+
+
+class InvalidRecordError(ValueError):
+    """The bytes are no valid record. `reason` is a label of few values; the text says what was expected."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+Reason: TypeAlias = Literal["undecodable", "too_deep", "unknown_type", "invalid"]
+
+
+def _instant(value: object) -> int:
+    if isinstance(value, str):
+        return parse_instant(value)
+    raise ValueError("expected an RFC 3339 time as a string")
+
+
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-21T10:00:00.123Z"]}),
+]
+"""Text in RFC 3339 outside, milliseconds since the epoch inside."""
+
+EVENT_NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
+ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class _Record(BaseModel):
+    # Strict: "true" is not true, 1 is not "1". Unknown fields are ignored, so that producers may add some.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    received_at: Instant | None = Field(default=None, description="When the collector took the record in.")
+    backfill: bool = Field(default=False, description="An import of history: its step has cause `backfill`.")
+
+
+class _ContactRecord(_Record):
+    event_id: EventId = Field(description="Identity of the record; a second one with it changes nothing.")
+    contact_id: ContactId = Field(description="Whom it is about; also the Kafka key.")
+    occurred_at: Instant = Field(description="When it happened, RFC 3339 with a zone and seconds.")
+
+
+class Machine(BaseModel):
+    """Why an event looks as if a machine had caused it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    suspected: bool
+    reasons: list[str] = Field(default_factory=list)
+
+
+class Track(_ContactRecord):
+    """Something a contact did."""
+
+    type: Literal["track"]
+    event: EventName
+    properties: JsonObject = Field(default_factory=dict)
+    context: JsonObject = Field(default_factory=dict)
+    source: str | None = None
+    machine: Machine | None = None
+
+
+class Identify(_ContactRecord):
+    """Traits of a contact were set; `null` removes a trait."""
+
+    type: Literal["identify"]
+    traits: JsonObject
+
+
+class Consent(_ContactRecord):
+    """A consent decision for one purpose."""
+
+    type: Literal["consent"]
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    granted: bool
+    document: str = Field(description="What the contact was shown: a form's version or a hash of its words.")
+    method: str = Field(description="How the decision was made, e.g. `web_form`.")
+
+
+class Erase(_ContactRecord):
+    """Forget this contact."""
+
+    type: Literal["erase"]
+
+
+class ListMembership(_ContactRecord):
+    """The contact was put on a static list or taken off."""
+
+    type: Literal["list"]
+    list: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    member: bool
+
+
+class Tick(_Record):
+    """Time passed in this partition and nothing else happened."""
+
+    type: Literal["tick"]
+
+
+class DefinitionsRecord(_Record):
+    """These definitions hold from here on in this partition."""
+
+    type: Literal["definitions"]
+    definitions: str = Field(description="The canonical JSON text of the definition file.")
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="SHA-256 of it.")
+    number: Annotated[int, Field(ge=1)] = Field(description="Counts 1, 2, 3 with every change.")
+    author: str = ""
+    message: str = ""
+    silent: bool = False
+    accept_short_history: bool = False
+    semantics: str = Field(description="Version of the semantics that the text was written for.")
+    tzdata: str = Field(description="Version of the time zone database.")
+
+
+ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
+Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
+
+RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="type")])
+RECORD_TYPES: dict[str, type[BaseModel]] = {
+    "track": Track,
+    "identify": Identify,
+    "consent": Consent,
+    "erase": Erase,
+    "list": ListMembership,
+    "tick": Tick,
+    "definitions": DefinitionsRecord,
+}
+
+_json = msgspec.json.Decoder()
+
+
+def _depth_within(value: object, allowed: int) -> bool:
+    if isinstance(value, dict):
+        return allowed > 0 and all(_depth_within(item, allowed - 1) for item in value.values())
+    if isinstance(value, list):
+        return allowed > 0 and all(_depth_within(item, allowed - 1) for item in value)
+    return True
+
+
+def _parse_json(raw: bytes) -> object:
+    # The parser's own bound on depth moves with the depth of the Python stack; ours does not.
+    brackets = raw.count(b"{") + raw.count(b"[")
+    try:
+        value: object = _json.decode(raw)
+    except RecursionError:
+        raise InvalidRecordError("too_deep", f"expected at most {MAX_DEPTH} levels of nesting") from None
+    except msgspec.MsgspecError as error:
+        raise InvalidRecordError("undecodable", f"expected JSON in UTF-8: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidRecordError("undecodable", f"expected JSON in UTF-8: {error.reason}") from None
+    if brackets > MAX_DEPTH and not _depth_within(value, MAX_DEPTH):
+        raise InvalidRecordError("too_deep", f"expected at most {MAX_DEPTH} levels of nesting")
+    return value
+
+
+def describe(error: ValidationError) -> str:
+    """All that is wrong, in one line: `path: what was expected`. Values are left out: they may be personal."""
+    parts = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(str(step) for step in problem["loc"] if step not in RECORD_TYPES)
+        parts.append(f"{path or 'record'}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)
+
+
+def validate_record(value: object) -> Record:
+    """The record in parsed JSON. Raises `InvalidRecordError`."""
+    if not isinstance(value, dict):
+        raise InvalidRecordError("invalid", "expected a JSON object")
+    if value.get("type") not in RECORD_TYPES:
+        raise InvalidRecordError("unknown_type", f"type: expected one of {', '.join(RECORD_TYPES)}")
+    try:
+        return RECORD.validate_python(value)
+    except ValidationError as error:
+        raise InvalidRecordError("invalid", describe(error)) from None
+
+
+def decode_record(raw: bytes | None) -> Record:
+    """The record in the value of a Kafka message or a line of a file. Raises `InvalidRecordError`."""
+    if raw is None:
+        raise InvalidRecordError("undecodable", "expected JSON, not an empty value")
+    return validate_record(_parse_json(raw))
+
+
+def encode_record(record: Record) -> bytes:
+    """The bytes of a record as our own producers write it; `decode_record` reads them back."""
+    return msgspec.json.encode(record.model_dump(exclude_none=True))
+
+
+def definitions_hash(canonical: str) -> str:
+    """SHA-256 of a canonical definition text, in hex."""
+    return hashlib.sha256(canonical.encode()).hexdigest()

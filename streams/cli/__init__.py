@@ -1,0 +1,68 @@
+"""`segue`: one command line. Each subcommand lives in a module of its own and is imported when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from schemas.errors import EXIT_BUG, SegueError
+
+COMMANDS: dict[str, str] = {
+    "apply": "streams.cli.apply",
+    "check": "streams.cli.check",
+    "collector": "streams.cli.collector",
+    "consumer": "consumers.cli",
+    "contact": "streams.cli.contact",
+    "demo": "streams.cli.demo",
+    "fence": "streams.cli.fence",
+    "link": "streams.cli.link",
+    "load": "streams.cli.load",
+    "simulate": "streams.cli.simulate",
+    "status": "streams.cli.status",
+    "topics": "streams.cli.topics",
+    "worker": "streams.cli.worker",
+}
+"""Subcommand -> module with an attribute `command`. A new subcommand is one file and one line here."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="segue")
+def segue() -> None:
+    """Segue: contacts enter and leave segments in real time, exact to the millisecond.
+
+    \b
+    Exit codes: 0 done, 1 the input or the state is bad, 2 usage,
+    70 a bug (the process stopped itself), 75 a dependency is down: try again.
+
+    \b
+    Examples:
+      segue check definitions.yaml
+      segue simulate definitions.yaml events.jsonl
+      segue status --json
+    """
+
+
+def main(arguments: list[str] | None = None, **extra: Any) -> None:
+    """Run `segue` and exit the process with the code that the outcome stands for."""
+    try:
+        segue.main(args=arguments, prog_name="segue", standalone_mode=True, **extra)
+    except SegueError as error:
+        click.echo(f"segue: {error}", err=True)
+        if error.exit_code == EXIT_BUG:
+            raise
+        sys.exit(error.exit_code)

@@ -1,0 +1,188 @@
+"""What the pipeline needs of the outside, and the plain values that cross that line.
+
+The pipeline sees these protocols and nothing behind them: `streams/adapters` implements them on Redis and
+Kafka, `streams/adapters/memory.py` in memory, and one conformance suite runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from schemas.errors import SegueError
+
+
+class RawRecord(NamedTuple):
+    """A record of `tracking` as Kafka gave it."""
+
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Fence(NamedTuple):
+    """Kafka's own word on who owns a partition: the group's generation, then the member within it."""
+
+    generation: int
+    member: str
+
+
+class Cursor(NamedTuple):
+    """How far a partition's log is folded into its state.
+
+    `offset` is the next record to apply; `steps` counts the timer steps that were already committed on
+    behalf of that record, so that a crowd of timers may be committed in bounded parts.
+    """
+
+    offset: int
+    steps: int
+
+
+class LogIdentity(NamedTuple):
+    """Which log the state was folded from. Empty where a broker does not say (the embedded one)."""
+
+    cluster_id: str
+    topic_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionMeta:
+    """What Redis knows of a partition, contacts aside."""
+
+    cursor: Cursor
+    index: int  # transitions already caused by the record at `cursor.offset`
+    clock_ms: int
+    seq: int  # of the last transition
+    epoch: int
+    definitions: str | None  # canonical text; None until the log's first record was applied
+    definitions_number: int
+    log: LogIdentity | None  # None where nothing was ever committed
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A transition on its way to Kafka."""
+
+    seq: int
+    offset: int  # position: the record of `tracking` …
+    index: int  # … and the place among the transitions that it caused
+    epoch: int
+    transition_id: str
+    contact_id: str
+    value: bytes
+
+
+class MembershipChange(NamedTuple):
+    """For the segment sizes and member listings, which move at transitions only."""
+
+    segment: str
+    contact_id: str
+    entered: bool
+    effective_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All that moves together, or not at all."""
+
+    fence: Fence
+    before: Cursor
+    after: Cursor
+    index: int
+    clock_ms: int
+    seq: int
+    contacts: dict[str, bytes | None]  # by contact key; None deletes
+    timers: dict[str, int | None]  # next due instant by contact key, only where it changed; None removes
+    outbox: Sequence[OutboxEntry] = ()
+    memberships: Sequence[MembershipChange] = ()
+    definitions: str | None = None  # set by the commit that passes the log's first record
+    definitions_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One atomic read: states and timers belong to `cursor`."""
+
+    cursor: Cursor
+    contacts: dict[str, bytes]  # of those asked for and of those whose timer is listed; absent: unknown
+    timers: list[tuple[int, str]]  # (due, contact key) in that order, at most `limit`
+    earliest_due_ms: int | None  # of the whole partition
+
+
+class FenceLostError(SegueError):
+    """Another owner has taken the partition: drop all that is cached and touch nothing."""
+
+
+class CursorMismatchError(SegueError):
+    """Redis is not where this process left it (rolled back, emptied, or a reply was lost)."""
+
+    def __init__(self, expected: Cursor, found: Cursor | None) -> None:
+        super().__init__(f"the state is at {found}, not at {expected}")
+        self.expected = expected
+        self.found = found
+
+
+class StateStore(Protocol):
+    """The materialised view of each partition. All methods raise `UnavailableError` when it is away."""
+
+    async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
+        """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
+
+        Raises `InputError` when the state belongs to another log or is of another format.
+        """
+
+    async def load(
+        self, partition: int, keys: Sequence[str], due_until_ms: int, limit: int, skip: frozenset[str]
+    ) -> Loaded:
+        """States of `keys`, and the first `limit` timers due at or before `due_until_ms` with their states.
+
+        States of contacts in `skip` are not sent again: the caller holds them.
+        """
+
+    async def commit(self, partition: int, commit: Commit) -> int | None:
+        """Write all of it; returns the partition's earliest due instant afterwards.
+
+        Raises `FenceLostError`, or `CursorMismatchError` with where the state is; nothing is written then.
+        """
+
+    async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:
+        """Entries that were committed and not trimmed, in order of seq."""
+
+    async def trim(self, partition: int, acked_seq: int) -> None:
+        """Forget entries up to `acked_seq`; idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for, or from, a partition of a topic."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = field(default=())
+    timestamp_ms: int = 0
+    offset: int = -1
+
+
+class Publisher(Protocol):
+    """An idempotent producer. A delivery that fails is final: it raises `UnavailableError` ever after."""
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Returns when the broker has acknowledged every one; order within a partition is kept."""
+
+
+class TailReader(Protocol):
+    """Reads the end of a partition's log."""
+
+    async def tail(self, topic: str, partition: int, count: int) -> list[Message]:
+        """The last messages, oldest first, at most `count` (fewer when the log holds fewer)."""
+
+
+class Clock(Protocol):
+    """Wall time, for pacing and metrics. Never reaches an evaluation."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
