@@ -1,0 +1,191 @@
+"""A real Apache Kafka for tests: one broker in KRaft mode, from Java or from a container."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.support.containers import StartedContainer, start_container
+from tests.support.kafka_jars import kafka_jars
+from tests.support.run_directory import RunDirectory, UnavailableServiceError, free_port
+from tests.support.waiting import wait_until
+
+_START_TIMEOUT_S = 90
+_IMAGE = "apache/kafka:4.1.0"
+_CLUSTER_ID = "c2VndWUtdGVzdHMtMDAwMQ"
+_BROKER = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # Tests that end a worker should not wait for the group's sake longer than they must.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+}
+
+
+class Broker(Protocol):
+    """A broker of one's own, which a test may end and start again; its data and address stay the same."""
+
+    @property
+    def bootstrap_servers(self) -> str: ...
+
+    def start(self) -> None:
+        """Start, or start again, and return when it answers."""
+
+    def stop(self) -> None:
+        """End it in order (SIGTERM)."""
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+
+
+class JavaBroker:
+    """`kafka.Kafka` as a child process, its data in `directory`."""
+
+    def __init__(self, run: RunDirectory, directory: Path, jars: Path, cluster_id: str = _CLUSTER_ID) -> None:
+        self._run = run
+        self._directory = directory
+        self._java = ["java", "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*"]
+        self._properties = directory / "server.properties"
+        self._child: subprocess.Popen[bytes] | None = None
+        port, controller = free_port(), free_port()
+        self.bootstrap_servers = f"127.0.0.1:{port}"
+        settings = _BROKER | {
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "log.dirs": str(directory / "data"),
+        }
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        self._format(cluster_id)
+
+    def _format(self, cluster_id: str) -> None:
+        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)]
+        outcome = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
+        if outcome.returncode != 0:
+            raise UnavailableServiceError(f"Kafka's StorageTool failed: {outcome.stdout}{outcome.stderr}")
+
+    @property
+    def pid(self) -> int:
+        """Of the Java process; the broker must be running."""
+        assert self._child is not None, "the broker is not running"
+        return self._child.pid
+
+    def start(self) -> None:
+        assert self._child is None, "the broker is running already"
+        with (self._directory / "kafka.log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [*self._java, "kafka.Kafka", str(self._properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self._directory,
+            )
+        self._run.note_process(self._child.pid)
+        _wait_for_broker(self.bootstrap_servers, self._still_runs)
+
+    def _still_runs(self) -> None:
+        if self._child is not None and self._child.poll() is not None:
+            log = (self._directory / "kafka.log").read_text(errors="replace")
+            raise UnavailableServiceError(f"Kafka ended with code {self._child.returncode}: {log[-3000:]}")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, by: signal.Signals) -> None:
+        if self._child is not None:
+            os.kill(self._child.pid, by)
+            self._child.wait(_START_TIMEOUT_S)
+            self._child = None
+
+
+class ContainerBroker:
+    """Apache Kafka's own image, its data in the container, which is kept over a stop."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._port = free_port()
+        self._container: StartedContainer | None = None
+        self.bootstrap_servers = f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        if self._container is None:
+            self._container = start_container(self._run, _IMAGE, {9092: self._port}, self._environment())
+        else:
+            self._container.start()
+        _wait_for_broker(self.bootstrap_servers, lambda: None)
+
+    def _environment(self) -> dict[str, str]:
+        settings = _BROKER | {
+            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.quorum.voters": "1@localhost:9093",
+        }
+        named = {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in settings.items()}
+        return named | {"CLUSTER_ID": _CLUSTER_ID, "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m"}
+
+    def stop(self) -> None:
+        if self._container is not None:
+            self._container.stop()
+
+    def kill(self) -> None:
+        if self._container is not None:
+            self._container.kill()
+
+
+def start_broker(run: RunDirectory) -> Broker:
+    """A started broker: from a container where a Docker engine answers, else from Java. `UnavailableServiceError`."""
+    reasons = []
+    for name, make in (("testcontainers", _container_broker), ("Java", _java_broker)):
+        try:
+            broker = make(run)
+            broker.start()
+        except UnavailableServiceError as error:
+            reasons.append(f"{name}: {error}")
+        else:
+            return broker
+    raise UnavailableServiceError(
+        "the tests need Apache Kafka: set SEGUE_TEST_KAFKA=host:port, or start a Docker engine, "
+        "or install Java 17 and Maven. " + "; ".join(reasons)
+    )
+
+
+def _container_broker(run: RunDirectory) -> Broker:
+    return ContainerBroker(run)
+
+
+def _java_broker(run: RunDirectory) -> Broker:
+    return JavaBroker(run, run.subdirectory("kafka"), kafka_jars())
+
+
+def _wait_for_broker(bootstrap_servers: str, check: Callable[[], None]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "reconnect.backoff.max.ms": 250, "log_level": 0})
+
+    def answers() -> bool:
+        check()
+        try:
+            return bool(admin.list_topics(timeout=1.0).brokers)
+        except KafkaException:
+            return False
+
+    wait_until(answers, _START_TIMEOUT_S, "an answer of the Kafka broker")
