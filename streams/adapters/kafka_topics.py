@@ -1,0 +1,179 @@
+"""Reads what Kafka says about topics: partition counts, settings, identity, and where each log begins.
+
+Nothing here writes or creates, not even by accident: metadata are always asked for as a whole, because a broker
+may create a topic that is asked for by name. Calls block; an event loop wraps them in a thread. All raise
+`UnavailableError` when Kafka does not answer in time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple, TypeAlias
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
+
+from schemas.errors import UnavailableError
+from streams.ports import LogIdentity, Message
+
+TimestampType: TypeAlias = Literal["append", "create"]
+"""Who stamps a topic's records: the broker (`LogAppendTime`) or their producer (`CreateTime`)."""
+
+Settings: TypeAlias = dict[str, str | int | float | bool]
+_EMBEDDED_CLUSTER_PREFIX = "mockCluster"
+_POLL_S = 0.25
+
+
+class LogBounds(NamedTuple):
+    """Offsets of a partition's log: its first record, and the one that the next append will get."""
+
+    start: int
+    end: int
+
+
+class KafkaTopics:
+    """One cluster, read through a client that connects at the first call."""
+
+    def __init__(self, bootstrap_servers: str, timeout_ms: int = 10_000) -> None:
+        self._servers = bootstrap_servers
+        self._timeout_s = timeout_ms / 1000
+        self._connection: Settings = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+        self._admin = AdminClient(self._connection)
+
+    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Partitions of those of `topics` that exist."""
+        found = self._metadata().topics
+        return {topic: len(found[topic].partitions) for topic in topics if topic in found}
+
+    def config(self, topic: str) -> dict[str, str] | None:
+        """All settings of a topic, defaults too; None where the broker knows none (the embedded one)."""
+        if self._is_embedded():
+            return None
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        with self._answering():
+            futures = self._admin.describe_configs([resource], request_timeout=self._timeout_s)
+            entries = futures[resource].result()
+        return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+    def timestamp_type(self, topic: str) -> TimestampType:
+        """Who stamps the records of a topic; `create` on the embedded broker."""
+        config = self.config(topic)
+        return "append" if config and config["message.timestamp.type"] == "LogAppendTime" else "create"
+
+    def log_identity(self, topic: str) -> LogIdentity:
+        """Which log this is; the topic id is empty on the embedded broker, which has none."""
+        cluster_id = self._metadata().cluster_id or ""
+        if cluster_id.startswith(_EMBEDDED_CLUSTER_PREFIX):
+            return LogIdentity(cluster_id, "")
+        with self._answering():
+            futures = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
+            return LogIdentity(cluster_id, str(futures[topic].result().topic_id))
+
+    def log_bounds(self, topic: str) -> dict[int, LogBounds]:
+        """Where the log of every partition begins and ends. A topic that does not exist has none."""
+        partitions = range(self.partition_counts([topic]).get(topic, 0))
+        starts = self._offsets(topic, partitions, OffsetSpec.earliest())
+        ends = self._offsets(topic, partitions, OffsetSpec.latest())
+        return {partition: LogBounds(starts[partition], ends[partition]) for partition in partitions}
+
+    def first_records(self, topic: str) -> dict[int, Message | None]:
+        """The record with which each partition's log begins; None where the log is empty.
+
+        Its offset is above 0 where older records have been deleted. Headers are left out.
+        """
+        bounds = self.log_bounds(topic)
+        first: dict[int, Message | None] = dict.fromkeys(bounds)
+        waiting = {partition for partition, (start, end) in bounds.items() if start < end}
+        if waiting:
+            for message in self._read_from_start(topic, waiting):
+                first[message.partition] = message
+        return first
+
+    def _read_from_start(self, topic: str, partitions: set[int]) -> Iterator[Message]:
+        waiting = set(partitions)
+        deadline = time.monotonic() + self._timeout_s
+        with self._answering(), _consumer(self._connection) as consumer:
+            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in sorted(waiting)])
+            while waiting:
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"Kafka at {self._servers} did not send the start of {topic} in time")
+                raw = consumer.poll(_POLL_S)
+                if raw is None or raw.partition() not in waiting:
+                    continue
+                error = raw.error()
+                if error is None:
+                    yield _message(raw)
+                elif error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                waiting.discard(_partition(raw))
+
+    def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(topic, partition): spec for partition in partitions}
+        if not asked:
+            return {}
+        with self._answering():
+            futures = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
+            return {place.partition: future.result().offset for place, future in futures.items()}
+
+    def _is_embedded(self) -> bool:
+        # The broker inside librdkafka leaves the administrative requests unanswered instead of refusing them.
+        return (self._metadata().cluster_id or "").startswith(_EMBEDDED_CLUSTER_PREFIX)
+
+    def _metadata(self) -> ClusterMetadata:
+        with self._answering():
+            return self._admin.list_topics(timeout=self._timeout_s)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise UnavailableError(f"Kafka at {self._servers} does not answer: {error.args[0].str()}") from error
+
+
+@contextmanager
+def _consumer(connection: Settings) -> Iterator[Consumer]:
+    consumer = Consumer(
+        connection
+        | {
+            "group.id": "segue-start-of-log",  # asked for by the library; nothing is ever committed under it
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "queued.min.messages": 1,
+            "fetch.message.max.bytes": 65_536,
+        }
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _partition(raw: KafkaMessage) -> int:
+    partition = raw.partition()
+    assert partition is not None, "a message that was read has a partition"
+    return partition
+
+
+def _message(raw: KafkaMessage) -> Message:
+    topic, offset, key, value = raw.topic(), raw.offset(), raw.key(), raw.value()
+    assert topic is not None
+    assert offset is not None
+    return Message(
+        topic=topic,
+        partition=_partition(raw),
+        key=key.encode() if isinstance(key, str) else key,
+        value=value.encode() if isinstance(value, str) else value,
+        timestamp_ms=raw.timestamp()[1],
+        offset=offset,
+    )

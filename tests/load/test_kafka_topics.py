@@ -1,0 +1,89 @@
+"""What the rest of Segue learns of topics, from a real broker and from the embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import TopicPartition
+
+from schemas.errors import UnavailableError
+from streams.adapters.kafka_topics import KafkaTopics, LogBounds
+from tests.conftest import Kafka
+from tests.load.topics import append, create_topics
+
+
+@pytest.fixture
+def embedded_servers() -> Iterator[str]:
+    """The broker inside librdkafka, for as long as its producer lives."""
+    broker = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
+    found = broker.list_topics(timeout=10).brokers.values()
+    yield ",".join(f"{one.host}:{one.port}" for one in found)
+    broker.flush(10)
+
+
+def test_partitions_are_counted_and_a_missing_topic_is_absent_and_stays_so(kafka: Kafka, namespace: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    topics = KafkaTopics(kafka.bootstrap_servers)
+    missing = f"{namespace}.missing"
+    assert topics.partition_counts([names.tracking, missing]) == {names.tracking: 3}
+    assert topics.first_records(missing) == {}
+    assert topics.partition_counts([missing]) == {}
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("LogAppendTime", "append"), ("CreateTime", "create")])
+def test_the_one_who_stamps_is_read_from_the_topic(kafka: Kafka, namespace: str, setting: str, expected: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace, timestamps=setting)
+    assert KafkaTopics(kafka.bootstrap_servers).timestamp_type(names.tracking) == expected
+
+
+def test_the_first_record_of_each_partition_is_read_and_an_empty_log_has_none(kafka: Kafka, namespace: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    append(kafka.bootstrap_servers, names.tracking, 0, b"zero", timestamp_ms=1_000)
+    append(kafka.bootstrap_servers, names.tracking, 2, b"two")
+    append(kafka.bootstrap_servers, names.tracking, 2, b"later")
+    first = KafkaTopics(kafka.bootstrap_servers).first_records(names.tracking)
+    assert first[0] is not None
+    assert first[2] is not None
+    assert (first[0].value, first[0].timestamp_ms, first[0].offset) == (b"zero", 1_000, 0)
+    assert first[1] is None
+    assert first[2].value == b"two"
+
+
+def test_a_log_whose_start_was_deleted_begins_above_offset_0(kafka: Kafka, namespace: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    for value in (b"a", b"b", b"c"):
+        append(kafka.bootstrap_servers, names.tracking, 1, value)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for deleted in admin.delete_records([TopicPartition(names.tracking, 1, 2)]).values():
+        deleted.result(30)
+    topics = KafkaTopics(kafka.bootstrap_servers)
+    first = topics.first_records(names.tracking)[1]
+    assert first is not None
+    assert (first.value, first.offset) == (b"c", 2)
+    assert topics.log_bounds(names.tracking)[1] == LogBounds(2, 3)
+
+
+def test_two_topics_of_one_cluster_have_two_identities(kafka: Kafka, namespace: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    topics = KafkaTopics(kafka.bootstrap_servers)
+    one, other = topics.log_identity(names.tracking), topics.log_identity(names.transitions)
+    assert one.cluster_id == other.cluster_id != ""
+    assert one.topic_id != other.topic_id
+
+
+def test_the_embedded_broker_is_known_to_stamp_nothing_and_to_have_no_topic_ids(embedded_servers: str) -> None:
+    append(embedded_servers, "tracking", 1, b"first", timestamp_ms=2_000)
+    topics = KafkaTopics(embedded_servers)
+    first = topics.first_records("tracking")
+    assert topics.config("tracking") is None
+    assert topics.timestamp_type("tracking") == "create"
+    assert topics.log_identity("tracking").topic_id == ""
+    assert [record and record.value for record in first.values()] == [None, b"first", None, None]
+
+
+def test_kafka_that_is_away_is_said_to_be_away() -> None:
+    with pytest.raises(UnavailableError, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
+        KafkaTopics("127.0.0.1:1", timeout_ms=500).partition_counts(["tracking"])
