@@ -1,0 +1,120 @@
+"""`performed` and `not_performed`: how many matching events lie inside a window."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from schemas.records import Track
+from streams.segmentation.contact import Contact
+from streams.segmentation.problems import Findings, Spec, join
+from streams.segmentation.quantities import NEVER, Duration, Event
+from streams.segmentation.units import LeafKind, Scope, Unit
+
+MAX_COUNT = 1000
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+_UNBOUNDED = 1 << 30
+_COMPARISONS = ("at_least", "at_most", "exactly", "between")
+
+
+class NotPerformedSpec(Spec):
+    """No matching event in the window, or ever."""
+
+    event: Event
+    within: Duration | None = None
+    include_machine: bool = False
+
+    def span(self) -> tuple[int, int]:
+        """The least and the greatest count at which the condition is true."""
+        return 0, 0
+
+
+class PerformedSpec(NotPerformedSpec):
+    """A number of matching events in the window, or ever."""
+
+    at_least: Count | None = None
+    at_most: Count | None = None
+    exactly: Count | None = None
+    between: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+
+    def span(self) -> tuple[int, int]:
+        """The least and the greatest count at which the condition is true."""
+        if self.between is not None:
+            return self.between[0], self.between[1]
+        if self.exactly is not None:
+            return self.exactly, self.exactly
+        if self.at_most is not None:
+            return 0, self.at_most
+        return 1 if self.at_least is None else self.at_least, _UNBOUNDED
+
+
+class CountUnit(Unit):
+    """Keeps the newest event times that can decide: one more than the greatest count, or the least count."""
+
+    def __init__(self, spec: NotPerformedSpec) -> None:
+        self._event = spec.event
+        self._within_ms = spec.within
+        self._include_machine = spec.include_machine
+        self._least, self._greatest = spec.span()
+        self._kept = self._least if self._greatest == _UNBOUNDED else self._greatest + 1
+        self.events = frozenset({spec.event})
+
+    def fresh(self) -> list[int]:
+        return []
+
+    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
+        if event.machine is not None and event.machine.suspected and not self._include_machine:
+            return False
+        times: list[int] = contact.slots[self.index]
+        if self._within_ms is not None:
+            start_ms = now_ms - self._within_ms
+            if at_ms <= start_ms:
+                return False
+            if times and times[0] <= start_ms:
+                del times[: bisect_right(times, start_ms)]
+        insort(times, at_ms)
+        if len(times) > self._kept:
+            del times[0]
+        return True
+
+    def _count(self, times: list[int], now_ms: int) -> int:
+        if self._within_ms is None:
+            return len(times)
+        return len(times) - bisect_right(times, now_ms - self._within_ms)
+
+    def bits(self, contact: Contact, now_ms: int) -> int:
+        count = self._count(contact.slots[self.index], now_ms)
+        return self.mask if self._least <= count <= self._greatest else 0
+
+    def flip(self, contact: Contact, now_ms: int) -> int:
+        if self._within_ms is None:
+            return NEVER
+        times: list[int] = contact.slots[self.index]
+        count = self._count(times, now_ms)
+        if count > self._greatest:
+            return times[-self._greatest - 1] + self._within_ms
+        if count >= self._least > 0:
+            return times[-self._least] + self._within_ms
+        return NEVER
+
+
+def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
+    if not isinstance(spec, PerformedSpec):
+        return
+    given = [name for name in _COMPARISONS if getattr(spec, name) is not None]
+    if len(given) > 1:
+        findings.add(path, given, f"expected one comparison of {', '.join(_COMPARISONS)}, not several")
+    if spec.at_least == 0:
+        findings.add(join(path, "at_least"), 0, "expected at least 1: a count is never below 0, so this is always true")
+    if spec.between is not None and spec.between[0] > spec.between[1]:
+        findings.add(join(path, "between"), spec.between, "expected the lower bound first")
+
+
+def _build(spec: Any) -> Unit:
+    return CountUnit(spec)
+
+
+PERFORMED = LeafKind(PerformedSpec, _check, _build)
+NOT_PERFORMED = LeafKind(NotPerformedSpec, _check, _build)

@@ -1,0 +1,147 @@
+"""One contact's state: what the definitions need to know of its past, and nothing more.
+
+The state that is kept is a function of the contact's records alone; truths and instants of flips are
+derived from it and are computed anew when it is decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streams.segmentation.quantities import NEVER
+
+_ID_BYTES = 16
+_ENTRY_BYTES = _ID_BYTES + 6
+MAX_IDS = 10_000
+"""Applied event ids that a contact remembers; past that the earliest applied goes."""
+
+
+class AppliedIds:
+    """Ids of applied records with the clock at which each was applied, earliest first.
+
+    One flat array of 22 bytes an id (16 of a hash, 6 of the clock): membership is one search in memory,
+    and storing it is copying it.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: bytes = b"") -> None:
+        self.entries = bytearray(entries)
+
+    def holds(self, digest: bytes, now_ms: int, horizon_ms: int) -> bool:
+        """Whether the id was applied at most `horizon_ms` before `now_ms`."""
+        entries = self.entries
+        place = entries.find(digest)
+        while place >= 0:
+            at_entry, within = divmod(place, _ENTRY_BYTES)
+            if within == 0:
+                start = at_entry * _ENTRY_BYTES + _ID_BYTES
+                if now_ms - int.from_bytes(entries[start : start + 6], "big") <= horizon_ms:
+                    return True
+            place = entries.find(digest, place + 1)
+        return False
+
+    def add(self, digest: bytes, now_ms: int, horizon_ms: int) -> None:
+        """Remember the id, and forget those whose horizon is over."""
+        entries = self.entries
+        end = 0
+        while end < len(entries):
+            if now_ms - int.from_bytes(entries[end + _ID_BYTES : end + _ENTRY_BYTES], "big") <= horizon_ms:
+                break
+            end += _ENTRY_BYTES
+        if end:
+            del entries[:end]
+        entries += digest + now_ms.to_bytes(6, "big")
+        if len(entries) > MAX_IDS * _ENTRY_BYTES:
+            del entries[: len(entries) - MAX_IDS * _ENTRY_BYTES]
+
+
+class Erased(msgspec.Struct, array_like=True, frozen=True):
+    """What is left of an erasure: records with an event time up to `at_ms` are dropped until it is purged."""
+
+    at_ms: int
+    clock_ms: int
+
+
+class StoredContact(msgspec.Struct, array_like=True):
+    """The stored form of a contact."""
+
+    contact_id: str | None
+    created_by: str
+    known_since_ms: int
+    as_of_ms: int
+    applied_ids: bytes
+    memberships: list[tuple[int, int]]
+    slots: list[Any]
+    facts: dict[str, tuple[int, Any]]
+    erased: Erased | None
+
+
+_decoder = msgspec.msgpack.Decoder(StoredContact)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def decode_stored(raw: bytes) -> StoredContact:
+    """The stored form in `raw`."""
+    return _decoder.decode(raw)
+
+
+def encode_stored(stored: StoredContact) -> bytes:
+    """The bytes of a stored contact: the same for the same contact, always."""
+    return _encoder.encode(stored)
+
+
+class Contact:
+    """A contact as the core works on it. Make one with `Core.new` or `Core.decode`."""
+
+    __slots__ = (
+        "applied_ids",
+        "as_of_ms",
+        "bits",
+        "contact_id",
+        "created_by",
+        "erased",
+        "exists",
+        "facts",
+        "flips",
+        "key",
+        "known_since_ms",
+        "next_due",
+        "sequences",
+        "since_ms",
+        "slots",
+    )
+
+    def __init__(self, key: str, contact_id: str | None, erased: Erased | None = None) -> None:
+        self.key = key
+        self.contact_id = contact_id
+        """None where nothing but an erasure's remains is left."""
+        self.exists = False
+        self.erased = erased
+        self.created_by = ""
+        self.known_since_ms = 0
+        self.as_of_ms = 0
+        self.applied_ids = AppliedIds()
+        self.sequences: list[int] = []
+        """By segment: transitions so far. Odd: the contact is a member."""
+        self.since_ms: list[int] = []
+        """By segment: `effective_at` of the last transition."""
+        self.slots: list[Any] = []
+        """By unit: what its conditions keep of the past."""
+        self.facts: dict[str, tuple[int, Any]] = {}
+        """`trait:NAME`, `consent:PURPOSE` or `list:NAME` -> (event time, value); a value of None is a removal."""
+        self.bits = 0
+        """Truth of every leaf condition and every membership, as bits."""
+        self.flips: list[int] = []
+        """By unit: the next instant at which one of its leaves may flip."""
+        self.next_due: int | None = None
+        """The next instant at which something changes if nothing else comes, in ms; None: never."""
+
+    def schedule(self, purge_after_ms: int) -> None:
+        """Set `next_due` from the flips, and from the end of an erasure's remains."""
+        due = min(self.flips, default=NEVER)
+        if self.erased is not None:
+            due = min(due, self.erased.clock_ms + purge_after_ms + 1)
+        self.next_due = None if due >= NEVER else due

@@ -1,0 +1,291 @@
+"""The core: one contact, one record or timer at a time, `now` as an argument."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership, Track
+from schemas.transitions import Cause, CauseKind, Transition
+from streams.segmentation.canonical import contact_key
+from streams.segmentation.contact import AppliedIds, Contact, Erased, StoredContact, decode_stored, encode_stored
+from streams.segmentation.definitions import Definitions
+from streams.segmentation.program import CompiledSegment, Program
+from streams.segmentation.quantities import NEVER
+from streams.segmentation.units import Unit
+
+MAX_FLIPS_PASSED = 100
+"""Flips without effect that the search for `valid_until` passes over before it gives up."""
+
+
+class Outcome(NamedTuple):
+    """What became of a record: `applied`, `duplicate` or `erased` (at or before an erasure)."""
+
+    result: str
+    late: bool = False
+    future: bool = False
+
+
+class Step(NamedTuple):
+    """One step: its instant, the clock at which it is taken, why, and where its transitions go."""
+
+    at_ms: int
+    now_ms: int
+    cause: Cause
+    emitted: list[Transition]
+
+
+_DUPLICATE = Outcome("duplicate")
+_DROPPED = Outcome("erased")
+_APPLIED = {(late, future): Outcome("applied", late, future) for late in (False, True) for future in (False, True)}
+
+
+class Core:
+    """Applies records and timers to contacts under one set of definitions."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.program = Program(definitions)
+        self._units = self.program.units
+        self._horizon_ms = definitions.deduplicate_ms
+
+    # --- contacts in and out ---------------------------------------------------------------------------
+
+    def new(self, contact_id: str) -> Contact:
+        """A contact of whom nothing is known; it does not exist until a record is applied to it."""
+        return self._blank(Contact(contact_key(contact_id), contact_id))
+
+    def _blank(self, contact: Contact) -> Contact:
+        contact.exists = False
+        contact.bits = 0
+        contact.created_by = ""
+        contact.known_since_ms = contact.as_of_ms = 0
+        contact.applied_ids = AppliedIds()
+        contact.facts = {}
+        contact.slots = [unit.fresh() for unit in self._units]
+        contact.flips = [NEVER] * len(self._units)
+        contact.sequences = [0] * len(self.program.segments)
+        contact.since_ms = [0] * len(self.program.segments)
+        contact.schedule(self._horizon_ms)
+        return contact
+
+    def encode(self, contact: Contact) -> bytes | None:
+        """The stored form; None where nothing of the contact is left to store."""
+        if not contact.exists:
+            if contact.erased is None:
+                return None
+            return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], {}, contact.erased))
+        return encode_stored(
+            StoredContact(
+                contact.contact_id,
+                contact.created_by,
+                contact.known_since_ms,
+                contact.as_of_ms,
+                bytes(contact.applied_ids.entries),
+                list(zip(contact.sequences, contact.since_ms, strict=True)),
+                [unit.store(slot) for unit, slot in zip(self._units, contact.slots, strict=True)],
+                contact.facts,
+                contact.erased,
+            )
+        )
+
+    def decode(self, key: str, raw: bytes) -> Contact:
+        """A contact from its stored form."""
+        stored = decode_stored(raw)
+        contact = self._blank(Contact(key, stored.contact_id, stored.erased))
+        if stored.contact_id is None:
+            return contact
+        contact.exists = True
+        contact.created_by = stored.created_by
+        contact.known_since_ms = stored.known_since_ms
+        contact.as_of_ms = stored.as_of_ms
+        contact.applied_ids = AppliedIds(stored.applied_ids)
+        contact.facts = stored.facts
+        contact.sequences = [sequence for sequence, _ in stored.memberships]
+        contact.since_ms = [since for _, since in stored.memberships]
+        contact.slots = [unit.restore(slot) for unit, slot in zip(self._units, stored.slots, strict=True)]
+        for segment in self.program.segments:
+            if contact.sequences[segment.index] & 1:
+                contact.bits |= segment.bit
+        self._look(contact, self._units, contact.as_of_ms)
+        contact.schedule(self._horizon_ms)
+        return contact
+
+    # --- records and timers ----------------------------------------------------------------------------
+
+    def apply(
+        self, contact: Contact, record: ContactRecord, now_ms: int, position: str, emitted: list[Transition]
+    ) -> Outcome:
+        """Apply a record at `now_ms`; its transitions are appended to `emitted`.
+
+        The contact's timers due at or before `now_ms` must have fired before.
+        """
+        at_ms = min(record.occurred_at, now_ms)
+        if contact.erased is not None and at_ms <= contact.erased.at_ms:
+            return _DROPPED
+        if isinstance(record, Erase):
+            self._erase(contact, at_ms, Step(now_ms, now_ms, _cause(record, position), emitted))
+        else:
+            digest = hashlib.blake2b(record.event_id.encode(), digest_size=16).digest()
+            if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
+                return _DUPLICATE
+            contact.applied_ids.add(digest, now_ms, self._horizon_ms)
+            first = not contact.exists
+            if first:
+                contact.exists = True
+                contact.contact_id = record.contact_id
+                contact.created_by = record.event_id
+                contact.known_since_ms = now_ms
+            touched = self._fold(contact, record, at_ms, now_ms)
+            changed = self._look(contact, self._units if first else touched, now_ms)
+            contact.as_of_ms = now_ms
+            if changed or first:
+                step = Step(now_ms, now_ms, _cause(record, position), emitted)
+                self._take(contact, -1 if first else changed, step)
+            contact.schedule(self._horizon_ms)
+        return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
+
+    def fire(self, contact: Contact, now_ms: int, position: str, emitted: list[Transition]) -> None:
+        """Take the contact's timer step at `next_due`, which is at or before `now_ms`."""
+        due_ms = contact.next_due
+        assert due_ms is not None, "only a contact with a timer is fired"
+        assert due_ms <= now_ms, "a timer fires at its instant or later"
+        erased = contact.erased
+        if erased is not None and due_ms > erased.clock_ms + self._horizon_ms:
+            contact.erased = None
+        if contact.exists:
+            flips = contact.flips
+            touched = [unit for unit in self._units if flips[unit.index] <= due_ms]
+            changed = self._look(contact, touched, due_ms)
+            contact.as_of_ms = due_ms
+            if changed:
+                cause = Cause.model_construct(kind="timer", position=position)
+                self._take(contact, changed, Step(due_ms, now_ms, cause, emitted))
+        contact.schedule(self._horizon_ms)
+
+    def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:
+        for segment in self.program.segments:
+            if contact.bits & segment.bit:
+                contact.sequences[segment.index] += 1
+                step.emitted.append(_transition(contact, segment, step, {}, None))
+        contact.erased = Erased(at_ms, step.now_ms)
+        self._blank(contact)
+        contact.contact_id = None
+
+    def _fold(self, contact: Contact, record: ContactRecord, at_ms: int, now_ms: int) -> list[Unit]:
+        """Put the record's content into the contact's state; the units whose bits it may have changed."""
+        if isinstance(record, Track):
+            units = self.program.by_event.get(record.event, ())
+            return [unit for unit in units if unit.touch(contact, record, at_ms, now_ms)]
+        touched: list[Unit] = []
+        for name, value in _facts(record):
+            units = self.program.by_fact.get(name, ())
+            known = contact.facts.get(name)
+            if units and (known is None or at_ms >= known[0]):
+                contact.facts[name] = (at_ms, value)
+                touched.extend(units)
+        return touched
+
+    # --- steps -----------------------------------------------------------------------------------------
+
+    def _look(self, contact: Contact, units: list[Unit], now_ms: int) -> int:
+        """Read the units' bits at `now_ms` and their next flips; the bits that changed."""
+        before = bits = contact.bits
+        flips = contact.flips
+        for unit in units:
+            bits = bits & ~unit.mask | unit.bits(contact, now_ms)
+            flips[unit.index] = unit.flip(contact, now_ms)
+        contact.bits = bits
+        return before ^ bits
+
+    def _take(self, contact: Contact, changed: int, step: Step) -> None:
+        """Bring memberships up to date with the bits that changed; one transition for each that moves."""
+        for segment in self.program.segments:
+            if not segment.reads & changed or segment.member(contact.bits) == bool(contact.bits & segment.bit):
+                continue
+            contact.bits ^= segment.bit
+            changed |= segment.bit
+            contact.sequences[segment.index] += 1
+            contact.since_ms[segment.index] = step.at_ms
+            scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
+            step.emitted.append(_transition(contact, segment, step, scores, self.valid_until(contact, segment)))
+
+    def valid_until(self, contact: Contact, segment: CompiledSegment) -> int | None:
+        """When the contact's membership of the segment changes next if only the clock moves.
+
+        None: never, or not within the flips that are searched.
+        """
+        bits = contact.bits
+        rests_on = [self.program.segments[index] for index in segment.rests_on]
+        flips = {unit.index: contact.flips[unit.index] for unit in segment.units}
+        member = bits & segment.bit
+        passed = 0
+        while passed < MAX_FLIPS_PASSED:
+            at_ms = min(flips.values(), default=NEVER)
+            if at_ms >= NEVER:
+                return None
+            before = bits
+            for unit in segment.units:
+                if flips[unit.index] == at_ms:
+                    bits = bits & ~unit.mask | unit.bits(contact, at_ms)
+                    flips[unit.index] = unit.flip(contact, at_ms)
+            if not (before ^ bits) & segment.leaf_mask:
+                continue
+            for other in rests_on:
+                if other.member(bits) != bool(bits & other.bit):
+                    bits ^= other.bit
+            if bits & segment.bit != member:
+                return at_ms
+            passed += 1
+        return None
+
+
+def _transition(
+    contact: Contact, segment: CompiledSegment, step: Step, scores: dict[str, float], valid_until: int | None
+) -> Transition:
+    contact_id = contact.contact_id
+    assert contact_id is not None, "only a contact that exists moves"
+    sequence = contact.sequences[segment.index]
+    identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
+    return Transition.model_construct(
+        transition_id=hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
+        type="segment.entered" if sequence & 1 else "segment.exited",
+        contact_id=contact_id,
+        segment=segment.name,
+        tags=segment.tags,
+        definition=segment.definition,
+        sequence=sequence,
+        effective_at=step.at_ms,
+        detected_at=step.now_ms,
+        cause=step.cause,
+        scores=scores,
+        valid_until=valid_until,
+    )
+
+
+_KINDS: dict[type, CauseKind] = {
+    Identify: "traits",
+    Consent: "consent",
+    ListMembership: "list",
+    Erase: "erasure",
+}
+
+
+def _cause(record: ContactRecord, position: str) -> Cause:
+    event_id = record.event_id
+    if record.backfill:
+        return Cause.model_construct(kind="backfill", position=position, event_id=event_id)
+    if isinstance(record, Track):
+        return Cause.model_construct(kind="event", position=position, event_id=event_id, event=record.event)
+    return Cause.model_construct(kind=_KINDS[type(record)], position=position, event_id=event_id)
+
+
+def _facts(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
+    if isinstance(record, Identify):
+        return [(f"trait:{name}", value) for name, value in record.traits.items()]
+    if isinstance(record, Consent):
+        return [(f"consent:{record.purpose}", record.granted)]
+    assert isinstance(record, ListMembership), "erasures hold no facts"
+    return [(f"list:{record.list}", record.member)]

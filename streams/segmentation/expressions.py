@@ -1,0 +1,130 @@
+"""Condition trees: reading them from data, and compiling them to tests on a contact's bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from streams.segmentation.canonical import canonical_text
+from streams.segmentation.conditions import LEAVES
+from streams.segmentation.problems import Findings, Spec, join
+from streams.segmentation.units import LeafKind, Scope
+
+MAX_DEPTH = 31
+Test: TypeAlias = Callable[[int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf condition. Two leaves with the same `text` are the same and share their state."""
+
+    kind: LeafKind
+    spec: Any
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """True if every part is."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_:  # noqa: N801 - `Any` is taken
+    """True if some part is."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True if its part is not."""
+
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment:
+    """True if the contact is in that segment at the same step."""
+
+    segment: str
+
+
+Node: TypeAlias = Leaf | All | Any_ | Not | InSegment
+KEYS = ("all", "any", "not", "in_segment", *LEAVES)
+
+
+def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, depth: int = 0) -> Node | None:
+    """The condition in `value`, or None with everything wrong noted in `findings`."""
+    if not isinstance(value, dict) or len(value) != 1:
+        findings.add(path, value, f"expected one condition: a mapping with one key of {', '.join(KEYS)}")
+        return None
+    ((key, body),) = value.items()
+    where = join(path, str(key))
+    if key == "in_segment":
+        return _parse_reference(body, where, scope, findings)
+    if key not in {"all", "any", "not"}:
+        return _parse_leaf(key, body, where, scope, findings)
+    if depth >= MAX_DEPTH:
+        findings.add(where, key, f"expected all, any and not nested to a depth of at most {MAX_DEPTH}")
+    elif key == "not":
+        part = parse_condition(body, where, scope, findings, depth + 1)
+        return None if part is None else Not(part)
+    elif not isinstance(body, list) or not body:
+        findings.add(where, body, "expected a list of at least one condition")
+    else:
+        nodes = [
+            parse_condition(item, join(where, place), scope, findings, depth + 1) for place, item in enumerate(body)
+        ]
+        parts = tuple(part for part in nodes if part is not None)
+        return All(parts) if key == "all" else Any_(parts)
+    return None
+
+
+def _parse_reference(body: Any, path: str, scope: Scope, findings: Findings) -> InSegment | None:
+    if not isinstance(body, str) or body not in scope.segments:
+        findings.add(path, body, f"expected the name of a segment: {', '.join(sorted(scope.segments))}")
+        return None
+    return InSegment(body)
+
+
+def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings) -> Leaf | None:
+    kind = LEAVES.get(key)
+    if kind is None:
+        findings.add(path, key, f"unknown condition; expected one of {', '.join(KEYS)}")
+        return None
+    spec: Spec | None = findings.read(kind.spec, body, path)
+    if spec is None:
+        return None
+    kind.check(spec, scope, path, findings)
+    return Leaf(kind, spec, canonical_text({key: body}))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all below it, depth-first."""
+    yield node
+    if isinstance(node, All | Any_):
+        for part in node.parts:
+            yield from walk(part)
+    elif isinstance(node, Not):
+        yield from walk(node.part)
+
+
+def compile_test(node: Node, bit_of: Callable[[Leaf | InSegment], int]) -> tuple[Test, int]:
+    """The node as a test on bits, and the mask of the bits that it reads."""
+    if isinstance(node, Leaf | InSegment):
+        bit = bit_of(node)
+        return (lambda bits: bits & bit != 0), bit
+    if isinstance(node, Not):
+        inner, mask = compile_test(node.part, bit_of)
+        return (lambda bits: not inner(bits)), mask
+    compiled = [compile_test(part, bit_of) for part in node.parts]
+    tests = tuple(test for test, _ in compiled)
+    mask = 0
+    for _, part_mask in compiled:
+        mask |= part_mask
+    if isinstance(node, All):
+        return (lambda bits: all(test(bits) for test in tests)), mask
+    return (lambda bits: any(test(bits) for test in tests)), mask

@@ -1,0 +1,104 @@
+"""The fold of one partition's log: its clock, its timers in order, its contacts.
+
+The worker's pipeline and the simulator both drive this; so both count time and order steps alike.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from schemas.records import ContactRecord
+from schemas.topics import position_name
+from schemas.transitions import Transition
+from streams.segmentation.canonical import contact_key
+from streams.segmentation.contact import Contact
+from streams.segmentation.core import Core, Outcome
+
+_SLACK = 4096
+"""Outdated timers that are not worth a compaction."""
+
+
+class Fold:
+    """Applies records in the order of a log, and timers before the record that releases them."""
+
+    def __init__(self, core: Core, partition: int = 0, clock_ms: int = 0) -> None:
+        self.core = core
+        self.partition = partition
+        self.clock_ms = clock_ms
+        """The largest timestamp of a valid record so far."""
+        self.contacts: dict[str, Contact] = {}
+        """By key. Who drives the fold loads contacts into it before they are needed."""
+        self.emitted: list[Transition] = []
+        """Transitions in order; who drives the fold takes them out."""
+        self.changed: set[str] = set()
+        """Keys of contacts whose state changed; who drives the fold clears it."""
+        self._timers: list[tuple[int, str]] = []
+
+    def schedule(self, due_ms: int, key: str) -> None:
+        """Know of a stored timer. It fires only if it is still its contact's next one then."""
+        heapq.heappush(self._timers, (due_ms, key))
+
+    def next_timer(self) -> tuple[int, str] | None:
+        """The earliest timer known, (due, key), or None."""
+        timers = self._timers
+        while timers:
+            due_ms, key = timers[0]
+            contact = self.contacts.get(key)
+            if contact is not None and contact.next_due == due_ms:
+                return timers[0]
+            heapq.heappop(timers)
+        return None
+
+    def forget_timers(self) -> None:
+        """Drop all known timers: what is stored will be scheduled again."""
+        self._timers.clear()
+
+    def fire(self, clock_ms: int, offset: int, until: tuple[int, str] | None = None, limit: int | None = None) -> int:
+        """Move the clock to `clock_ms` at the record `offset`, and take the timer steps due by then.
+
+        They are taken in order of (due, key), not past the timer `until`, and at most `limit` of them.
+        Returns how many were taken.
+        """
+        self.clock_ms = max(self.clock_ms, clock_ms)
+        steps = 0
+        timers = self._timers
+        while timers and timers[0][0] <= self.clock_ms:
+            if (until is not None and timers[0] > until) or steps == limit:
+                break
+            due_ms, key = heapq.heappop(timers)
+            contact = self.contacts.get(key)
+            if contact is None or contact.next_due != due_ms:
+                continue
+            self.core.fire(contact, self.clock_ms, position_name(self.partition, offset), self.emitted)
+            self._changed(contact)
+            steps += 1
+        return steps
+
+    def apply(self, record: ContactRecord, offset: int, clock_ms: int, key: str | None = None) -> Outcome:
+        """Apply a record. Its timers must have fired: call `fire` with the same clock before.
+
+        `key` spares hashing the contact's id where the caller knows it.
+        """
+        self.clock_ms = max(self.clock_ms, clock_ms)
+        if key is None:
+            key = contact_key(record.contact_id)
+        contact = self.contacts.get(key)
+        if contact is None:
+            contact = self.contacts[key] = self.core.new(record.contact_id)
+        before = contact.next_due
+        outcome = self.core.apply(contact, record, self.clock_ms, position_name(self.partition, offset), self.emitted)
+        if outcome.result == "applied":
+            self._changed(contact, before)
+        return outcome
+
+    def _changed(self, contact: Contact, known_due: int | None = None) -> None:
+        self.changed.add(contact.key)
+        if contact.next_due is not None and contact.next_due != known_due:
+            heapq.heappush(self._timers, (contact.next_due, contact.key))
+            if len(self._timers) > 4 * len(self.contacts) + _SLACK:
+                self._compact()
+
+    def _compact(self) -> None:
+        """Drop timers that contacts have moved away from, so that they cannot pile up."""
+        due_by_key = {contact.key: contact.next_due for contact in self.contacts.values()}
+        self._timers = sorted({timer for timer in self._timers if due_by_key.get(timer[1]) == timer[0]})

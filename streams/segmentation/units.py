@@ -1,0 +1,80 @@
+"""What a leaf condition is made of: a spec in the file, and a unit that watches a contact.
+
+A *unit* keeps one slot of a contact's state, owns one or more bits of truth, and knows the next instant
+at which one of them may flip by time alone. All leaves on one score share one unit; most other leaves
+have a unit of their own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from schemas.records import Track
+from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.quantities import NEVER
+
+if TYPE_CHECKING:
+    from streams.segmentation.contact import Contact
+    from streams.segmentation.scores import ScoreSpec
+
+
+class Unit(ABC):
+    """Watches one thing of a contact. Stateless itself: the state is the contact's slot `index`."""
+
+    index: int
+    """Place of its slot and its flip."""
+    mask: int
+    """The bits it owns."""
+    events: frozenset[str] = frozenset()
+    """Names of the events that may touch it."""
+    facts: frozenset[str] = frozenset()
+    """Names of the facts that it reads."""
+
+    def fresh(self) -> Any:
+        """The slot of a contact of whom nothing is known."""
+        return None
+
+    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:  # noqa: ARG002 - an interface
+        """Fold an event with event time `at_ms` into the slot; whether anything changed."""
+        return False
+
+    @abstractmethod
+    def bits(self, contact: Contact, now_ms: int) -> int:
+        """Which of its bits are true at `now_ms`."""
+
+    def flip(self, contact: Contact, now_ms: int) -> int:  # noqa: ARG002 - an interface
+        """The first instant after `now_ms` at which one of its bits may flip by time alone, or `NEVER`."""
+        return NEVER
+
+    def store(self, slot: Any) -> Any:
+        """The slot in a form that is stored."""
+        return slot
+
+    def restore(self, stored: Any) -> Any:
+        """The slot in stored form, as it is worked on."""
+        return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a condition may refer to."""
+
+    scores: dict[str, ScoreSpec]
+    segments: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafKind:
+    """One kind of leaf condition: its spec, what it refers to, and how its unit is made.
+
+    `check` notes what the types of the spec alone cannot say. `build` makes the unit of a leaf; it is
+    None for leaves that read a score, whose unit is the score's own.
+    """
+
+    spec: type[Spec]
+    check: Callable[[Any, Scope, str, Findings], None]
+    build: Callable[[Any], Unit] | None
+    score: Callable[[Any], Iterable[str]] = lambda _spec: ()
