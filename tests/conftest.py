@@ -19,7 +19,7 @@ import pytest
 import redis
 from confluent_kafka.admin import AdminClient
 
-from tests.support.brokers import Broker, start_broker
+from tests.support.brokers import QUICK_RETURN, Broker, start_broker
 from tests.support.processes import Commands, base_environment
 from tests.support.redis_servers import LocalRedis, start_shared_redis
 from tests.support.run_directory import Run, RunDirectory, UnavailableServiceError
@@ -143,6 +143,6 @@ def own_redis(run_directory: RunDirectory) -> Iterator[LocalRedis]:
 @pytest.fixture
 def own_kafka(run_directory: RunDirectory) -> Iterator[Broker]:
     """A started broker of the test's own, to be stopped, killed and started again (it takes some seconds)."""
-    broker = start_broker(run_directory)
+    broker = start_broker(run_directory, QUICK_RETURN)
     yield broker
     broker.kill()

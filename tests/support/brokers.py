@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +21,6 @@ from tests.support.waiting import wait_until
 
 _START_TIMEOUT_S = 90
 _IMAGE = "apache/kafka:4.1.0"
-_CLUSTER_ID = "c2VndWUtdGVzdHMtMDAwMQ"
 _BROKER = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -37,6 +38,13 @@ _BROKER = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
 }
+# A killed broker may register again only when its last session is over, by default after 9 s.
+QUICK_RETURN = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
+
+
+def _cluster_id() -> str:
+    # Kafka's form: 16 bytes in base64 without padding; a leading dash would read as an option.
+    return "S" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
 class Broker(Protocol):
@@ -58,25 +66,29 @@ class Broker(Protocol):
 class JavaBroker:
     """`kafka.Kafka` as a child process, its data in `directory`."""
 
-    def __init__(self, run: RunDirectory, directory: Path, jars: Path, cluster_id: str = _CLUSTER_ID) -> None:
+    def __init__(self, run: RunDirectory, jars: Path, more: Mapping[str, str]) -> None:
         self._run = run
-        self._directory = directory
+        self._directory = directory = run.subdirectory("kafka")
         self._java = ["java", "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*"]
         self._properties = directory / "server.properties"
         self._child: subprocess.Popen[bytes] | None = None
         port, controller = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
-        settings = _BROKER | {
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "log.dirs": str(directory / "data"),
-        }
+        settings = (
+            _BROKER
+            | more
+            | {
+                "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+                "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+                "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+                "log.dirs": str(directory / "data"),
+            }
+        )
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        self._format(cluster_id)
+        self._format()
 
-    def _format(self, cluster_id: str) -> None:
-        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)]
+    def _format(self) -> None:
+        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties)]
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if outcome.returncode != 0:
             raise UnavailableServiceError(f"Kafka's StorageTool failed: {outcome.stdout}{outcome.stderr}")
@@ -122,8 +134,9 @@ class JavaBroker:
 class ContainerBroker:
     """Apache Kafka's own image, its data in the container, which is kept over a stop."""
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, more: Mapping[str, str]) -> None:
         self._run = run
+        self._more = dict(more)
         self._port = free_port()
         self._container: StartedContainer | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
@@ -136,13 +149,17 @@ class ContainerBroker:
         _wait_for_broker(self.bootstrap_servers, lambda: None)
 
     def _environment(self) -> dict[str, str]:
-        settings = _BROKER | {
-            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
-            "controller.quorum.voters": "1@localhost:9093",
-        }
+        settings = (
+            _BROKER
+            | self._more
+            | {
+                "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
+                "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+                "controller.quorum.voters": "1@localhost:9093",
+            }
+        )
         named = {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in settings.items()}
-        return named | {"CLUSTER_ID": _CLUSTER_ID, "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m"}
+        return named | {"CLUSTER_ID": _cluster_id(), "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m"}
 
     def stop(self) -> None:
         if self._container is not None:
@@ -153,12 +170,15 @@ class ContainerBroker:
             self._container.kill()
 
 
-def start_broker(run: RunDirectory) -> Broker:
-    """A started broker: from a container where a Docker engine answers, else from Java. `UnavailableServiceError`."""
+def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None) -> Broker:
+    """A started broker with `more` settings. Raises `UnavailableServiceError`.
+
+    From a container where a Docker engine answers, else from Java.
+    """
     reasons = []
     for name, make in (("testcontainers", _container_broker), ("Java", _java_broker)):
         try:
-            broker = make(run)
+            broker = make(run, more or {})
             broker.start()
         except UnavailableServiceError as error:
             reasons.append(f"{name}: {error}")
@@ -170,12 +190,12 @@ def start_broker(run: RunDirectory) -> Broker:
     )
 
 
-def _container_broker(run: RunDirectory) -> Broker:
-    return ContainerBroker(run)
+def _container_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
+    return ContainerBroker(run, more)
 
 
-def _java_broker(run: RunDirectory) -> Broker:
-    return JavaBroker(run, run.subdirectory("kafka"), kafka_jars())
+def _java_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
+    return JavaBroker(run, kafka_jars(), more)
 
 
 def _wait_for_broker(bootstrap_servers: str, check: Callable[[], None]) -> None:
