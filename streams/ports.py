@@ -6,11 +6,11 @@ Kafka, `streams/adapters/memory.py` in memory, and one conformance suite runs ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from schemas.errors import SegueError
+from schemas.errors import SegueError, UnavailableError
 
 
 class RawRecord(NamedTuple):
@@ -186,3 +186,65 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
+
+
+TimestampType: TypeAlias = Literal["append", "create"]
+"""Who stamps a topic's records: the broker (`LogAppendTime`) or their producer (`CreateTime`)."""
+
+
+class TopicReader(Protocol):
+    """What a broker says of its topics. Calls block, and raise `UnavailableError` when it does not answer."""
+
+    def partition_counts(self, topics: Iterable[str]) -> Mapping[str, int]:
+        """Partitions of those of `topics` that exist."""
+
+    def timestamp_type(self, topic: str) -> TimestampType:
+        """Who stamps the records of a topic."""
+
+    def log_identity(self, topic: str) -> LogIdentity:
+        """Which log this is: a topic that was deleted and made again is another one."""
+
+    def first_records(self, topic: str) -> Mapping[int, Message | None]:
+        """The record with which each partition's log begins; None where the log is empty."""
+
+
+class Entry(NamedTuple):
+    """A record on its way into `tracking`: encoded, and the contact that decides on its partition."""
+
+    contact_id: str
+    value: bytes
+
+
+class QueueFullError(UnavailableError):
+    """The bounded queue has no room for all of it, so none of it was taken."""
+
+
+class Intake(Protocol):
+    """Where the collector puts what it took in."""
+
+    @property
+    def waiting(self) -> int:
+        """Records taken that the broker has not acknowledged yet."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Returns when the broker has acknowledged every one.
+
+        Takes all or none of `entries` into a bounded queue: `QueueFullError` at once when they do not fit.
+        `UnavailableError` later means that some may have been written and some not.
+        """
+
+
+class LogWriter(Protocol):
+    """Appends many records, in order, to one topic. Raises `UnavailableError`, or `InputError` when the broker
+    refuses a record for good; after either, nothing more is appended."""
+
+    def append(
+        self, value: bytes, *, contact_id: str | None = None, partition: int = -1, timestamp_ms: int = 0
+    ) -> None:
+        """Queue one record: for its contact's partition, or with no key for `partition`.
+
+        Blocks while the queue is full. `timestamp_ms` 0 leaves the time to the broker or to the wall clock.
+        """
+
+    def flush(self) -> None:
+        """Returns when the broker has acknowledged all that was appended."""

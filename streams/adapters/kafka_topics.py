@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -24,10 +24,7 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
 
 from schemas.errors import UnavailableError
-from streams.ports import LogIdentity, Message
-
-TimestampType: TypeAlias = Literal["append", "create"]
-"""Who stamps a topic's records: the broker (`LogAppendTime`) or their producer (`CreateTime`)."""
+from streams.ports import LogIdentity, Message, TimestampType
 
 Settings: TypeAlias = dict[str, str | int | float | bool]
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
