@@ -41,10 +41,11 @@ class Cursor(NamedTuple):
 
 
 class LogIdentity(NamedTuple):
-    """Which log the state was folded from. Empty where a broker does not say (the embedded one)."""
+    """Which log the state was folded from. Empty, or 0, where it is not known (the embedded broker does not say)."""
 
     cluster_id: str
     topic_id: str
+    partitions: int = 0  # of `tracking`: contacts would move if it changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class PartitionMeta:
     definitions: str | None  # canonical text; None until the log's first record was applied
     definitions_number: int
     log: LogIdentity | None  # None where nothing was ever committed
+    sizes: dict[str, int] = field(default_factory=dict)  # members by segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One atomic read: states and timers belong to `cursor`."""
+    """One atomic read, all of it as of one cursor."""
 
-    cursor: Cursor
     contacts: dict[str, bytes]  # of those asked for and of those whose timer is listed; absent: unknown
     timers: list[tuple[int, str]]  # (due, contact key) in that order, at most `limit`
     earliest_due_ms: int | None  # of the whole partition
@@ -113,6 +114,16 @@ class Loaded:
 
 class FenceLostError(SegueError):
     """Another owner has taken the partition: drop all that is cached and touch nothing."""
+
+    def __init__(self, partition: int, ours: Fence, found: Fence) -> None:
+        super().__init__(
+            f"partition {partition} belongs to generation {found.generation} of the worker group (member "
+            f"{found.member!r}), not to generation {ours.generation} (member {ours.member!r}); if the group was "
+            "deleted its generations start again at 1: then stop all workers and run `segue fence reset`"
+        )
+        self.partition = partition
+        self.ours = ours
+        self.found = found
 
 
 class CursorMismatchError(SegueError):
@@ -133,12 +144,18 @@ class StateStore(Protocol):
         Raises `InputError` when the state belongs to another log or is of another format.
         """
 
+    async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:
+        """Drop the partition's state: its log is folded again from offset 0, its output counted from 1 in `epoch`.
+
+        Raises `FenceLostError` when the fence is not ours.
+        """
+
     async def load(
-        self, partition: int, keys: Sequence[str], due_until_ms: int, limit: int, skip: frozenset[str]
+        self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
     ) -> Loaded:
         """States of `keys`, and the first `limit` timers due at or before `due_until_ms` with their states.
 
-        States of contacts in `skip` are not sent again: the caller holds them.
+        Raises `CursorMismatchError` when the state is not at `at`.
         """
 
     async def commit(self, partition: int, commit: Commit) -> int | None:
