@@ -6,7 +6,6 @@ front of it could never be evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.errors import InputError, UnavailableError
@@ -27,27 +26,29 @@ class LogStarts:
 
 def read_log_starts(reader: TopicReader, topic: str) -> LogStarts:
     """What the log of each partition begins with. Raises `UnavailableError`."""
-    return classify_log_starts(reader.first_records(topic))
-
-
-def classify_log_starts(first_records: Mapping[int, Message | None]) -> LogStarts:
-    """The same, of records that were read already."""
     starts = LogStarts()
-    for partition, record in sorted(first_records.items()):
-        if record is None:
-            starts.empty.append(partition)
-        elif record.offset > 0:
+    bounds, first_records = reader.log_bounds(topic), reader.first_records(topic)
+    for partition, bound in sorted(bounds.items()):
+        record = first_records.get(partition)
+        if bound.start > 0:
             starts.deleted.append(partition)
+        elif record is None:
+            starts.empty.append(partition)
         else:
-            try:
-                decoded = decode_record(record.value)
-            except InvalidRecordError:
-                decoded = None
-            if isinstance(decoded, DefinitionsRecord):
-                starts.definitions[partition] = decoded
-            else:
+            definitions = _definitions(record)
+            if definitions is None:
                 starts.other.append(partition)
+            else:
+                starts.definitions[partition] = definitions
     return starts
+
+
+def _definitions(record: Message) -> DefinitionsRecord | None:
+    try:
+        decoded = decode_record(record.value)
+    except InvalidRecordError:
+        return None
+    return decoded if isinstance(decoded, DefinitionsRecord) else None
 
 
 def check_topics(reader: TopicReader, names: Names) -> int:

@@ -209,6 +209,13 @@ TimestampType: TypeAlias = Literal["append", "create"]
 """Who stamps a topic's records: the broker (`LogAppendTime`) or their producer (`CreateTime`)."""
 
 
+class LogBounds(NamedTuple):
+    """Offsets of a partition's log: its first record, and the one that the next append will get."""
+
+    start: int
+    end: int
+
+
 class TopicReader(Protocol):
     """What a broker says of its topics. Calls block, and raise `UnavailableError` when it does not answer."""
 
@@ -220,6 +227,9 @@ class TopicReader(Protocol):
 
     def log_identity(self, topic: str) -> LogIdentity:
         """Which log this is: a topic that was deleted and made again is another one."""
+
+    def log_bounds(self, topic: str) -> Mapping[int, LogBounds]:
+        """Where the log of every partition begins and ends. A topic that does not exist has none."""
 
     def first_records(self, topic: str) -> Mapping[int, Message | None]:
         """The record with which each partition's log begins; None where the log is empty."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -24,18 +24,11 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
 
 from schemas.errors import UnavailableError
-from streams.ports import LogIdentity, Message, TimestampType
+from streams.ports import LogBounds, LogIdentity, Message, TimestampType
 
 Settings: TypeAlias = dict[str, str | int | float | bool]
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 _POLL_S = 0.25
-
-
-class LogBounds(NamedTuple):
-    """Offsets of a partition's log: its first record, and the one that the next append will get."""
-
-    start: int
-    end: int
 
 
 class KafkaTopics:

@@ -10,7 +10,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import TopicPartition
 
 from schemas.errors import UnavailableError
-from streams.adapters.kafka_topics import KafkaTopics, LogBounds
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.ports import LogBounds
 from tests.conftest import Kafka
 from tests.load.topics import append, create_topics
 
