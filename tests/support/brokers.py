@@ -74,16 +74,14 @@ class JavaBroker:
         self._child: subprocess.Popen[bytes] | None = None
         port, controller = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
-        settings = (
-            _BROKER
-            | more
-            | {
-                "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-                "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-                "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-                "log.dirs": str(directory / "data"),
-            }
-        )
+        settings = {
+            **_BROKER,
+            **more,
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "log.dirs": str(directory / "data"),
+        }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._format()
 
@@ -136,7 +134,7 @@ class ContainerBroker:
 
     def __init__(self, run: RunDirectory, more: Mapping[str, str]) -> None:
         self._run = run
-        self._more = dict(more)
+        self._more = more
         self._port = free_port()
         self._container: StartedContainer | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
@@ -149,15 +147,13 @@ class ContainerBroker:
         _wait_for_broker(self.bootstrap_servers, lambda: None)
 
     def _environment(self) -> dict[str, str]:
-        settings = (
-            _BROKER
-            | self._more
-            | {
-                "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-                "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
-                "controller.quorum.voters": "1@localhost:9093",
-            }
-        )
+        settings = {
+            **_BROKER,
+            **self._more,
+            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.quorum.voters": "1@localhost:9093",
+        }
         named = {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in settings.items()}
         return named | {"CLUSTER_ID": _cluster_id(), "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m"}
 
