@@ -1,0 +1,81 @@
+# Everything runs in .venv, which the first target that needs it makes from the lock files. Needs Python 3.11.
+#
+#   make demo            see it work, with nothing but Python (SECONDS=30 ends by itself)
+#   make test            all tests, on a real Kafka and a real Redis
+#   make lint            formatting, linting, types, layers
+#   make generate        write the generated files anew: schemas/generated, docs/settings.md
+#   make bench           events per second and latency on this machine
+#   make install         the environment alone, with .venv/bin/segue
+#   make clean           remove caches and the environment
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# A Python 3.11 that starts (a shim of a version manager may exist and not start).
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+RUNTIME := .venv/.runtime-installed
+DEVELOPMENT := .venv/.development-installed
+
+# Arguments of pytest, such as ARGS="-k clock -x".
+ARGS ?=
+# Processes of pytest; the live tests start processes of their own beside it.
+JOBS ?= 2
+
+.PHONY: help install test lint format demo bench generate docs lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is needed: install it, or give PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making .venv and installing into it what the lock file names (once, about a minute)…"
+	@$(PYTHON) -m venv .venv
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) -q install --no-deps --no-build-isolation -e .
+	@touch $(RUNTIME) $@
+
+install: $(RUNTIME)
+
+test: $(DEVELOPMENT)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+lint: $(DEVELOPMENT)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPMENT)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: $(RUNTIME)
+	@$(BIN)/segue demo $(if $(SECONDS),--seconds $(SECONDS))
+
+bench: $(DEVELOPMENT)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+generate docs: $(DEVELOPMENT)
+	$(BIN)/python -m schemas.documents
+	$(BIN)/python -m tests.settings_page
+
+LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: $(DEVELOPMENT)
+	$(LOCK) -o requirements.lock pyproject.toml
+	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
