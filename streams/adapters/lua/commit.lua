@@ -1,0 +1,89 @@
+-- Move a partition on: contacts, timers, output, segment sizes, members and cursor together, or nothing.
+-- Everything is checked before the first write, and the outbox, whose ids Redis checks itself, is written first.
+--
+-- KEYS 1  meta (hash, see take.lua)
+--      2  timers (sorted set: contact key by next due instant in ms)
+--      3  outbox (stream: one entry a transition, its id SEQ-0)
+--      4  sizes (hash: members by segment)
+--      5  prefix of the contacts' keys      6  prefix of the members' keys
+--         contact KEY lies at PREFIX..KEY, members of SEGMENT (sorted set: contact id by the instant of entry) at
+--         PREFIX..SEGMENT; all in the same slot by their hash tag
+-- ARGV 1  fence generation   2  fence member: ours
+--      3  state generation   4  offset   5  steps: where the caller believes the state to be
+--      6  parts (msgpack list):
+--           1 contact keys    2 length of each contact's state, -1 deletes it
+--           3 timers to set: due, contact key, due, contact key, ...    4 contact keys of timers to remove
+--           5 outbox: {id, offset, index, epoch, transition id, contact id, length of the value}, ...
+--           6 sizes: {segment, difference}, ...
+--           7 members: {segment, {instant, contact id, instant, contact id, ...} to add, {contact id, ...} to remove}
+--      7  bytes: the states, then the outbox values, of those lengths one after another
+--      8  fields and values of meta to set, from here on
+--
+-- Returns {'committed', earliest due of the partition or ''},
+--         {'fence', generation, member}: the partition belongs to this later owner,
+--         {'elsewhere', generation, offset, steps}: the state is not where the caller believes it to be.
+local at = redis.call('HMGET', KEYS[1], 'generation', 'offset', 'steps', 'fence_generation', 'fence_member')
+local elsewhere = {'elsewhere', at[1] or '', at[2] or '', at[3] or ''}
+if not at[1] then
+    return elsewhere
+end
+if at[4] ~= ARGV[1] or at[5] ~= ARGV[2] then
+    if tonumber(at[4]) < tonumber(ARGV[1]) then
+        return {'elsewhere', '', '', ''} -- older than our own take: Redis was rolled back
+    end
+    return {'fence', at[4], at[5]}
+end
+if at[1] ~= ARGV[3] or at[2] ~= ARGV[4] or at[3] ~= ARGV[5] then
+    return elsewhere
+end
+
+local CHUNK = 2000 -- arguments of one call; Lua's stack bounds them
+local function in_chunks(command, key, arguments)
+    for start = 1, #arguments, CHUNK do
+        local last = math.min(start + CHUNK - 1, #arguments)
+        if key then
+            redis.call(command, key, unpack(arguments, start, last))
+        else
+            redis.call(command, unpack(arguments, start, last))
+        end
+    end
+end
+
+local parts = cmsgpack.unpack(ARGV[6])
+local keys, lengths, outbox = parts[1], parts[2], parts[5]
+local bytes, place = ARGV[7], 1
+local function take(length)
+    local start = place
+    place = place + length
+    return string.sub(bytes, start, place - 1)
+end
+
+local set, deleted = {}, {}
+for number, key in ipairs(keys) do
+    if lengths[number] < 0 then
+        deleted[#deleted + 1] = KEYS[5] .. key
+    else
+        set[#set + 1] = KEYS[5] .. key
+        set[#set + 1] = take(lengths[number])
+    end
+end
+
+for _, entry in ipairs(outbox) do
+    redis.call('XADD', KEYS[3], entry[1], 'offset', entry[2], 'index', entry[3], 'epoch', entry[4],
+        'transition_id', entry[5], 'contact_id', entry[6], 'value', take(entry[7]))
+end
+in_chunks('MSET', nil, set)
+in_chunks('UNLINK', nil, deleted)
+in_chunks('ZADD', KEYS[2], parts[3])
+in_chunks('ZREM', KEYS[2], parts[4])
+for _, size in ipairs(parts[6]) do
+    redis.call('HINCRBY', KEYS[4], size[1], size[2])
+end
+for _, members in ipairs(parts[7]) do
+    in_chunks('ZADD', KEYS[6] .. members[1], members[2])
+    in_chunks('ZREM', KEYS[6] .. members[1], members[3])
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 8))
+
+local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+return {'committed', first[2] or ''}

@@ -1,0 +1,69 @@
+"""Where a partition's state lies in Redis. Nothing else builds these names, but for the prefixes' ends in Lua."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.topics import Names
+
+STATE_FORMAT = 1
+"""Number of the format of all that is stored. State of a lower number is folded again, of a higher refused."""
+
+
+class StateKeys(NamedTuple):
+    """Keys of one partition under one generation of its state."""
+
+    names: Names
+    partition: int
+    generation: int
+
+    @property
+    def meta(self) -> str:
+        """Hash: fence, cursor, clock, definitions; see `lua/take.lua`. The same for every generation."""
+        return self.names.key(self.partition, "meta")
+
+    @property
+    def timers(self) -> str:
+        """Sorted set: contact keys by next due instant in ms."""
+        return self._key("timers")
+
+    @property
+    def outbox(self) -> str:
+        """Stream: transitions on their way to Kafka, id `SEQ-0`."""
+        return self._key("outbox")
+
+    @property
+    def sizes(self) -> str:
+        """Hash: members by segment."""
+        return self._key("sizes")
+
+    @property
+    def contact_prefix(self) -> str:
+        """Prefix of the contacts' keys; the contact's key follows."""
+        return self._key("contact", "")
+
+    @property
+    def members_prefix(self) -> str:
+        """Prefix of the members' keys; the segment's name follows. Sorted sets: contact ids by instant of entry."""
+        return self._key("members", "")
+
+    def contact(self, key: str) -> str:
+        """String: a contact's state as the core encodes it."""
+        return self.contact_prefix + key
+
+    def members(self, segment: str) -> str:
+        """Sorted set: ids of a segment's members by the instant of their entry in ms."""
+        return self.members_prefix + segment
+
+    @property
+    def all_generations(self) -> str:
+        """Pattern of the keys of every generation."""
+        return self.names.key(self.partition, "g*")
+
+    @property
+    def this_generation(self) -> str:
+        """Prefix of the keys of this generation."""
+        return self._key("")
+
+    def _key(self, *parts: str) -> str:
+        return self.names.key(self.partition, f"g{self.generation}", *parts)
