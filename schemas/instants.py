@@ -26,12 +26,30 @@ def _day_ms(text: str) -> int:
     return (date.fromisoformat(text).toordinal() - _EPOCH_DAY) * DAY_MS
 
 
+@lru_cache(maxsize=4096)
+def _minute_ms(text: str) -> int:
+    """Milliseconds up to a minute written `2026-11-21T10:00:`, the common form, in UTC."""
+    return _parse(f"{text}00Z")
+
+
+_SECONDS_MS = {f"{second:02d}": second * 1000 for second in range(60)}
+_MILLIS = {f"{milli:03d}": milli for milli in range(1000)}
+
+
 def parse_instant(text: str) -> int:
     """Milliseconds since the epoch of an RFC 3339 time with seconds and a zone.
 
     Fractions of a millisecond are cut off, not rounded. Raises `ValueError` with what was expected when
     `text` is not such a time, or lies outside the years 1970 to 2199 (UTC).
     """
+    if len(text) == 24 and text[23] == "Z" and text[19] == ".":  # 2026-11-21T10:00:00.123Z
+        second_ms, milli = _SECONDS_MS.get(text[17:19]), _MILLIS.get(text[20:23])
+        if second_ms is not None and milli is not None:
+            return _minute_ms(text[:17]) + second_ms + milli
+    return _parse(text)
+
+
+def _parse(text: str) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("expected an RFC 3339 time with seconds and a zone, like 2026-11-21T10:00:00.123Z")
@@ -55,8 +73,16 @@ def parse_instant(text: str) -> int:
     return instant
 
 
+@lru_cache(maxsize=4096)
+def _minute_text(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M:}"
+
+
+_SECOND_TEXTS = tuple(f"{second:02d}." for second in range(60))
+_MILLI_TEXTS = tuple(f"{milli:03d}Z" for milli in range(1000))
+
+
 def format_instant(instant_ms: int) -> str:
     """RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`."""
-    seconds, millis = divmod(instant_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    minute, rest_ms = divmod(instant_ms, 60_000)
+    return _minute_text(minute) + _SECOND_TEXTS[rest_ms // 1000] + _MILLI_TEXTS[rest_ms % 1000]

@@ -57,6 +57,8 @@ def parse_yaml(text: str, name: str) -> Any:
         raise InputError(f"{name}:{place}expected YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{name}: expected YAML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{name}: expected at most {MAX_DEPTH} levels of nesting") from None
     finally:
         loader.dispose()
     if node is None:

@@ -195,8 +195,8 @@ class Core:
         before = bits = contact.bits
         flips = contact.flips
         for unit in units:
-            bits = bits & ~unit.mask | unit.bits(contact, now_ms)
-            flips[unit.index] = unit.flip(contact, now_ms)
+            true, flips[unit.index] = unit.look(contact, now_ms)
+            bits = bits & ~unit.mask | true
         contact.bits = bits
         return before ^ bits
 
@@ -229,8 +229,8 @@ class Core:
             before = bits
             for unit in segment.units:
                 if flips[unit.index] == at_ms:
-                    bits = bits & ~unit.mask | unit.bits(contact, at_ms)
-                    flips[unit.index] = unit.flip(contact, at_ms)
+                    true, flips[unit.index] = unit.look(contact, at_ms)
+                    bits = bits & ~unit.mask | true
             if not (before ^ bits) & segment.leaf_mask:
                 continue
             for other in rests_on:

@@ -9,7 +9,7 @@ serve as a fast path where their error cannot matter, else the whole numbers dec
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from decimal import Context, Decimal
 
 from streams.segmentation.quantities import NEVER
@@ -119,18 +119,17 @@ class HalfLife:
         total = scaled + ((steady_nano + _HALF_NANO) << shift) + (1 << (shift - _SNAP_BITS))
         return (total >> shift) // _MILLI_NANO
 
-    def crossing(self, sum_: Decaying, steady_nano: int, bounds: list[int], now_ms: int) -> int:
+    def crossing(self, sum_: Decaying, steady_nano: int, bounds: list[int], reading: int, now_ms: int) -> int:
         """The first instant after `now_ms` at which the reading passes one of `bounds`, or `NEVER`.
 
-        `bounds` are thousandths in rising order. A falling sum passes the highest bound at or under its
-        reading, at the first millisecond at which the reading is below it; a rising (negative) one reaches
-        the lowest bound over it.
+        `reading` is the one at `now_ms`; `bounds` are thousandths in rising order. A falling sum passes the
+        highest bound at or under its reading, at the first millisecond at which the reading is below it; a
+        rising (negative) one reaches the lowest bound over it.
         """
         if not sum_.weight or not bounds:
             return NEVER
-        reading = self.reading(sum_, steady_nano, now_ms)
         falling = sum_.weight > 0
-        place = bisect_right(bounds, reading) - 1 if falling else bisect_left(bounds, reading + 1)
+        place = bisect_right(bounds, reading) - falling
         if not 0 <= place < len(bounds):
             return NEVER
         bound = bounds[place]

@@ -120,11 +120,39 @@ def compile_test(node: Node, bit_of: Callable[[Leaf | InSegment], int]) -> tuple
     if isinstance(node, Not):
         inner, mask = compile_test(node.part, bit_of)
         return (lambda bits: not inner(bits)), mask
-    compiled = [compile_test(part, bit_of) for part in node.parts]
+    wanted, unwanted, rest = _literals(node, bit_of)
+    compiled = [compile_test(part, bit_of) for part in rest]
     tests = tuple(test for test, _ in compiled)
-    mask = 0
+    mask = wanted | unwanted
     for _, part_mask in compiled:
         mask |= part_mask
-    if isinstance(node, All):
-        return (lambda bits: all(test(bits) for test in tests)), mask
-    return (lambda bits: any(test(bits) for test in tests)), mask
+    return (_every if isinstance(node, All) else _some)(wanted, unwanted, tests), mask
+
+
+def _literals(node: All | Any_, bit_of: Callable[[Leaf | InSegment], int]) -> tuple[int, int, list[Node]]:
+    """Bits that stand in the node as they are, bits that stand in it negated, and its other parts.
+
+    Most conditions are a handful of bits, and one comparison answers for all of these.
+    """
+    wanted = unwanted = 0
+    rest: list[Node] = []
+    for part in node.parts:
+        if isinstance(part, Leaf | InSegment):
+            wanted |= bit_of(part)
+        elif isinstance(part, Not) and isinstance(part.part, Leaf | InSegment):
+            unwanted |= bit_of(part.part)
+        else:
+            rest.append(part)
+    return wanted, unwanted, rest
+
+
+def _every(wanted: int, unwanted: int, tests: tuple[Test, ...]) -> Test:
+    if not tests:
+        return lambda bits: bits & wanted == wanted and not bits & unwanted
+    return lambda bits: bits & wanted == wanted and not bits & unwanted and all(test(bits) for test in tests)
+
+
+def _some(wanted: int, unwanted: int, tests: tuple[Test, ...]) -> Test:
+    if not tests:
+        return lambda bits: bits & wanted != 0 or ~bits & unwanted != 0
+    return lambda bits: bits & wanted != 0 or ~bits & unwanted != 0 or any(test(bits) for test in tests)

@@ -46,7 +46,7 @@ class ScoreSpec(Spec):
         """The readings of each tier: from its bound, inclusive, to the next one's."""
         names = list(self.tiers)
         lows = [-UNBOUNDED if bound is None else bound for bound in self.tiers.values()]
-        return {name: Span(low, high) for name, low, high in zip(names, lows, [*lows[1:], UNBOUNDED], strict=True)}
+        return {name: Span(low, high) for name, low, high in zip(names, lows, [*lows, UNBOUNDED][1:], strict=True)}
 
 
 def check_score(spec: ScoreSpec, path: str, findings: Findings) -> None:
@@ -111,10 +111,12 @@ class ScoreUnit(Unit):
 
     def reading(self, contact: Contact, now_ms: int) -> int:
         """The score read at `now_ms`, in thousandths, within floor and cap."""
+        return max(self._low, min(self._high, self._unbounded(contact, now_ms)))
+
+    def _unbounded(self, contact: Contact, now_ms: int) -> int:
         steady, decaying = contact.slots[self.index]
         # A sum without decay is read like one that has not begun to.
-        reading: int = (self._decay or _NO_DECAY).reading(decaying, steady, now_ms)
-        return max(self._low, min(self._high, reading))
+        return (self._decay or _NO_DECAY).reading(decaying, steady, now_ms)
 
     def tier(self, reading: int) -> str | None:
         """The tier of a reading; None below the lowest bound."""
@@ -124,21 +126,19 @@ class ScoreUnit(Unit):
         """The readings of one tier."""
         return self._tiers[name]
 
-    def bits(self, contact: Contact, now_ms: int) -> int:
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         if not self._leaves:
-            return 0
-        reading = self.reading(contact, now_ms)
+            return 0, NEVER
+        unbounded = self._unbounded(contact, now_ms)
+        reading = max(self._low, min(self._high, unbounded))
         bits = 0
         for bit, (low, high) in self._leaves:
             if low <= reading < high:
                 bits |= bit
-        return bits
-
-    def flip(self, contact: Contact, now_ms: int) -> int:
-        if self._decay is None or not self._bounds:
-            return NEVER
+        if self._decay is None:
+            return bits, NEVER
         steady, decaying = contact.slots[self.index]
-        return self._decay.crossing(decaying, steady, self._bounds, now_ms)
+        return bits, self._decay.crossing(decaying, steady, self._bounds, unbounded, now_ms)
 
     def store(self, slot: Any) -> Any:
         steady, decaying = slot

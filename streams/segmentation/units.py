@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.records import Track
 from streams.segmentation.problems import Findings, Spec
-from streams.segmentation.quantities import NEVER
 
 if TYPE_CHECKING:
     from streams.segmentation.contact import Contact
@@ -42,12 +41,11 @@ class Unit(ABC):
         return False
 
     @abstractmethod
-    def bits(self, contact: Contact, now_ms: int) -> int:
-        """Which of its bits are true at `now_ms`."""
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        """Which of its bits are true at `now_ms`, and the first instant after it at which one may flip.
 
-    def flip(self, contact: Contact, now_ms: int) -> int:  # noqa: ARG002 - an interface
-        """The first instant after `now_ms` at which one of its bits may flip by time alone, or `NEVER`."""
-        return NEVER
+        That instant supposes that only the clock moves; it is `NEVER` where none can flip so.
+        """
 
     def store(self, slot: Any) -> Any:
         """The slot in a form that is stored."""

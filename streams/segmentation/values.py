@@ -59,7 +59,7 @@ class Operators(Spec):
     @model_validator(mode="after")
     def _some(self) -> Operators:
         if not any(getattr(self, name) is not None for name in Operators.model_fields):
-            raise ValueError("expected at least one operator: eq, ne, in, gt, gte, lt, lte, exists")
+            raise ValueError("expected at least one operator: eq, ne, in, gt, gte, lt, lte, exists (null is missing)")
         return self
 
 

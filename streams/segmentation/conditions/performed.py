@@ -79,25 +79,17 @@ class CountUnit(Unit):
             del times[0]
         return True
 
-    def _count(self, times: list[int], now_ms: int) -> int:
-        if self._within_ms is None:
-            return len(times)
-        return len(times) - bisect_right(times, now_ms - self._within_ms)
-
-    def bits(self, contact: Contact, now_ms: int) -> int:
-        count = self._count(contact.slots[self.index], now_ms)
-        return self.mask if self._least <= count <= self._greatest else 0
-
-    def flip(self, contact: Contact, now_ms: int) -> int:
-        if self._within_ms is None:
-            return NEVER
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         times: list[int] = contact.slots[self.index]
-        count = self._count(times, now_ms)
+        count = len(times)
+        if self._within_ms is None:
+            return (self.mask if self._least <= count <= self._greatest else 0), NEVER
+        count -= bisect_right(times, now_ms - self._within_ms)
         if count > self._greatest:
-            return times[-self._greatest - 1] + self._within_ms
-        if count >= self._least > 0:
-            return times[-self._least] + self._within_ms
-        return NEVER
+            return 0, times[-self._greatest - 1] + self._within_ms
+        if count < self._least:
+            return 0, NEVER
+        return self.mask, times[-self._least] + self._within_ms if self._least else NEVER
 
 
 def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:

@@ -8,6 +8,7 @@ from pydantic import StringConstraints
 
 from streams.segmentation.contact import Contact
 from streams.segmentation.problems import Findings
+from streams.segmentation.quantities import NEVER
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.values import Operators, Predicate
 
@@ -27,10 +28,10 @@ class TraitUnit(Unit):
         self._predicate = Predicate(spec.name, spec)
         self.facts = frozenset({self._fact})
 
-    def bits(self, contact: Contact, now_ms: int) -> int:  # noqa: ARG002 - time does not touch it
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:  # noqa: ARG002 - time does not touch it
         fact = contact.facts.get(self._fact)
         root = {} if fact is None else {self._top: fact[1]}
-        return self.mask if self._predicate.holds(root) else 0
+        return (self.mask if self._predicate.holds(root) else 0), NEVER
 
 
 def _check(_spec: TraitSpec, _scope: Scope, _path: str, _findings: Findings) -> None:
