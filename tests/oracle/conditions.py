@@ -1,0 +1,334 @@
+"""The kinds of conditions but those on scores: each with its truth and the instants to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.oracle.filters import elements, ends, equal, is_number, satisfies
+from tests.oracle.history import Applied
+from tests.oracle.notation import decimal_of, duration_ms, instant_ms
+from tests.oracle.view import View, leaf
+
+_MAX_NUMBER = 10**15
+
+
+# Events
+
+
+def property_root(event: Applied, path: str, view: View) -> tuple[Any, str]:
+    """Where a property's path begins, and the rest of it."""
+    if path.startswith("@"):
+        local = datetime.fromtimestamp(event.time // 1000, UTC).astimezone(ZoneInfo(view.file.get("zone", "UTC")))
+        return {"@hour": local.hour, "@weekday": local.isoweekday(), "@date": local.date().isoformat()}, path
+    if path.startswith("context."):
+        return event.body.get("context") or {}, path.removeprefix("context.")
+    return event.body.get("properties") or {}, path
+
+
+def passes(event: Applied, where: list[dict[str, Any]], view: View) -> bool:
+    """Whether an event passes every filter."""
+    for each in where:
+        root, path = property_root(event, each["property"], view)
+        if not satisfies(root, path, {name: bound for name, bound in each.items() if name != "property"}):
+            return False
+    return True
+
+
+def matching(of: dict[str, Any], view: View, *, include_machine: bool) -> list[Applied]:
+    """Events of that name that pass the filters, at any time."""
+    key = ("matching", id(of), include_machine)
+    if key not in view.history.memo:
+        view.history.memo[key] = [
+            event
+            for event in view.history.events()
+            if event.body["event"] == of["event"]
+            and (include_machine or not event.machine)
+            and passes(event, of.get("where", []), view)
+        ]
+    found: list[Applied] = view.history.memo[key]
+    return found
+
+
+def counted(of: dict[str, Any], view: View) -> list[Applied]:
+    """Matching events in the window and after the `since` event."""
+    machine = of.get("include_machine", False)
+    ago = duration_ms(of["ago"]) if "ago" in of else 0
+    found = [event for event in matching(of, view, include_machine=machine) if event.time <= view.now - ago]
+    if "within" in of:
+        found = [event for event in found if view.now - ago - duration_ms(of["within"]) < event.time]
+    if "since" in of:
+        marks = sorted((event.time for event in matching(of["since"], view, include_machine=machine)), reverse=True)
+        nth = of["since"].get("nth", 1)
+        found = [event for event in found if len(marks) >= nth and event.time > marks[nth - 1]]
+    return found
+
+
+def window_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    """When events come into the window and when they leave it."""
+    ago = duration_ms(of["ago"]) if "ago" in of else 0
+    for event in matching(of, view, include_machine=of.get("include_machine", False)):
+        yield event.time + ago
+        if "within" in of:
+            yield event.time + ago + duration_ms(of["within"])
+
+
+def _count_satisfies(of: dict[str, Any], count: int) -> bool:
+    if "between" in of:
+        low, high = of["between"]
+        return bool(low <= count <= high)
+    if "exactly" in of:
+        return bool(count == of["exactly"])
+    if "at_most" in of:
+        return bool(count <= of["at_most"])
+    return bool(count >= of.get("at_least", 1))
+
+
+@leaf("performed", window_looks)
+def performed(of: dict[str, Any], view: View) -> bool:
+    """The number of matching events satisfies the comparison."""
+    return _count_satisfies(of, len(counted(of, view)))
+
+
+@leaf("not_performed", window_looks)
+def not_performed(of: dict[str, Any], view: View) -> bool:
+    """No matching event."""
+    return not counted(of, view)
+
+
+def compares(value: Fraction | None, of: dict[str, Any]) -> bool:
+    """Whether a value satisfies every comparison given; None satisfies none."""
+    if value is None:
+        return False
+    tests = {
+        "gte": value.__ge__,
+        "gt": value.__gt__,
+        "lte": value.__le__,
+        "lt": value.__lt__,
+        "eq": value.__eq__,
+    }
+    return all(tests[name](Fraction(decimal_of(bound))) for name, bound in of.items() if name in tests)
+
+
+def values_of(of: dict[str, Any], view: View) -> list[Any]:
+    """What the counted events have under the property; several where the path leads through a list."""
+    values = []
+    for event in counted(of, view):
+        root, path = property_root(event, of["property"], view)
+        values += elements(ends(root, path.split(".")))
+    return values
+
+
+def numbers(values: list[Any]) -> list[Fraction]:
+    """The numeric ones, exactly as they are written."""
+    return [Fraction(decimal_of(value)) for value in values if is_number(value) and abs(value) <= _MAX_NUMBER]
+
+
+def total(values: list[Any]) -> Fraction:
+    """The sum of values taken as decimals of nine places."""
+    return sum((Fraction(round(value, 9)) for value in numbers(values)), Fraction(0))
+
+
+@leaf("aggregate", window_looks)
+def aggregate(of: dict[str, Any], view: View) -> bool:
+    """The aggregate over the property satisfies every comparison."""
+    values = values_of(of, view)
+    found = numbers(values)
+    result: Fraction | None
+    if of["function"] == "distinct":
+        different: list[Any] = []
+        for value in values:
+            if not isinstance(value, dict) and not any(equal(value, other) for other in different):
+                different.append(value)
+        result = Fraction(len(different))
+    elif of["function"] == "sum":
+        result = total(values)
+    elif not found:
+        result = None
+    else:
+        result = {"avg": total(values) / len(found), "min": min(found), "max": max(found)}[of["function"]]
+    return compares(result, of)
+
+
+def _ratio_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    yield from window_looks(of["of"], view)
+    yield from window_looks(of["to"], view)
+
+
+@leaf("ratio", _ratio_looks)
+def ratio(of: dict[str, Any], view: View) -> bool:
+    """The quotient of two counts satisfies every comparison."""
+    above, below = len(counted(of["of"], view)), len(counted(of["to"], view))
+    return below >= max(1, of.get("min", 1)) and compares(Fraction(above, below), of)
+
+
+def _sequence_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    if "in_last" in of:
+        for event in view.history.events():
+            yield event.time + duration_ms(of["in_last"])
+
+
+@leaf("sequence", _sequence_looks)
+def sequence(of: dict[str, Any], view: View) -> bool:
+    """Events match the steps one strictly after the other, soon enough and lately enough."""
+    machine = of.get("include_machine", False)
+    steps = [[event.time for event in matching(step, view, include_machine=machine)] for step in of["steps"]]
+
+    def ends_from(first: int) -> list[int]:
+        reached = [first]
+        for times in steps[1:]:
+            reached = [time for time in times if any(before < time for before in reached)]
+        return [time for time in reached if time - first <= duration_ms(of["within"])]
+
+    lasts = [last for first in steps[0] for last in ends_from(first)]
+    return any("in_last" not in of or view.now - duration_ms(of["in_last"]) < last for last in lasts)
+
+
+# Traits
+
+
+def moment_of(value: Any) -> int | None:
+    """The instant that a trait's value names: an RFC 3339 time, or a date's midnight in UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        if len(value) == len("2026-11-21"):
+            return instant_ms(f"{date.fromisoformat(value).isoformat()}T00:00:00Z") if value[4] == "-" else None
+        return instant_ms(value) if len(value) > len("2026-11-21T10:00:00") else None
+    except ValueError:
+        return None
+
+
+_TIME_OPERATORS = ("older_than", "newer_than", "within_next")
+
+
+def _trait_values(of: dict[str, Any], view: View) -> list[Any]:
+    name, *rest = (of["name"] if "name" in of else of["trait"]).split(".")
+    return elements(ends(view.history.trait(name), rest))
+
+
+def _trait_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    for moment in filter(None.__ne__, map(moment_of, _trait_values(of, view))):
+        assert moment is not None
+        for name in _TIME_OPERATORS:
+            if name in of:
+                yield moment
+                yield moment + duration_ms(of[name])
+                yield moment - duration_ms(of[name])
+
+
+def _in_time(of: dict[str, Any], moment: int | None, now: int) -> bool:
+    if moment is None:
+        return False
+    tests = {
+        "older_than": lambda width: now >= moment + width,
+        "newer_than": lambda width: now < moment + width,
+        "within_next": lambda width: moment - width <= now < moment,
+    }
+    return all(tests[name](duration_ms(of[name])) for name in _TIME_OPERATORS if name in of)
+
+
+@leaf("trait", _trait_looks)
+def trait(of: dict[str, Any], view: View) -> bool:
+    """The trait satisfies every operator."""
+    if any(name in of for name in _TIME_OPERATORS) and not any(
+        _in_time(of, moment_of(value), view.now) for value in _trait_values(of, view)
+    ):
+        return False
+    name = of["name"].split(".")[0]
+    operators = {key: bound for key, bound in of.items() if key != "name" and key not in _TIME_OPERATORS}
+    return satisfies({name: view.history.trait(name)}, of["name"], operators)
+
+
+# Dates
+
+
+def _zone(of: dict[str, Any], view: View) -> ZoneInfo:
+    return ZoneInfo(of.get("zone", view.file.get("zone", "UTC")))
+
+
+def _local_date(instant: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(instant // 1000, UTC).astimezone(zone).date()
+
+
+def _first_instant(day: date, zone: ZoneInfo) -> int:
+    """The first millisecond of a local date: offsets are looked for from the day before on, by halving."""
+    middle = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+    before, after = middle - 2 * 86_400_000, middle + 2 * 86_400_000
+    while after - before > 1:
+        between = (before + after) // 2
+        before, after = (before, between) if _local_date(between, zone) >= day else (between, after)
+    return after
+
+
+def _born(of: dict[str, Any], view: View, zone: ZoneInfo) -> list[date]:
+    return [
+        date.fromisoformat(value) if len(value) == len("2026-11-21") else _local_date(moment, zone)
+        for value in _trait_values(of, view)
+        if (moment := moment_of(value)) is not None
+    ]
+
+
+def _is_anniversary(day: date, born: date) -> bool:
+    if day < born:
+        return False
+    leapling = (born.month, born.day) == (2, 29)
+    kept_early = leapling and (day + timedelta(days=1)).day == 1 and day.day == 28
+    return (day.month, day.day) == (born.month, born.day) or (kept_early and day.month == 2)
+
+
+def _anniversary_on(of: dict[str, Any], day: date, born: date) -> bool:
+    return any(
+        _is_anniversary(day - timedelta(days=passed) + timedelta(days=of.get("days_before", 0)), born)
+        for passed in range(of.get("days", 1))
+    )
+
+
+def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
+    zone = _zone(of, view)
+    today = _local_date(view.now, zone)
+    for born in _born(of, view, zone):
+        held = _anniversary_on(of, today, born)
+        for ahead in range(1, 9 * 366):
+            day = today + timedelta(days=ahead)
+            if _anniversary_on(of, day, born) != held:
+                yield _first_instant(day, zone)
+                break
+
+
+@leaf("anniversary", _anniversary_looks)
+def anniversary(of: dict[str, Any], view: View) -> bool:
+    """The local date is one of the days around an anniversary."""
+    zone = _zone(of, view)
+    return any(_anniversary_on(of, _local_date(view.now, zone), born) for born in _born(of, view, zone))
+
+
+@leaf("known_for", lambda of, view: [view.history.applied[0].clock + duration_ms(of)])
+def known_for(of: str, view: View) -> bool:
+    """The first record came in long enough ago."""
+    return view.history.applied[0].clock + duration_ms(of) <= view.now
+
+
+# Decisions, lists and other segments
+
+
+@leaf("consent", lambda _of, _view: [])
+def consent(of: dict[str, Any], view: View) -> bool:
+    """The latest decision is the one named."""
+    names = {True: "granted", False: "denied", None: "unknown"}
+    return bool(names[view.history.consent(of["purpose"])] == of["is"])
+
+
+@leaf("listed", lambda _of, _view: [])
+def listed(of: str, view: View) -> bool:
+    """The contact is on the list."""
+    return view.history.listed(of)
+
+
+@leaf("in_segment", lambda _of, _view: [])
+def in_segment(of: str, view: View) -> bool:
+    """The contact is in that segment at this step."""
+    return view.members[of]

@@ -1,0 +1,95 @@
+"""What happened to one contact: every record that was applied, in the order in which it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.notation import instant_ms
+
+MAX_IDS = 10_000
+"""Event ids remembered a contact; past that the earliest applied goes."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A record, the clock when it was applied, and its event time: never later than that clock."""
+
+    body: dict[str, Any]
+    clock: int
+    time: int
+
+    @property
+    def machine(self) -> bool:
+        """Whether a machine is suspected of it."""
+        return bool((self.body.get("machine") or {}).get("suspected"))
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure leaves."""
+
+    clock: int
+    time: int
+
+
+@dataclass
+class History:
+    """All records of a contact since it exists."""
+
+    contact_id: str
+    applied: list[Applied] = field(default_factory=list)
+    ids: list[tuple[str, int]] = field(default_factory=list)
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    def add(self, record: Applied) -> None:
+        """Apply a record."""
+        self.memo.clear()
+        self.applied.append(record)
+        event_id = record.body["event_id"]
+        self.ids = [kept for kept in self.ids if kept[0] != event_id] + [(event_id, record.clock)]
+        self.ids = self.ids[-MAX_IDS:]
+
+    def is_duplicate(self, event_id: str, clock: int, horizon_ms: int) -> bool:
+        """Whether the id was applied at a clock of at most the horizon ago."""
+        return any(seen == event_id and clock - applied <= horizon_ms for seen, applied in self.ids)
+
+    def events(self) -> list[Applied]:
+        """What the contact did, in the order of arrival."""
+        return self._of_type("track")
+
+    def trait(self, name: str) -> Any:
+        """The value that was set last by event time; None where there is none or it was removed."""
+        return self._latest(
+            [(r.time, r.body["traits"][name]) for r in self._of_type("identify") if name in r.body["traits"]]
+        )
+
+    def consent(self, purpose: str) -> bool | None:
+        """The latest decision by event time, None without one."""
+        found: bool | None = self._latest(
+            [(r.time, r.body["granted"]) for r in self._of_type("consent") if r.body["purpose"] == purpose]
+        )
+        return found
+
+    def listed(self, name: str) -> bool:
+        """Whether the latest record of that list has the contact on it."""
+        return bool(self._latest([(r.time, r.body["member"]) for r in self._of_type("list") if r.body["list"] == name]))
+
+    def _of_type(self, record_type: str) -> list[Applied]:
+        if record_type not in self.memo:
+            self.memo[record_type] = [record for record in self.applied if record.body["type"] == record_type]
+        found: list[Applied] = self.memo[record_type]
+        return found
+
+    @staticmethod
+    def _latest(timed: list[tuple[int, Any]]) -> Any:
+        latest_time, latest = -1, None
+        for time, value in timed:
+            if time >= latest_time:  # at equal event time the later record wins
+                latest_time, latest = time, value
+        return latest
+
+
+def clock_of(body: dict[str, Any]) -> int:
+    """What a record says of the time at which it came in."""
+    return instant_ms(body["received_at"] if body.get("received_at") is not None else body["occurred_at"])

@@ -1,0 +1,208 @@
+"""Scores: sums over all matching events, read to three decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from tests.oracle.conditions import counted, matching, property_root, total, values_of, window_looks
+from tests.oracle.filters import elements, ends, is_number
+from tests.oracle.notation import EXACT, decimal_of, duration_ms, half_power
+from tests.oracle.view import View, leaf, next_look, truth
+
+_TIE = Decimal("1e-22")
+"""A thousandfold sum this near to a half of a thousandth is that half: 1e-25 of the score."""
+_FOREVER_HALF_LIVES = 400
+"""After so many half-lives nothing of a contribution can be seen."""
+
+
+def _points(rule: dict[str, Any], view: View) -> list[tuple[int, Decimal]]:
+    """Event times and points of the events that match a rule."""
+    found = []
+    for event in matching(rule, view, include_machine=rule.get("include_machine", False)):
+        points = decimal_of(rule["points"])
+        if "per" in rule:
+            root, path = property_root(event, rule["per"], view)
+            factors = [value for value in elements(ends(root, path.split("."))) if is_number(value)]
+            points *= decimal_of(factors[0]) if factors else 0
+        found.append((event.time, points))
+    return found
+
+
+def _expiry(score: dict[str, Any], rule: dict[str, Any]) -> int | None:
+    text = rule.get("expires_after", score.get("expires_after"))
+    return None if text is None else duration_ms(text)
+
+
+def _decays(score: dict[str, Any], rule: dict[str, Any]) -> bool:
+    return "half_life" in score and "event" in rule and "expires_after" not in rule
+
+
+def _decaying(name: str, view: View) -> tuple[int, Decimal]:
+    """The decaying contributions as one: a reference instant and the sum there."""
+    key = ("decaying", name)
+    if key not in view.history.memo:
+        score = view.file["scores"][name]
+        parts = [part for rule in score["points"] if _decays(score, rule) for part in _points(rule, view)]
+        reference = max((time for time, _ in parts), default=0)
+        amount = Decimal(0)
+        for time, points in parts:
+            weight = half_power(reference - time, duration_ms(score["half_life"]))
+            amount = EXACT.add(amount, EXACT.multiply(points, weight))
+        view.history.memo[key] = (reference, amount)
+    found: tuple[int, Decimal] = view.history.memo[key]
+    return found
+
+
+def _part(part: dict[str, Any], view: View) -> Decimal:
+    """One part of a mix, between 0 and 1."""
+    if "recency" in part:
+        of = part["recency"]
+        times = [event.time for event in matching(of, view, include_machine=of.get("include_machine", False))]
+        if not times:
+            return Decimal(0)
+        return max(Decimal(0), 1 - EXACT.divide(Decimal(view.now - max(times)), Decimal(duration_ms(of["over"]))))
+    if "frequency" in part:
+        of = part["frequency"]
+        amount = Decimal(len(counted(of, view)))
+    else:
+        of = part["monetary"]
+        exact = total(values_of(of, view))
+        amount = max(Decimal(0), EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
+    full = decimal_of(of["full"])
+    if of.get("scale", "linear") == "linear":
+        return min(Decimal(1), EXACT.divide(amount, full))
+    return min(Decimal(1), EXACT.divide(EXACT.ln(1 + amount), EXACT.ln(1 + full)))
+
+
+def _sum(name: str, view: View) -> Decimal:
+    """The score before it is read."""
+    score = view.file["scores"][name]
+    result = Decimal(0)
+    if "mix" in score:
+        for part in score["mix"]:
+            result = EXACT.add(result, EXACT.multiply(decimal_of(part["weight"]), _part(part, view)))
+        return result
+    for rule in score["points"]:
+        if "while" in rule:
+            result = EXACT.add(result, decimal_of(rule["points"]) if truth(rule["while"], view) else Decimal(0))
+        elif not _decays(score, rule):
+            width = _expiry(score, rule)
+            for time, points in _points(rule, view):
+                if width is None or view.now < time + width:
+                    result = EXACT.add(result, points)
+    if "half_life" in score:
+        reference, amount = _decaying(name, view)
+        weight = half_power(view.now - reference, duration_ms(score["half_life"]))
+        result = EXACT.add(result, EXACT.multiply(amount, weight))
+    return result
+
+
+def read(value: Decimal) -> Decimal:
+    """floor(1000 * S + 0.5) / 1000, where what is very near to a tie is the tie."""
+    shifted = EXACT.add(EXACT.multiply(value, Decimal(1000)), Decimal("0.5"))
+    nearest = shifted.to_integral_value(context=EXACT)
+    if abs(EXACT.subtract(shifted, nearest)) > _TIE:
+        nearest = shifted.to_integral_value(rounding=ROUND_FLOOR, context=EXACT)
+    return nearest / 1000
+
+
+def reading(name: str, view: View) -> Decimal:
+    """The score as conditions, tiers and transitions know it."""
+    score = view.file["scores"][name]
+    found = read(_sum(name, view))
+    if "cap" in score:
+        found = min(found, decimal_of(score["cap"]))
+    if "floor" in score:
+        found = max(found, decimal_of(score["floor"]))
+    return found
+
+
+def _score_truth(of: dict[str, Any], view: View) -> bool:
+    found = reading(of["name"], view)
+    tests = {"gte": found.__ge__, "gt": found.__gt__, "lte": found.__le__, "lt": found.__lt__}
+    return all(tests[key](decimal_of(bound)) for key, bound in of.items() if key in tests)
+
+
+def tier_at(score: dict[str, Any], found: Decimal) -> str | None:
+    """The tier that a reading lies in."""
+    tier = None
+    for name, bound in score["tiers"].items():
+        if bound is None or found >= decimal_of(bound):
+            tier = name
+    return tier
+
+
+def _tier_truth(of: dict[str, Any], view: View) -> bool:
+    return bool(tier_at(view.file["scores"][of["name"]], reading(of["name"], view)) == of["is"])
+
+
+def _breaks(score: dict[str, Any], view: View) -> Iterator[int]:
+    """Instants after now between which the score moves in one direction only."""
+    for part in score.get("mix", []):
+        if "recency" in part:
+            over = duration_ms(part["recency"]["over"])
+            yield from (event.time + over for event in view.history.events() if event.time + over > view.now)
+        else:
+            yield from (at for at in window_looks(part.get("frequency") or part["monetary"], view) if at > view.now)
+    for rule in score.get("points", []):
+        if "while" in rule:
+            look = next_look(rule["while"], view)
+            if look is not None:
+                yield look
+            continue
+        width = _expiry(score, rule)
+        if width is not None:
+            yield from (time + width for time, _ in _points(rule, view) if time + width > view.now)
+
+
+def _crossing(name: str, view: View, last: int, bound: Decimal, *, inclusive: bool) -> int | None:
+    """The first instant after now and up to `last` at which the reading lies on the other side of a bound.
+
+    Until `last` the score moves in one direction only, so halving finds it.
+    """
+
+    def above(now: int) -> bool:
+        found = reading(name, replace(view, now=now))
+        return found >= bound if inclusive else found > bound
+
+    low, high, side = view.now, last, above(view.now)
+    if above(high) == side:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if above(middle) == side else (low, middle)
+    return high
+
+
+def _looks(name: str, bounds: list[tuple[Decimal, bool]], view: View) -> Iterator[int]:
+    score = view.file["scores"][name]
+    first_break = min(_breaks(score, view), default=None)
+    if first_break is not None:
+        yield first_break
+        last = first_break - 1
+    elif "half_life" in score:
+        last = view.now + _FOREVER_HALF_LIVES * duration_ms(score["half_life"])
+    else:
+        return
+    if last > view.now and ("half_life" in score or "mix" in score):
+        for bound, inclusive in bounds:
+            crossing = _crossing(name, view, last, bound, inclusive=inclusive)
+            if crossing is not None:
+                yield crossing
+
+
+def _score_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    bounds = [(decimal_of(bound), key in ("gte", "lt")) for key, bound in of.items() if key != "name"]
+    return _looks(of["name"], bounds, view)
+
+
+def _tier_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+    bounds = view.file["scores"][of["name"]]["tiers"].values()
+    return _looks(of["name"], [(decimal_of(bound), True) for bound in bounds if bound is not None], view)
+
+
+leaf("score", _score_looks)(_score_truth)
+leaf("tier", _tier_looks)(_tier_truth)

@@ -1,0 +1,376 @@
+"""Sections 3 to 6 of the semantics, worked out by hand: conditions, scores, transitions."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.oracle.driving import assert_same, run_oracle
+from tests.oracle.lines import DAY, HOUR, MINUTE, START_MS, check, did, erase, scored, segments, tick, traits
+from tests.oracle.scores import read
+
+
+@pytest.mark.parametrize(
+    ("comparison", "held_at_counts"),
+    [
+        ({}, {1, 2, 3, 4}),
+        ({"at_least": 2}, {2, 3, 4}),
+        ({"at_most": 2}, {0, 1, 2}),
+        ({"exactly": 0}, {0}),
+        ({"exactly": 3}, {3}),
+        ({"between": [2, 3]}, {2, 3}),
+        ({"between": [0, 1]}, {0, 1}),
+    ],
+)
+def test_counts_compare_and_zero_counts(comparison: dict[str, Any], held_at_counts: set[int]) -> None:
+    bodies = [traits({}, 0), *(did("purchase", at) for at in range(1, 5))]
+    file = segments(buyer={"performed": {"event": "purchase", **comparison}})
+    held = [count in held_at_counts for count in range(5)]
+    flips = [at for at in range(5) if held[at] != (at > 0 and held[at - 1])]
+    check(file, bodies, [(at, "+buyer" if held[at] else "-buyer", None) for at in flips])
+
+
+def test_a_count_in_a_window_falls_event_by_event() -> None:
+    check(
+        segments(keen={"performed": {"event": "page_view", "within": "1h", "between": [1, 2]}}),
+        [did("page_view", 0), did("page_view", 1), did("page_view", 2), tick(HOUR + 2)],
+        [(0, "+keen", HOUR), (2, "-keen", HOUR), (HOUR, "+keen", HOUR + 2), (HOUR + 2, "-keen", None)],
+    )
+
+
+def test_not_performed_becomes_true_at_the_last_event_and_the_window() -> None:
+    check(
+        segments(silent={"not_performed": {"event": "email_open", "within": "15d"}}),
+        [traits({}, 0), did("email_open", HOUR), did("email_open", 2 * HOUR)],
+        [(0, "+silent", None), (HOUR, "-silent", HOUR + 15 * DAY), (2 * HOUR + 15 * DAY, "+silent", None)],
+        until=40 * DAY,
+    )
+
+
+def test_lapsing_enters_after_fifteen_days_without_a_click() -> None:
+    lapsing = {
+        "all": [
+            {"performed": {"event": "email_click"}},
+            {"not_performed": {"event": "email_click", "within": "15d"}},
+        ]
+    }
+    check(
+        segments(lapsing=lapsing),
+        [traits({}, 0), did("email_click", HOUR)],
+        [(HOUR + 15 * DAY, "+lapsing", None)],
+        until=16 * DAY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "operators", "holds"),
+    [
+        (10, {"eq": 10.0}, True),
+        (10, {"eq": "10"}, False),
+        ("10", {"eq": 10}, False),
+        (True, {"eq": 1}, False),
+        (1, {"eq": True}, False),
+        (True, {"eq": True}, True),
+        (0, {"eq": False}, False),
+        (10, {"ne": "10"}, True),
+        (10, {"ne": 10}, False),
+        (None, {"ne": 10}, True),
+        (None, {"eq": "x"}, False),
+        (None, {"exists": False}, True),
+        (None, {"exists": True}, False),
+        (0, {"exists": True}, True),
+        (False, {"exists": True}, True),
+        ("", {"exists": False}, False),
+        ("b", {"in": ["a", "b"]}, True),
+        (1, {"in": ["1", True]}, False),
+        (None, {"in": ["a"]}, False),
+        (5, {"gt": 4, "lt": 6}, True),
+        (5, {"gte": 5}, True),
+        (5, {"gt": 5}, False),
+        (5, {"lte": 5}, True),
+        ("5", {"gte": 5}, False),
+        (True, {"gte": 0}, False),
+        ("b", {"gt": "a"}, True),
+        ("\U0001f600", {"gt": "\uffee"}, True),
+        ("Z", {"lt": "a"}, True),
+        ({"a": 1}, {"exists": True}, True),
+        ({"a": 1}, {"eq": 1}, False),
+        ({"a": 1}, {"ne": 1}, True),
+        ([1, 5], {"eq": 5}, True),
+        ([1, 5], {"ne": 5}, False),
+        ([1, 5], {"ne": 4}, True),
+        ([], {"eq": 5}, False),
+        ([], {"ne": 5}, True),
+        ([3, 9], {"gt": 8}, True),
+        (["a", "b"], {"in": ["b", "c"]}, True),
+        ([1], {"exists": True}, True),
+        ([], {"exists": True}, True),
+    ],
+)
+def test_traits_compare_by_type(value: Any, operators: dict[str, Any], *, holds: bool) -> None:
+    expected = [(0, "+found", None)] if holds else []
+    check(segments(found={"trait": {"name": "x", **operators}}), [traits({"x": value}, 0)], expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "operators", "holds"),
+    [
+        ({"b": {"c": 3}}, {"eq": 3}, True),
+        ({"b": 3}, {"eq": 3}, False),
+        ({"b": 3}, {"ne": 3}, True),
+        ({"b": {"c": None}}, {"exists": True}, False),
+        ([{"b": {"c": 1}}, {"b": {"c": 3}}], {"eq": 3}, True),
+        ([{"b": {"c": 1}}, {"b": {"c": 3}}], {"ne": 3}, False),
+        ({"b": [{"c": [1, 3]}]}, {"eq": 3}, True),
+    ],
+)
+def test_dots_dig_into_traits(value: Any, operators: dict[str, Any], *, holds: bool) -> None:
+    expected = [(0, "+found", None)] if holds else []
+    check(segments(found={"trait": {"name": "a.b.c", **operators}}), [traits({"a": value}, 0)], expected)
+
+
+def test_a_trait_that_was_never_set_is_missing() -> None:
+    file = segments(
+        ne={"trait": {"name": "x", "ne": 1}},
+        none={"trait": {"name": "x", "exists": False}},
+        lt={"trait": {"name": "x", "lt": 9}},
+    )
+    check(file, [did("page_view", 0)], [(0, "+ne", None), (0, "+none", None)])
+
+
+# Scores
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("41.2", "41.2"),
+        ("0.0005", "0.001"),
+        ("0.00049", "0"),
+        ("-0.0005", "0"),
+        ("-0.0006", "-0.001"),
+        ("69.9995", "70"),
+        ("69.99949999999999999999999999", "70"),
+        ("69.9994999999999999999999", "69.999"),
+        ("0.00050000000000000000000000001", "0.001"),
+    ],
+)
+def test_a_score_is_read_to_three_decimals_and_ties_go_up(value: str, expected: str) -> None:
+    assert read(Decimal(value)) == Decimal(expected)
+
+
+def _until_below(start: float, bound: float, half_life_ms: int) -> int:
+    """The first millisecond at which `start`, halved every half-life, reads as less than `bound`."""
+    return math.floor(half_life_ms * math.log2(start / (bound - 0.0005))) + 1
+
+
+def test_hysteresis_holds_between_two_bounds_and_leaves_at_the_first_millisecond_below() -> None:
+    file = scored({"half_life": "7d", "points": [{"event": "email_click", "points": 100}]})
+    file["segments"] = {
+        "hot": {"when": {"score": {"name": "s", "gte": 70}}, "exit_when": {"score": {"name": "s", "lt": 60}}}
+    }
+    leaves = _until_below(100, 60, 7 * DAY)
+    assert 5 * DAY < leaves < 6 * DAY
+    check(file, [did("email_click", 0)], [(0, "+hot", leaves), (leaves, "-hot", None)], until=9 * DAY)
+
+
+def test_without_hysteresis_a_score_leaves_almost_at_once() -> None:
+    file = scored(
+        {"half_life": "7d", "points": [{"event": "email_open", "points": 5}]}, warm={"score": {"name": "s", "gte": 5}}
+    )
+    leaves = _until_below(5, 5, 7 * DAY)
+    check(file, [did("email_open", 0)], [(0, "+warm", leaves), (leaves, "-warm", None)], until=HOUR)
+
+
+def test_a_tie_that_is_reached_exactly_is_still_read_upwards() -> None:
+    file = scored(
+        {"half_life": "1h", "points": [{"event": "email_open", "points": 0.512}]},
+        seen={"score": {"name": "s", "gt": 0}},
+    )
+    # 0.512 / 2**10 is 0.0005 exactly
+    check(file, [did("email_open", 0)], [(0, "+seen", 10 * HOUR + 1), (10 * HOUR + 1, "-seen", None)], until=DAY)
+
+
+def test_arrival_order_never_matters_to_a_score() -> None:
+    score = {"half_life": "1h", "points": [{"event": "email_open", "points": 8}, {"event": "purchase", "points": 4}]}
+    file = scored(score, seen={"performed": {"event": "page_view"}}, above={"score": {"name": "s", "gt": 5.999}})
+    bodies = [
+        did("purchase", HOUR),
+        did("email_open", -HOUR, received=HOUR),
+        did("page_view", 2 * HOUR),
+    ]
+    oracle, _ = run_oracle(file, bodies)
+    assert [(c.segment, c.scores) for c in oracle.changes[:2]] == [("above", {"s": 6.0}), ("above", {"s": 5.999})]
+    assert_same(file, bodies)
+
+
+def test_every_matching_rule_adds_and_caps_bound_only_the_reading() -> None:
+    score = {
+        "half_life": "1h",
+        "cap": 10,
+        "floor": 0,
+        "points": [
+            {"event": "purchase", "points": 10},
+            {"event": "purchase", "points": 30, "include_machine": True},
+            {"event": "unsubscribe", "points": -100},
+        ],
+    }
+    file = scored(score, full={"score": {"name": "s", "gte": 10}}, none={"score": {"name": "s", "lte": 0}})
+    bodies = [did("purchase", 0), tick(HOUR), did("unsubscribe", 2 * HOUR)]
+    falls = _until_below(40, 10, HOUR)
+    assert 2 * HOUR < falls < 2 * HOUR + MINUTE
+    check(file, bodies, [(0, "+full", falls), (2 * HOUR, "-full", None), (2 * HOUR, "+none", None)], until=DAY)
+
+
+def test_a_negative_score_rises() -> None:
+    file = scored(
+        {"half_life": "1h", "points": [{"event": "unsubscribe", "points": -16}]},
+        forgiven={"score": {"name": "s", "gt": -4}},
+    )
+    # -4 * 2**-x reads above -4 from the first millisecond at which it is at least -3.9995
+    rises = math.ceil(HOUR * math.log2(16 / 3.9995))
+    check(
+        file,
+        [traits({}, 0), did("unsubscribe", 1)],
+        [(0, "+forgiven", None), (1, "-forgiven", 1 + rises), (1 + rises, "+forgiven", None)],
+        until=DAY,
+    )
+
+
+def test_tiers_begin_at_their_bounds() -> None:
+    score = {
+        "half_life": "1h",
+        "points": [{"event": "email_click", "points": 80}],
+        "tiers": {"cold": None, "warm": 30, "hot": 70},
+    }
+    file = scored(score, **{name: {"tier": {"name": "s", "is": name}} for name in ("hot", "warm", "cold")})
+    cools, freezes = _until_below(80, 70, HOUR), _until_below(80, 30, HOUR)
+    check(
+        file,
+        [traits({}, 0), did("email_click", 0)],
+        [
+            (0, "+cold", None),
+            (0, "+hot", cools),
+            (0, "-cold", freezes),
+            (cools, "-hot", None),
+            (cools, "+warm", freezes),
+            (freezes, "-warm", None),
+            (freezes, "+cold", None),
+        ],
+        until=DAY,
+    )
+
+
+def test_below_the_lowest_bound_there_is_no_tier_without_a_null_tier() -> None:
+    score = {"points": [{"event": "email_click", "points": 30}], "tiers": {"warm": 30}}
+    file = scored(score, warm={"tier": {"name": "s", "is": "warm"}})
+    check(file, [traits({}, 0), did("email_click", 1)], [(1, "+warm", None)])
+
+
+def test_a_score_without_decay_keeps_its_points() -> None:
+    file = scored({"points": [{"event": "email_click", "points": 0.1}]}, three={"score": {"name": "s", "gte": 0.3}})
+    check(file, [did("email_click", at) for at in range(3)], [(2, "+three", None)], until=3650 * DAY)
+
+
+# Transitions
+
+
+def test_segments_come_after_those_that_they_refer_to() -> None:
+    ever = {"performed": {"event": "page_view"}}
+    file = segments(
+        first={"all": [{"in_segment": "third"}, {"in_segment": "second"}]},
+        second=ever,
+        third={"any": [ever, {"in_segment": "fourth"}]},
+        fourth=ever,
+        fifth=ever,
+    )
+    expected = [(0, f"+{name}", None) for name in ("fourth", "third", "second", "first", "fifth")]
+    check(file, [did("page_view", 0)], expected)
+
+
+def test_a_segment_within_a_segment_moves_in_the_same_step() -> None:
+    file = segments(
+        outer={"not": {"in_segment": "inner"}}, inner={"performed": {"event": "email_open", "within": "1h"}}
+    )
+    check(
+        file,
+        [did("email_open", 0), tick(HOUR)],
+        [(0, "+inner", HOUR), (HOUR, "-inner", None), (HOUR, "+outer", None)],
+    )
+
+
+def test_a_member_stays_until_exit_when_holds_and_nobody_enters_while_it_does() -> None:
+    file = {
+        "version": 1,
+        "segments": {
+            "engaged": {
+                "when": {"performed": {"event": "email_open", "within": "1h"}},
+                "exit_when": {"performed": {"event": "unsubscribe", "within": "2h"}},
+            }
+        },
+    }
+    check(
+        file,
+        [did("email_open", 0), did("unsubscribe", 2 * HOUR), did("email_open", 3 * HOUR + MINUTE)],
+        [(0, "+engaged", None), (2 * HOUR, "-engaged", None), (4 * HOUR, "+engaged", None)],
+        until=9 * DAY,
+    )
+
+
+def test_sequences_count_without_a_gap_and_scores_are_those_in_use() -> None:
+    file = {
+        "version": 1,
+        "scores": {
+            "used": {"half_life": "1h", "points": [{"event": "email_open", "points": 8}]},
+            "unused": {"points": [{"event": "email_open", "points": 1}]},
+        },
+        "segments": {
+            "inner": {"when": {"score": {"name": "used", "gte": 4}}, "tags": ["a", "b"]},
+            "outer": {"when": {"all": [{"in_segment": "inner"}, {"performed": {"event": "email_open"}}]}},
+            "plain": {"when": {"performed": {"event": "email_open"}}},
+        },
+    }
+    bodies = [did("email_open", 0), did("email_open", 3 * HOUR), erase(3 * HOUR + 1)]
+    oracle, _ = run_oracle(file, bodies)
+    found = [(c.segment, c.sequence, c.type.removeprefix("segment."), c.scores) for c in oracle.changes]
+    assert found[:5] == [
+        ("inner", 1, "entered", {"used": 8.0}),
+        ("outer", 1, "entered", {"used": 8.0}),
+        ("plain", 1, "entered", {}),
+        ("inner", 2, "exited", {"used": 3.999}),
+        ("outer", 2, "exited", {"used": 3.999}),
+    ]
+    assert found[5:7] == [("inner", 3, "entered", {"used": 9.0}), ("outer", 3, "entered", {"used": 9.0})]
+    assert found[7:] == [(name, 4 if name != "plain" else 2, "exited", {}) for name in ("inner", "outer", "plain")]
+    assert oracle.changes[0].tags == ("a", "b")
+    assert_same(file, bodies)
+
+
+@pytest.mark.parametrize(("flips", "seen"), [(99, True), (100, False)])
+def test_a_search_for_the_next_transition_passes_over_a_hundred_flips(flips: int, *, seen: bool) -> None:
+    views = [did("page_view", at) for at in range(flips)]
+    noise = [{"performed": {"event": "page_view", "within": "1h", "at_least": k}} for k in range(1, flips + 1)]
+    file = segments(
+        bought={
+            "all": [
+                {"performed": {"event": "purchase", "within": "2h"}},
+                {"any": [{"performed": {"event": "purchase"}}, *noise]},
+            ]
+        }
+    )
+    leaves = 2 * HOUR + 500
+    check(
+        file,
+        [*views, did("purchase", 500)],
+        [(500, "+bought", leaves if seen else None), (leaves, "-bought", None)],
+        until=DAY,
+    )
+
+
+def test_valid_until_of_an_exit_is_the_next_entry() -> None:
+    file = segments(quiet={"not_performed": {"event": "page_view", "within": "1h"}})
+    oracle, _ = run_oracle(file, [traits({}, 0), did("page_view", 5)])
+    assert [change.valid_until for change in oracle.changes] == [None, START_MS + HOUR + 5]

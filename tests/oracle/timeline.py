@@ -1,0 +1,196 @@
+"""The transitions of a run of records, found by looking at every instant that may matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.oracle import conditions, scores
+from tests.oracle.history import Applied, Erasure, History, clock_of
+from tests.oracle.language import File, closure, conditions_of, order, scores_used, watched_leaves
+from tests.oracle.notation import duration_ms, instant_ms
+from tests.oracle.view import View, next_look, truth
+
+__all__ = ["Change", "Oracle", "conditions"]
+
+MAX_PASSED_OVER = 100
+"""Flips that change nothing, after which the search for the next transition ends."""
+_CAUSES = {"track": "event", "identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A transition as the semantics have it; `identity` is all that its id is a function of."""
+
+    type: str
+    contact_id: str
+    segment: str
+    tags: tuple[str, ...]
+    sequence: int
+    effective_at: int
+    detected_at: int
+    cause: dict[str, str]
+    scores: dict[str, float]
+    valid_until: int | None
+    identity: tuple[Any, ...]
+
+
+@dataclass
+class Contact:
+    """One contact: its history, where it is in each segment, and when to look again."""
+
+    history: History
+    now: int
+    members: dict[str, bool]
+    sequences: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Step:
+    """One step of one contact: when it takes effect and why."""
+
+    effective_at: int
+    cause: dict[str, str]
+
+
+class Oracle:
+    """Applies records of one partition and collects what changes.
+
+    `offset` numbers the records; the clock is theirs. Every contact's history is kept whole.
+    """
+
+    def __init__(self, file: File, partition: int = 0) -> None:
+        self.file = file
+        self.partition = partition
+        self.order = order(file)
+        self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
+        self.contacts: dict[str, Contact] = {}
+        self.erasures: dict[str, Erasure] = {}
+        self.changes: list[Change] = []
+        self.clock = 0
+
+    def take(self, body: dict[str, Any], offset: int) -> str:
+        """Time moves on to the record, then the record is applied. Says what became of it."""
+        self.move_on(max(self.clock, clock_of(body)), offset)
+        return "tick" if body["type"] == "tick" else self._apply(body, offset)
+
+    def move_on(self, clock: int, offset: int) -> None:
+        """The clock is moved on, and every contact's timers up to there fire."""
+        self.clock = max(self.clock, clock)
+        fired: list[tuple[int, bytes, list[Change]]] = []
+        for contact in self.contacts.values():
+            while (look := self._next_look(contact, self.order)) is not None and look <= self.clock:
+                changes = self._step(contact, Step(look, {"kind": "timer", "position": self._position(offset)}))
+                fired.append((look, contact.history.contact_id.encode(), changes))
+        for _, _, changes in sorted(fired, key=lambda each: each[:2]):
+            self.changes += changes
+
+    def _position(self, offset: int) -> str:
+        return f"tracking-{self.partition}@{offset}"
+
+    def _apply(self, body: dict[str, Any], offset: int) -> str:
+        contact_id, time = body["contact_id"], min(instant_ms(body["occurred_at"]), self.clock)
+        erasure = self.erasures.get(contact_id)
+        if erasure is not None and self.clock - erasure.clock <= self.horizon_ms and time <= erasure.time:
+            return "erased"
+        if body["type"] == "erase":
+            self._erase(body, time, offset)
+            return "applied"
+        contact = self.contacts.get(contact_id)
+        if contact is not None and contact.history.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
+            return "duplicate"
+        if contact is None:
+            contact = Contact(History(contact_id), self.clock, dict.fromkeys(self.order, False))
+            self.contacts[contact_id] = contact
+        contact.history.add(Applied(body, self.clock, time))
+        self.changes += self._step(contact, Step(self.clock, self._cause(body, offset)))
+        return "applied"
+
+    def _cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
+        cause = {"kind": _CAUSES[body["type"]], "position": self._position(offset), "event_id": body["event_id"]}
+        if body.get("backfill") and body["type"] != "erase":
+            cause["kind"] = "backfill"
+        elif body["type"] == "track":
+            cause["event"] = body["event"]
+        return cause
+
+    def _erase(self, body: dict[str, Any], time: int, offset: int) -> None:
+        self.erasures[body["contact_id"]] = Erasure(self.clock, time)
+        contact = self.contacts.pop(body["contact_id"], None)
+        if contact is not None:
+            outside = dict.fromkeys(self.order, False)
+            step = Step(self.clock, self._cause(body, offset))
+            self.changes += self._changes(contact, outside, step, erased=True)
+
+    def _view(self, contact: Contact) -> View:
+        return View(self.file, contact.history, contact.now, contact.members)
+
+    def _next_look(self, contact: Contact, segments: list[str]) -> int | None:
+        """The first instant after the contact's last step at which something may flip in these segments."""
+        view = self._view(contact)
+        looks = [next_look(each, view) for segment in segments for each in conditions_of(self.file, segment)]
+        return min((look for look in looks if look is not None), default=None)
+
+    def _members(self, view: View, segments: list[str]) -> dict[str, bool]:
+        """Who is in what after a step at the view's instant; the view has who was in what before it."""
+        members = dict(view.members)
+        for segment in segments:
+            now = replace(view, members=members)
+            written = self.file["segments"][segment]
+            when = truth(written["when"], now)
+            out = truth(written["exit_when"], now) if "exit_when" in written else not when
+            members[segment] = not out if members[segment] else when and not out
+        return members
+
+    def _step(self, contact: Contact, step: Step) -> list[Change]:
+        contact.now = step.effective_at
+        return self._changes(contact, self._members(self._view(contact), self.order), step)
+
+    def _changes(
+        self, contact: Contact, members: Mapping[str, bool], step: Step, *, erased: bool = False
+    ) -> list[Change]:
+        changed = [segment for segment in self.order if members[segment] != contact.members[segment]]
+        contact.members = dict(members)
+        contact.now = step.effective_at
+        changes = []
+        for segment in changed:
+            sequence = contact.sequences[segment] = contact.sequences.get(segment, 0) + 1
+            contact_id, created_by = contact.history.contact_id, contact.history.applied[0].body["event_id"]
+            view = self._view(contact)
+            changes.append(
+                Change(
+                    type="segment.entered" if members[segment] else "segment.exited",
+                    contact_id=contact_id,
+                    segment=segment,
+                    tags=tuple(self.file["segments"][segment].get("tags", [])),
+                    sequence=sequence,
+                    effective_at=step.effective_at,
+                    detected_at=self.clock,
+                    cause=step.cause,
+                    scores={}
+                    if erased
+                    else {name: float(scores.reading(name, view)) for name in scores_used(self.file, segment)},
+                    valid_until=None if erased else self._valid_until(contact, segment),
+                    identity=(contact_id, segment, sequence, step.effective_at, created_by),
+                )
+            )
+        return changes
+
+    def _valid_until(self, contact: Contact, segment: str) -> int | None:
+        """When the segment changes next if only the clock moves."""
+        segments, watched = closure(self.file, segment), watched_leaves(self.file, segment)
+        ahead = Contact(contact.history, contact.now, dict(contact.members))
+        truths = [truth(each, self._view(ahead)) for each in watched]
+        passed_over = 0
+        while passed_over < MAX_PASSED_OVER:
+            look = self._next_look(ahead, segments)
+            if look is None:
+                return None
+            ahead.now = look
+            ahead.members = self._members(self._view(ahead), segments)
+            if ahead.members[segment] != contact.members[segment]:
+                return look
+            truths_before, truths = truths, [truth(each, self._view(ahead)) for each in watched]
+            passed_over += truths != truths_before
+        return None
