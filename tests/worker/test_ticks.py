@@ -1,0 +1,161 @@
+"""When a tick is appended, and when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from schemas.errors import UnavailableError
+from schemas.metrics import Meters
+from schemas.records import Tick, decode_record
+from streams.ports import Message
+from streams.ticks import Drift, Ticker
+
+
+@dataclass
+class Wall:
+    """A wall clock that stands where it is put."""
+
+    ms: int
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+@dataclass
+class Partition:
+    """A partition as the ticker sees it."""
+
+    partition: int = 0
+    earliest_due_ms: int | None = None
+    next_offset: int = 10
+    caught_up: bool = True
+
+
+class RecordedLog:
+    """An appender that takes notes; each record gets the next offset."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.away = False
+
+    async def append(self, message: Message) -> int:
+        if self.away:
+            raise UnavailableError("away")
+        self.messages.append(message)
+        return 9 + len(self.messages)
+
+
+async def _look(ticker: Ticker) -> None:
+    ticker.look()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def _ticker(wall: Wall, log: RecordedLog, *targets: Partition, drift: Drift | None = None) -> Ticker:
+    return Ticker("tracking", lambda: targets, log, wall, drift=drift, interval_ms=25, meters=Meters("worker"))
+
+
+def test_a_tick_is_appended_when_a_timer_is_due_and_not_before() -> None:
+    async def story() -> None:
+        wall, log, partition = Wall(999), RecordedLog(), Partition(partition=3, earliest_due_ms=1_000)
+        ticker = _ticker(wall, log, partition)
+        await _look(ticker)
+        assert log.messages == []
+        wall.ms = 1_000
+        await _look(ticker)
+        (message,) = log.messages
+        assert (message.topic, message.partition, message.key, message.timestamp_ms) == ("tracking", 3, None, 1_000)
+        assert isinstance(decode_record(message.value), Tick)
+
+    asyncio.run(story())
+
+
+def test_a_partition_that_is_not_read_to_its_end_or_has_no_timer_gets_no_tick() -> None:
+    async def story() -> None:
+        wall, log = Wall(5_000), RecordedLog()
+        behind, idle = Partition(0, earliest_due_ms=1_000, caught_up=False), Partition(1)
+        await _look(_ticker(wall, log, behind, idle))
+        assert log.messages == []
+
+    asyncio.run(story())
+
+
+def test_one_tick_is_outstanding_and_the_next_waits_for_it_to_be_read_back_and_for_the_interval() -> None:
+    async def story() -> None:
+        wall, log, partition = Wall(1_000), RecordedLog(), Partition(earliest_due_ms=1_000)
+        ticker = _ticker(wall, log, partition)
+        await _look(ticker)
+        wall.ms = 60_000
+        await _look(ticker)
+        assert len(log.messages) == 1, "not read back yet"
+        partition.next_offset = 11
+        wall.ms = 1_024
+        await _look(ticker)
+        assert len(log.messages) == 1, "too soon"
+        wall.ms = 1_025
+        await _look(ticker)
+        assert len(log.messages) == 2
+
+    asyncio.run(story())
+
+
+def test_a_partition_that_was_lost_and_won_again_does_not_wait_for_the_tick_of_before() -> None:
+    async def story() -> None:
+        wall, log = Wall(1_000), RecordedLog()
+        targets = [Partition(earliest_due_ms=1_000)]
+        ticker = Ticker("tracking", lambda: targets, log, wall, drift=None, interval_ms=25, meters=Meters("worker"))
+        await _look(ticker)
+        targets[0] = Partition(earliest_due_ms=1_000)
+        await _look(ticker)
+        assert len(log.messages) == 2
+
+    asyncio.run(story())
+
+
+def test_a_tick_that_could_not_be_appended_escapes_nowhere() -> None:
+    async def story() -> None:
+        log = RecordedLog()
+        log.away = True
+        ticker = _ticker(Wall(1_000), log, Partition(earliest_due_ms=1_000))
+        await _look(ticker)
+        assert log.messages == []
+
+    asyncio.run(story())
+
+
+def test_where_the_broker_stamps_records_its_clock_counts_and_the_tick_carries_none() -> None:
+    async def story() -> None:
+        wall, log, drift = Wall(1_000), RecordedLog(), Drift(60_000)
+        partition = Partition(earliest_due_ms=11_000)
+        ticker = _ticker(wall, log, partition, drift=drift)
+        await _look(ticker)
+        assert log.messages == []
+        drift.observe(timestamp_ms=10_980, now_ms=1_000)  # the broker is 9,980 ms ahead, or a little more
+        await _look(ticker)
+        assert log.messages == []
+        wall.ms = 1_020
+        await _look(ticker)
+        assert [message.timestamp_ms for message in log.messages] == [0]
+
+    asyncio.run(story())
+
+
+def test_the_largest_difference_lately_seen_counts() -> None:
+    drift = Drift(1_000)
+    assert drift.ahead_ms == 0
+    drift.observe(-40, 0)
+    drift.observe(-5, 10)
+    drift.observe(-30, 20)
+    assert drift.ahead_ms == -15
+    drift.observe(560, 600)
+    assert drift.ahead_ms == -15, "within the window"
+    drift.observe(1_150, 1_200)
+    assert drift.ahead_ms == -40, "the window has passed"
+
+
+def test_what_was_known_counts_on_while_nothing_is_seen() -> None:
+    drift = Drift(1_000)
+    drift.observe(10_000, 0)
+    drift.observe(110_500, 100_000)
+    assert drift.ahead_ms == 10_500
