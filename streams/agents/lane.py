@@ -1,0 +1,235 @@
+"""One partition's chain of work: load its state, place the consumer there, then fold batch after batch.
+
+A lane never believes where the consumer is: it takes exactly the record that follows the last one, passes over
+what it has seen, and has the consumer placed again where something is missing. Whatever is down is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.errors import InputError, UnavailableError
+from schemas.metrics import Meters
+from streams.ports import CursorMismatchError, Fence, FenceLostError, RawRecord
+
+log = logging.getLogger("segue.worker")
+
+
+class Pipeline(Protocol):
+    """What a lane drives: one partition's state."""
+
+    @property
+    def earliest_due_ms(self) -> int | None:
+        """When the partition's next timer is due."""
+
+    @property
+    def clock_ms(self) -> int:
+        """The partition's clock."""
+
+    async def load(self, fence: Fence) -> int:
+        """Take the fence, resume the output, and return the offset of the next record."""
+
+    async def apply(self, records: Sequence[RawRecord]) -> None:
+        """Fold contiguous records, the first of which is the next one, and commit them."""
+
+    async def close(self) -> None:
+        """Wait for the output under way."""
+
+
+class Log(Protocol):
+    """What a lane needs of the log besides its records."""
+
+    async def start_at(self, partition: int, offset: int) -> None:
+        """Deliver from `offset` on. Raises `UnavailableError` while the partition is not ours."""
+
+    async def bounds(self, partition: int) -> tuple[int, int]:
+        """Offsets of the first record and of the next append. Raises `UnavailableError`."""
+
+    async def committed(self, partition: int) -> int | None:
+        """The group's offset, a hint; None where there is none or it cannot be had now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one partition, as they leave Kafka."""
+
+    partition: int
+    records: list[RawRecord]
+    log_end: int | None  # offset of the next append, as the broker said with these records
+    release: Callable[[], None]  # gives back the batch's place among those in flight
+
+
+@dataclass(frozen=True, slots=True)
+class LaneBounds:
+    """Bounds of a lane, from the settings."""
+
+    batch_records_max: int
+    retry_first_ms: int
+    retry_most_ms: int
+    fence_patience_ms: int  # how long a refused fence may be the group's news that has not reached us yet
+
+
+class Lane:
+    """The owner of one partition from one assignment to the next."""
+
+    def __init__(
+        self, partition: int, fence: Fence, pipeline: Pipeline, source: Log, bounds: LaneBounds, meters: Meters
+    ) -> None:
+        self.partition = partition
+        self.fence = fence
+        self.serving = False
+        self.next_offset = -1  # of the next record to fold; -1 until the first load
+        self.log_end = -1  # as far as the broker told
+        self.pipeline = pipeline
+        self._source = source
+        self._bounds = bounds
+        self._meters = meters
+        self._queue: deque[Batch] = deque()
+        self._expected = 0  # offset of the next record to queue
+        self._misplaced = False
+        self._placed_for: tuple[int, int] = (-1, 0)  # offset, and how often the consumer was placed there
+        self._closing = False
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._refused_since: float | None = None
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the broker told of is folded."""
+        return self.serving and self.next_offset >= self.log_end >= 0
+
+    @property
+    def lag(self) -> int:
+        """Records in the log that are not folded yet, as far as known."""
+        return max(0, self.log_end - max(0, self.next_offset))
+
+    def offer(self, batch: Batch) -> None:
+        """Queue what is new in the batch, or drop it."""
+        if batch.log_end is not None:
+            self.log_end = max(self.log_end, batch.log_end)
+        first, last = batch.records[0].offset, batch.records[-1].offset
+        if not self.serving or self._closing or first > self._expected:
+            self._misplaced = self.serving
+            self._drop(batch)
+        elif last < self._expected:
+            batch.release()  # fetched before the consumer was placed: seen already
+        else:
+            del batch.records[: self._expected - first]
+            self._queue.append(batch)
+            self._expected = last + 1
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until `close`. Ends early only with an error that trying again would not mend."""
+        while not self._closing:
+            try:
+                await self._serve()
+            except FenceLostError as error:
+                self._meters.counter("segue_fence_losses_total").inc()
+                await self._interrupted(error)
+                self._bear_refusal(error)
+            except CursorMismatchError as error:
+                self._meters.counter("segue_resynchronisations_total").inc()
+                await self._interrupted(error)
+            except UnavailableError as error:
+                await self._interrupted(error)
+
+    def close(self) -> None:
+        """Finish the commit under way, take no other."""
+        self._closing = True
+        self._wake.set()
+
+    async def _serve(self) -> None:
+        offset = await self.pipeline.load(self.fence)
+        await self._check_history(offset)
+        self._refused_since = None
+        self.next_offset = self._expected = offset
+        self._misplaced = False
+        self.serving = True
+        try:
+            await self._source.start_at(self.partition, offset)
+            log.info("partition %d: serving from offset %d, generation %d", self.partition, offset, self.fence[0])
+            while (records := await self._next()) is not None:
+                await self.pipeline.apply(records)
+                self.next_offset = records[-1].offset + 1
+                self._failures = 0
+        finally:
+            self.serving = False
+            while self._queue:
+                self._drop(self._queue.popleft())
+
+    async def _next(self) -> list[RawRecord] | None:
+        """The records to fold next, gathered from all that waits; None when the lane closes."""
+        while not self._closing:
+            if self._queue:
+                return self._gather()
+            if self._misplaced:
+                await self._place_again()
+                continue
+            self._wake.clear()
+            await self._wake.wait()
+        return None
+
+    def _gather(self) -> list[RawRecord]:
+        first = self._queue.popleft()
+        records = first.records
+        first.release()
+        while self._queue and len(records) + len(self._queue[0].records) <= self._bounds.batch_records_max:
+            more = self._queue.popleft()
+            records += more.records
+            more.release()
+        return records
+
+    async def _place_again(self) -> None:
+        offset, times = self._placed_for
+        times = times + 1 if offset == self._expected else 1
+        self._placed_for = (self._expected, times)
+        if times > 3:
+            raise InputError(
+                f"partition {self.partition}: record {self._expected} is not in the log, though later ones are; "
+                "expected a log without gaps: produce to it without transactions and without compaction"
+            )
+        self._misplaced = False
+        await self._source.start_at(self.partition, self._expected)
+
+    async def _check_history(self, offset: int) -> None:
+        start, end = await self._source.bounds(self.partition)
+        self.log_end = end
+        if offset < start:
+            raise InputError(
+                f"partition {self.partition}: the state goes on at record {offset}, but the log begins at {start}: "
+                "the records between are gone, expected a topic with unlimited retention"
+            )
+        if offset > end:
+            raise InputError(
+                f"partition {self.partition}: the state goes on at record {offset}, but the log ends at {end}: "
+                "expected the log that the state was folded from; for another log use another SEGUE_NAMESPACE"
+            )
+        committed = await self._source.committed(self.partition)
+        if committed is not None and offset < committed:
+            self._meters.counter("segue_replays_total").inc()
+            log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
+
+    async def _interrupted(self, error: Exception) -> None:
+        pause_ms = min(self._bounds.retry_most_ms, self._bounds.retry_first_ms * 2 ** min(self._failures, 16))
+        self._failures += 1
+        log.warning("partition %d: %s; again in %d ms", self.partition, error, pause_ms)
+        if not self._closing:
+            await asyncio.sleep(pause_ms / 1000)
+
+    def _bear_refusal(self, error: FenceLostError) -> None:
+        """A zombie learns from the group that it is one; a member in good standing would be refused for ever."""
+        now = asyncio.get_running_loop().time()
+        if self._refused_since is None:
+            self._refused_since = now
+        elif (now - self._refused_since) * 1000 > self._bounds.fence_patience_ms:
+            raise InputError(str(error)) from error
+
+    def _drop(self, batch: Batch) -> None:
+        self._meters.counter("segue_batches_dropped_total").inc()
+        batch.release()
