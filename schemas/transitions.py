@@ -48,6 +48,31 @@ class Transition(BaseModel):
     valid_until: Instant | None = Field(description="When it will change again if nothing else comes.")
 
 
+_FIELDS_OF_CAUSE = frozenset(Cause.model_fields)
+_FIELDS_OF_TRANSITION = frozenset(Transition.model_fields)
+_set = object.__setattr__
+
+
+def known_cause(kind: CauseKind, position: str, event_id: str | None = None, event: str | None = None) -> Cause:
+    """A cause made of values that are right by construction, at a fraction of the cost of checking them."""
+    cause = Cause.__new__(Cause)
+    _set(cause, "__dict__", {"kind": kind, "position": position, "event_id": event_id, "event": event})
+    _set(cause, "__pydantic_fields_set__", _FIELDS_OF_CAUSE)
+    _set(cause, "__pydantic_extra__", None)
+    _set(cause, "__pydantic_private__", None)
+    return cause
+
+
+def known_transition(values: dict[str, object]) -> Transition:
+    """A transition made of all its fields, right by construction and in the order of the model."""
+    transition = Transition.__new__(Transition)
+    _set(transition, "__dict__", values)
+    _set(transition, "__pydantic_fields_set__", _FIELDS_OF_TRANSITION)
+    _set(transition, "__pydantic_extra__", None)
+    _set(transition, "__pydantic_private__", None)
+    return transition
+
+
 def transition_body(transition: Transition) -> dict[str, object]:
     """The JSON object of a transition: fields in the order of the model, absent parts of the cause left out."""
     body = dict(transition.__dict__)

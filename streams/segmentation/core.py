@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership, Track
-from schemas.transitions import Cause, CauseKind, Transition
+from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
+from schemas.transitions import Cause, CauseKind, Transition, known_cause, known_transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import AppliedIds, Contact, Erased, StoredContact, decode_stored, encode_stored
 from streams.segmentation.definitions import Definitions
@@ -125,7 +125,7 @@ class Core:
         at_ms = min(record.occurred_at, now_ms)
         if contact.erased is not None and at_ms <= contact.erased.at_ms:
             return _DROPPED
-        if isinstance(record, Erase):
+        if record.type == "erase":
             self._erase(contact, at_ms, Step(now_ms, now_ms, _cause(record, position), emitted))
         else:
             digest = hashlib.blake2b(record.event_id.encode(), digest_size=16).digest()
@@ -161,7 +161,7 @@ class Core:
             changed = self._look(contact, touched, due_ms)
             contact.as_of_ms = due_ms
             if changed:
-                cause = Cause.model_construct(kind="timer", position=position)
+                cause = known_cause("timer", position)
                 self._take(contact, changed, Step(due_ms, now_ms, cause, emitted))
         contact.schedule(self._horizon_ms)
 
@@ -176,7 +176,7 @@ class Core:
 
     def _fold(self, contact: Contact, record: ContactRecord, at_ms: int, now_ms: int) -> list[Unit]:
         """Put the record's content into the contact's state; the units whose bits it may have changed."""
-        if isinstance(record, Track):
+        if record.type == "track":
             units = self.program.by_event.get(record.event, ())
             return [unit for unit in units if unit.touch(contact, record, at_ms, now_ms)]
         touched: list[Unit] = []
@@ -249,19 +249,21 @@ def _transition(
     assert contact_id is not None, "only a contact that exists moves"
     sequence = contact.sequences[segment.index]
     identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
-    return Transition.model_construct(
-        transition_id=hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
-        type="segment.entered" if sequence & 1 else "segment.exited",
-        contact_id=contact_id,
-        segment=segment.name,
-        tags=segment.tags,
-        definition=segment.definition,
-        sequence=sequence,
-        effective_at=step.at_ms,
-        detected_at=step.now_ms,
-        cause=step.cause,
-        scores=scores,
-        valid_until=valid_until,
+    return known_transition(
+        {
+            "transition_id": hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
+            "type": "segment.entered" if sequence & 1 else "segment.exited",
+            "contact_id": contact_id,
+            "segment": segment.name,
+            "tags": segment.tags,
+            "definition": segment.definition,
+            "sequence": sequence,
+            "effective_at": step.at_ms,
+            "detected_at": step.now_ms,
+            "cause": step.cause,
+            "scores": scores,
+            "valid_until": valid_until,
+        }
     )
 
 
@@ -274,18 +276,17 @@ _KINDS: dict[type, CauseKind] = {
 
 
 def _cause(record: ContactRecord, position: str) -> Cause:
-    event_id = record.event_id
     if record.backfill:
-        return Cause.model_construct(kind="backfill", position=position, event_id=event_id)
-    if isinstance(record, Track):
-        return Cause.model_construct(kind="event", position=position, event_id=event_id, event=record.event)
-    return Cause.model_construct(kind=_KINDS[type(record)], position=position, event_id=event_id)
+        return known_cause("backfill", position, record.event_id)
+    if record.type == "track":
+        return known_cause("event", position, record.event_id, record.event)
+    return known_cause(_KINDS[type(record)], position, record.event_id)
 
 
 def _facts(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
-    if isinstance(record, Identify):
+    if record.type == "identify":
         return [(f"trait:{name}", value) for name, value in record.traits.items()]
-    if isinstance(record, Consent):
+    if record.type == "consent":
         return [(f"consent:{record.purpose}", record.granted)]
-    assert isinstance(record, ListMembership), "erasures hold no facts"
+    assert record.type == "list", "erasures hold no facts"
     return [(f"list:{record.list}", record.member)]
