@@ -1,0 +1,138 @@
+"""Which records of a partition's log count, and which are dead letters: the same decision at every replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
+
+from schemas.errors import SegueError
+from schemas.records import (
+    ContactRecord,
+    DefinitionsRecord,
+    InvalidRecordError,
+    Reason,
+    Record,
+    Tick,
+    decode_record,
+    definitions_hash,
+)
+from schemas.topics import partition_of
+from streams.log_start import foreign_start
+from streams.ports import RawRecord
+from streams.segmentation import Definitions, DefinitionsError, contact_key, parse_canonical
+
+RejectionReason: TypeAlias = (
+    Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions", "definitions_change_unsupported"]
+)
+
+
+class RejectedRecordError(ValueError):
+    """The record is a dead letter. `reason` is a label of few values; the text says what was expected."""
+
+    def __init__(self, reason: RejectionReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: RejectionReason = reason
+        self.detail = detail
+
+
+class Admitted(NamedTuple):
+    """A record that counts, and the key of its contact's state; None for one that is about no contact."""
+
+    offset: int
+    timestamp_ms: int
+    record: Record
+    key: str | None
+
+
+class Admission:
+    """Decides on the records of one partition, in order of the log."""
+
+    def __init__(self, topic: str, partition: int, partitions: int, keys_cached_max: int) -> None:
+        """`partitions` is how many `tracking` has; `keys_cached_max` bounds the memory for keys of contacts."""
+        self._topic = topic
+        self._partition = partition
+        self._partitions = partitions
+        self._key_of = self._cached_key_of(keys_cached_max)
+        self._active_hash = ""
+        self.definitions: Definitions | None = None
+        """What holds from here on; None until the log's first record was admitted."""
+        self.opened_by: DefinitionsRecord | None = None
+        """The record that brought the definitions, if it was admitted since `restore`."""
+
+    def restore(self, definitions: str | None) -> None:
+        """Go on where these definitions (canonical text) hold. Raises `DefinitionsError`."""
+        self.opened_by = None
+        self.definitions = None if definitions is None else parse_canonical(definitions)
+        self._active_hash = "" if definitions is None else definitions_hash(definitions)
+
+    def admit(self, raw: RawRecord) -> Admitted:
+        """The record in the bytes. Raises `RejectedRecordError` for a dead letter.
+
+        Raises `InputError` when the log's first valid record brings no definitions.
+        """
+        try:
+            record = decode_record(raw.value)
+        except InvalidRecordError as error:
+            raise RejectedRecordError(error.reason, error.detail) from None
+        if isinstance(record, Tick | DefinitionsRecord):
+            return self._admit_without_contact(raw, record)
+        key = self._admit_contact(raw, record)
+        if self.definitions is None:
+            raise self._foreign_start()
+        return Admitted(raw.offset, raw.timestamp_ms, record, key)
+
+    def _admit_contact(self, raw: RawRecord, record: ContactRecord) -> str:
+        contact_id = record.contact_id
+        if raw.key != contact_id.encode():
+            raise RejectedRecordError("foreign_key", "key: expected the contact_id in UTF-8")
+        key = self._key_of(contact_id)
+        if key is None:
+            right = partition_of(contact_id, self._partitions)
+            raise RejectedRecordError(
+                "foreign_partition",
+                f"expected in partition {right} of {self._partitions}, by murmur2 of the key; it lies in "
+                f"{self._partition}",
+            )
+        return key
+
+    def _admit_without_contact(self, raw: RawRecord, record: Tick | DefinitionsRecord) -> Admitted:
+        if raw.key is not None:
+            raise RejectedRecordError("foreign_key", f"key: expected none on a record of type {record.type}")
+        if isinstance(record, DefinitionsRecord):
+            self._admit_definitions(record)
+        elif self.definitions is None:
+            raise self._foreign_start()
+        return Admitted(raw.offset, raw.timestamp_ms, record, None)
+
+    def _admit_definitions(self, record: DefinitionsRecord) -> None:
+        text = record.definitions
+        if self.definitions is not None and record.hash == self._active_hash and definitions_hash(text) == record.hash:
+            return
+        if definitions_hash(text) != record.hash:
+            raise RejectedRecordError("invalid_definitions", "hash: expected the SHA-256 of `definitions`")
+        try:
+            definitions = parse_canonical(text)
+        except DefinitionsError as error:
+            raise RejectedRecordError("invalid_definitions", str(error)) from None
+        if self.definitions is not None:
+            raise RejectedRecordError(
+                "definitions_change_unsupported",
+                f"hash: expected {self._active_hash}, that of the active definitions; they cannot be changed yet",
+            )
+        self.definitions = definitions
+        self.opened_by = record
+        self._active_hash = record.hash
+
+    def _foreign_start(self) -> SegueError:
+        return foreign_start(self._topic, [self._partition])
+
+    def _cached_key_of(self, cached_max: int) -> Callable[[str], str | None]:
+        # Hashing an id twice costs more than all else that is done to admit its record.
+        partition, partitions = self._partition, self._partitions
+
+        @lru_cache(maxsize=cached_max)
+        def key_of(contact_id: str) -> str | None:
+            return contact_key(contact_id) if partition_of(contact_id, partitions) == partition else None
+
+        return key_of

@@ -1,0 +1,300 @@
+"""The pipeline: one partition's log, folded into its state and its output, exactly once.
+
+The order of effects, on ports alone: decide on each record, publish the dead letters, load the contacts and timers
+that are needed, run the core, commit, hand the transitions to the relay. Whatever happens between two of these
+steps, the state stands at a cursor, and folding goes on from there: a commit that was not made is made again
+with the same content, since all of it is a function of the log.
+
+How the log is cut into batches shows nowhere: not in a byte of state, not in a seq, not in a position.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from schemas.errors import BugError
+from schemas.metrics import Meters
+from schemas.records import DefinitionsRecord, Tick
+from schemas.topics import Names
+from streams.admission import Admission, Admitted, RejectedRecordError
+from streams.dead_letters import DeadLetters, Rejected
+from streams.draft import Draft
+from streams.pipeline_meters import PipelineMeters
+from streams.ports import (
+    Clock,
+    Cursor,
+    CursorMismatchError,
+    Fence,
+    LogIdentity,
+    PartitionMeta,
+    Publisher,
+    RawRecord,
+    StateStore,
+    TailReader,
+    TimestampType,
+)
+from streams.relay import Relay, RelayPorts
+from streams.segmentation import Core, Outcome
+from streams.workspace import Changes, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineBounds:
+    """Bounds of a pipeline. None of them changes a result."""
+
+    timers_per_commit_max: int = 500
+    transitions_per_commit_max: int = 1_000
+    contacts_cached_max: int = 20_000
+    outbox_entries_max: int = 20_000
+    dead_letter_ratio_max: float = 0.05
+    dead_letter_window_records: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePorts:
+    """What the pipelines of a worker share. `on_failure` hears of an error that ended a relay."""
+
+    names: Names
+    log: LogIdentity
+    partitions: int  # of `tracking`
+    timestamp_type: TimestampType
+    store: StateStore
+    publisher: Publisher
+    tails: TailReader
+    clock: Clock
+    meters: Meters
+    on_failure: Callable[[BaseException], None]
+
+
+class PartitionPipeline:
+    """Folds one partition for as long as this process owns it.
+
+    Every method may raise `UnavailableError` (something is down), `FenceLostError` (another owner), and
+    `CursorMismatchError` (Redis is not where it was left, or a record is missing). After any of them nothing in
+    memory is believed: call `load` again, and read the log from the offset that it returns. All of them may be
+    tried again for ever; it is for the caller to wait in between. `InputError` and `BugError` do not go away.
+    """
+
+    def __init__(self, partition: int, ports: PipelinePorts, bounds: PipelineBounds | None = None) -> None:
+        bounds = bounds or PipelineBounds()
+        self.partition = partition
+        self._ports = ports
+        self._bounds = bounds
+        self._log = ports.log._replace(partitions=ports.partitions)
+        self._meters = PipelineMeters(ports.meters, partition)
+        self._admission = Admission(
+            ports.names.tracking, partition, ports.partitions, keys_cached_max=bounds.contacts_cached_max
+        )
+        self._dead_letters = DeadLetters(
+            ports.names,
+            partition,
+            ports.publisher,
+            ports.tails,
+            ports.meters,
+            timestamp_type=ports.timestamp_type,
+            ratio_max=bounds.dead_letter_ratio_max,
+            window_records=bounds.dead_letter_window_records,
+        )
+        self._relay = Relay(
+            partition,
+            RelayPorts(
+                ports.names.transitions,
+                ports.store,
+                ports.publisher,
+                ports.tails,
+                ports.clock,
+                ports.meters,
+                ports.on_failure,
+            ),
+            entries_max=bounds.outbox_entries_max,
+        )
+        self._fence = Fence(0, "")
+        self._cursor = Cursor(0, 0)
+        self._clock_ms = 0
+        self._earliest_due_ms: int | None = None
+        self._draft: Draft | None = None  # None while nothing in memory is to be believed
+        self._workspace: Workspace | None = None  # None until definitions are known
+
+    @property
+    def next_offset(self) -> int:
+        """The next record to apply."""
+        return self._cursor.offset
+
+    @property
+    def clock_ms(self) -> int:
+        """The partition's clock: the largest timestamp of a valid record."""
+        return self._clock_ms
+
+    @property
+    def earliest_due_ms(self) -> int | None:
+        """When the partition's next timer is due; None if there is none."""
+        return self._earliest_due_ms
+
+    @property
+    def outbox_waiting(self) -> int:
+        """Transitions committed that the broker has not acknowledged yet."""
+        return self._relay.waiting
+
+    async def load(self, fence: Fence) -> int:
+        """Take the fence, resume the output, and return the offset from which the log is to be read.
+
+        Raises `InputError` too: the state or the output belongs to another log, or is of a newer format.
+        """
+        self._draft = None
+        await self._relay.pause()
+        store, partition = self._ports.store, self.partition
+        meta = await store.take(partition, fence, self._log)
+        published = await self._relay.read_tail()
+        if published is not None and published.epoch > meta.epoch:
+            # An operator raised the epoch; Redis was emptied, or set back to before that.
+            meta = await store.start_over(partition, fence, published.epoch)
+        await self._dead_letters.load(meta.epoch)
+        await self._relay.resume(meta.epoch, published)
+        self._fence = fence
+        self._restore(meta)
+        loaded = await store.load(partition, meta.cursor, (), None, 0)
+        self._earliest_due_ms = loaded.earliest_due_ms
+        self._draft = Draft(meta)
+        return meta.cursor.offset
+
+    async def apply(self, records: Sequence[RawRecord]) -> None:
+        """Fold consecutive records and commit them; those that were applied before are passed over.
+
+        Raises `CursorMismatchError` too, when a record is missing between the last one and these, or among
+        these; then those before the gap are applied. Raises `InputError` when too many records are bad, or the
+        log's first valid record brings no definitions.
+        """
+        draft, self._draft = self._draft, None
+        if draft is None:
+            raise BugError(f"partition {self.partition} is not loaded")
+        unseen = [record for record in records if record.offset >= self._cursor.offset]
+        consecutive = _consecutive(unseen, self._cursor.offset)
+        if consecutive:
+            await self._fold_batch(unseen[:consecutive], draft)
+        if consecutive < len(unseen):
+            raise CursorMismatchError(Cursor(unseen[consecutive].offset, 0), self._cursor)
+        self._draft = draft
+
+    async def close(self) -> None:
+        """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
+        self._draft = None
+        await self._relay.pause()
+        self._meters.closed()
+
+    def _restore(self, meta: PartitionMeta) -> None:
+        self._cursor, self._clock_ms = meta.cursor, meta.clock_ms
+        self._admission.restore(meta.definitions)
+        self._workspace = None
+        self._open_workspace()
+        definitions = self._admission.definitions
+        segments = [] if definitions is None else [segment.name for segment in definitions.segments]
+        self._meters.loaded(meta.sizes, segments, meta.clock_ms)
+
+    def _open_workspace(self) -> None:
+        definitions = self._admission.definitions
+        if self._workspace is None and definitions is not None:
+            most = self._bounds.contacts_cached_max
+            self._workspace = Workspace(Core(definitions), self.partition, self._clock_ms, most)
+
+    async def _fold_batch(self, records: Sequence[RawRecord], draft: Draft) -> None:
+        admitted, rejected = self._admit(records)
+        await self._dead_letters.pass_over(records, rejected)
+        self._open_workspace()
+        if self._workspace is not None:
+            await self._fold_admitted(admitted, draft, self._workspace)
+        end = Cursor(records[-1].offset + 1, 0)
+        if end != self._cursor:
+            await self._commit(end, draft)
+        if self._workspace is not None:
+            self._workspace.trim(between_batches=True)
+
+    def _admit(self, records: Sequence[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
+        admit = self._admission.admit
+        admitted, rejected = [], []
+        for raw in records:
+            try:
+                admitted.append(admit(raw))
+            except RejectedRecordError as error:
+                rejected.append(Rejected(raw, error))
+        return admitted, rejected
+
+    async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft, workspace: Workspace) -> None:
+        fold = workspace.fold
+        until_ms = max((entry.timestamp_ms for entry in admitted), default=0)
+        until_ms = max(until_ms, fold.clock_ms)
+        missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.key is not None))
+        await self._load(missing, until_ms, workspace)
+        outcomes: list[Outcome] = []
+        most = self._bounds.transitions_per_commit_max
+        for offset, timestamp_ms, record, key in admitted:
+            draft.turn_to(offset)
+            clock_ms = max(timestamp_ms, fold.clock_ms)
+            timer = fold.next_timer()
+            if workspace.horizon_ms <= clock_ms or (timer is not None and timer[0] <= clock_ms):
+                await self._release_timers(clock_ms, until_ms, draft, workspace)
+            if key is None or isinstance(record, Tick | DefinitionsRecord):
+                fold.fire(clock_ms, offset)
+            else:
+                outcomes.append(fold.apply(record, offset, clock_ms, key))
+            if fold.emitted:
+                draft.add(fold.emitted)
+                fold.emitted.clear()
+                if len(draft.transitions) >= most:
+                    await self._commit(Cursor(offset + 1, 0), draft)
+                    await self._load((), until_ms, workspace)
+        self._meters.folded(admitted, outcomes)
+
+    async def _release_timers(self, clock_ms: int, until_ms: int, draft: Draft, workspace: Workspace) -> None:
+        """Fire the timers due at `clock_ms` on behalf of the current record, in as many commits as they need."""
+        fold, most = workspace.fold, self._bounds.timers_per_commit_max
+        while True:
+            timer = fold.next_timer()
+            offset = draft.within_record().offset
+            steps = fold.fire(clock_ms, offset, workspace.until, most - draft.timer_steps)
+            if steps and timer is not None:
+                draft.count_timer_steps(steps)
+                draft.add(fold.emitted)
+                fold.emitted.clear()
+                self._meters.released(clock_ms - timer[0], steps)
+            if draft.timer_steps < most and workspace.horizon_ms > clock_ms:
+                return
+            await self._commit(draft.within_record(), draft)
+            workspace.trim(between_batches=False)
+            await self._load((), until_ms, workspace)
+
+    async def _load(self, keys: Sequence[str], until_ms: int, workspace: Workspace) -> None:
+        """Know these contacts, and the timers due by `until_ms`, or as many as one commit admits of them."""
+        due = self._earliest_due_ms is not None and self._earliest_due_ms <= until_ms
+        if keys or due:
+            limit = self._bounds.timers_per_commit_max
+            due_until_ms = until_ms if due else None
+            loaded = await self._ports.store.load(self.partition, self._cursor, keys, due_until_ms, limit)
+            workspace.take_in(loaded, limit)
+
+    async def _commit(self, after: Cursor, draft: Draft) -> None:
+        await self._relay.room()
+        workspace = self._workspace
+        changes = Changes({}, {}) if workspace is None else workspace.changes()
+        clock_ms = self._clock_ms if workspace is None else workspace.fold.clock_ms
+        opened = self._admission.opened_by
+        definitions = None if opened is None else (opened.definitions, opened.number)
+        commit = draft.commit(self._fence, after, clock_ms, changes, definitions)
+        assert commit.after > commit.before, "every commit moves on, else a crowd of timers would never end"
+        started = time.perf_counter()
+        self._earliest_due_ms = await self._ports.store.commit(self.partition, commit)
+        self._meters.committed(commit, draft.transitions, time.perf_counter() - started)
+        self._cursor, self._clock_ms = after, clock_ms
+        self._admission.opened_by = None
+        if workspace is not None:
+            workspace.settle(changes)
+        draft.committed(commit)
+        self._relay.offer(commit.outbox, clock_ms)
+
+
+def _consecutive(records: Sequence[RawRecord], offset: int) -> int:
+    """How many of the first records follow one another from `offset` on."""
+    if records and records[0].offset == offset and records[-1].offset == offset + len(records) - 1:
+        return len(records)
+    return next((place for place, record in enumerate(records) if record.offset != offset + place), len(records))
