@@ -1,0 +1,62 @@
+"""Definitions into the log: the first record of every partition."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.errors import InputError
+from schemas.records import DefinitionsRecord, encode_record
+from streams.log_start import LogStarts, foreign_start, numbers, read_log_starts
+from streams.ports import LogWriter, TopicReader
+
+RECORD_BYTES_MAX = 900_000
+
+
+class Applied(NamedTuple):
+    """What `apply` found and did, by partition."""
+
+    written: list[int]
+    there: list[int]
+
+
+def apply_definitions(
+    record: DefinitionsRecord, reader: TopicReader, writer: LogWriter, topic: str, timestamp_ms: int
+) -> Applied:
+    """Append `record` to every partition of `topic` whose log is empty.
+
+    Each partition is judged by its own log, so an apply that was cut short is completed by the next. Nothing is
+    written unless all partitions can be served. Raises `InputError` when they cannot, or when another apply was
+    faster with another text.
+    """
+    value = encode_record(record)
+    if len(value) > RECORD_BYTES_MAX:
+        raise InputError(
+            f"the definitions take {len(value)} bytes as a record: expected at most {RECORD_BYTES_MAX}; "
+            "shorten or split the file"
+        )
+    starts = read_log_starts(reader, topic)
+    _check(starts, record, topic)
+    for partition in starts.empty:
+        writer.append(value, partition=partition, timestamp_ms=timestamp_ms)
+    writer.flush()
+    if starts.empty:
+        _check(read_log_starts(reader, topic), record, topic)
+    return Applied(starts.empty, sorted(starts.definitions))
+
+
+def _check(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
+    if starts.other:
+        raise foreign_start(topic, starts.other)
+    if starts.deleted:
+        raise InputError(
+            f"{topic}: the first records of partition {numbers(starts.deleted)} are deleted: it cannot be told which "
+            "definitions are active there"
+        )
+    others = [number for number, found in starts.definitions.items() if found.definitions != record.definitions]
+    if others:
+        active = starts.definitions[others[0]].hash
+        raise InputError(
+            f"{topic}: other definitions (hash {active[:12]}) are active in partition {numbers(others)}, and active "
+            "definitions cannot be changed yet: apply the same text, or create the topics anew under another "
+            "SEGUE_NAMESPACE"
+        )

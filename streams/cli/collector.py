@@ -1,0 +1,87 @@
+"""`segue collector`: the HTTP front door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import click
+
+from schemas.errors import UnavailableError
+from schemas.metrics import Meters
+from schemas.settings import load_settings
+from streams.adapters.kafka_intake import KafkaIntake
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.collector.app import create_app
+from streams.collector.server import CollectorServer, listen
+from streams.collector.settings import CollectorSettings
+
+_log = logging.getLogger(__name__)
+_TOPICS_TIMEOUT_MS = 5_000
+
+
+class _WallClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+@click.command(short_help="Take events in over HTTP and write them to Kafka.")
+@click.option("--host", help="Address to listen on [default: SEGUE_COLLECTOR_HOST].")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one [default: SEGUE_COLLECTOR_PORT]."
+)
+def command(host: str | None, port: int | None) -> None:
+    """Take events in over HTTP and write them to the topic `tracking`.
+
+    POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
+    the user name of Basic authentication. GET /o/TOKEN.gif is the open pixel and GET /c/TOKEN the click link of
+    `segue link`, made with SEGUE_LINK_KEYS. GET /healthz, /readyz and /metrics are for operations. An API call is
+    answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
+
+    \b
+    Examples:
+      export SEGUE_WRITE_KEYS='{"website": "a-secret-write-key"}'
+      export SEGUE_LINK_KEYS='{"k1": "a-long-signing-secret"}'
+      segue collector --port 8080
+      curl -u a-secret-write-key: http://127.0.0.1:8080/v1/track \\
+        -d '{"userId": "c1", "event": "Product Added", "properties": {"price": 50}}'
+    """
+    settings = load_settings(CollectorSettings)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
+
+
+async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
+    fatal: list[str] = []
+
+    def stop_for_good(reason: str) -> None:
+        fatal.append(reason)
+        server.stop()
+
+    with listen(host, port) as bound:
+        intake = KafkaIntake(
+            settings.kafka_bootstrap_servers,
+            settings.names.tracking,
+            queue_records=settings.collector_queue_records,
+            queue_bytes=settings.collector_queue_bytes,
+            delivery_timeout_ms=settings.collector_delivery_timeout_ms,
+            on_fatal=stop_for_good,
+        )
+        reader = KafkaTopics(settings.kafka_bootstrap_servers, _TOPICS_TIMEOUT_MS)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"))
+        server = CollectorServer(app, settings.collector_connections)
+        if not settings.link_keys:
+            _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
+        click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
+        intake.start()
+        try:
+            await server.serve(sockets=[bound])
+        finally:
+            await intake.close()
+    if fatal:
+        raise UnavailableError(f"Kafka: the producer stopped for good: {fatal[0]}; start the collector again")
+
+
+def _address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

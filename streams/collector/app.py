@@ -1,0 +1,131 @@
+"""The HTTP front door: routes, probes, and a meter around them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.metrics import Meters
+from streams.collector.access import Access
+from streams.collector.api import Api
+from streams.collector.email_links import EmailLinks
+from streams.collector.readiness import Readiness
+from streams.collector.settings import CollectorSettings
+from streams.collector.writing import Writer
+from streams.links import LinkSigner
+from streams.ports import Clock, Intake, TopicReader
+
+_ROUTES = {
+    "/v1/track": "track",
+    "/v1/identify": "identify",
+    "/v1/batch": "batch",
+    "/healthz": "healthz",
+    "/readyz": "readyz",
+    "/metrics": "metrics",
+}
+
+
+def create_app(
+    settings: CollectorSettings, intake: Intake, reader: TopicReader, clock: Clock, meters: Meters
+) -> Starlette:
+    """The collector on its ports. It looks at Kafka's topics for as long as the app's lifespan lasts."""
+    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
+    writer = Writer(
+        intake,
+        readiness,
+        meters,
+        source_records=settings.collector_source_records,
+        link_wait_ms=settings.collector_link_wait_ms,
+    )
+    api = Api(Access(settings.write_keys), writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    links = EmailLinks(LinkSigner(settings.link_keys), writer, meters, clock)
+    probes = _Probes(readiness, meters)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        watch = asyncio.create_task(readiness.watch())
+        yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        await writer.settle()
+
+    routes = [
+        Route("/v1/track", api.track, methods=["POST"]),
+        Route("/v1/identify", api.identify, methods=["POST"]),
+        Route("/v1/batch", api.batch, methods=["POST"]),
+        Route("/o/{token:path}", links.open, methods=["GET"]),
+        Route("/c/{token:path}", links.click, methods=["GET"]),
+        Route("/healthz", probes.healthz),
+        Route("/readyz", probes.readyz),
+        Route("/metrics", probes.metrics),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(_Metered, meters=meters)], lifespan=lifespan)
+
+
+class _Probes:
+    """What Prometheus and whoever restarts processes ask."""
+
+    def __init__(self, readiness: Readiness, meters: Meters) -> None:
+        self._readiness = readiness
+        self._meters = meters
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """Whether calls should be sent here: 503 says why not."""
+        if self._readiness.problem is None:
+            return JSONResponse({"status": "ready"})
+        body = {"status": "not ready", "reason": self._readiness.problem}
+        return JSONResponse(body, 503, {"Retry-After": "5"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """The meters in Prometheus' text form."""
+        return Response(generate_latest(self._meters.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Metered:
+    """Counts and times every request under the name of its route."""
+
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+        self._app = app
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        finally:
+            route = _route(scope["path"])
+            self._meters.counter("segue_collector_requests_total", route, str(status)).inc()
+            self._meters.histogram("segue_collector_request_seconds", route).observe(time.perf_counter() - began)
+
+
+def _route(path: str) -> str:
+    if path.startswith("/o/"):
+        return "open"
+    if path.startswith("/c/"):
+        return "click"
+    return _ROUTES.get(path, "other")

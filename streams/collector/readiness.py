@@ -1,0 +1,65 @@
+"""Whether records may be written, and whether the collector should be sent any."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from schemas.errors import InputError, UnavailableError
+from schemas.topics import Names
+from streams.log_start import check_log_begun, check_topics
+from streams.ports import LogIdentity, TopicReader
+
+_log = logging.getLogger(__name__)
+
+
+class Readiness:
+    """Looks at the topics every now and then.
+
+    `open` guards the log: a record in front of the definitions would spoil it for ever, so nothing is written before
+    they were seen, and again after the topic was replaced. It stays open while Kafka is away, when writing fails by
+    itself. `problem` is what keeps the collector from being ready, None when nothing does.
+    """
+
+    def __init__(self, reader: TopicReader, names: Names, interval_ms: int) -> None:
+        self._reader = reader
+        self._names = names
+        self._interval_s = interval_ms / 1000
+        self._begun: LogIdentity | None = None
+        self.problem: str | None = "the topics have not been looked at yet"
+
+    @property
+    def open(self) -> bool:
+        """Records may be written."""
+        return self._begun is not None
+
+    async def watch(self) -> None:
+        """Look again and again; ends by cancellation."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._interval_s)
+
+    async def look(self) -> None:
+        """Bring `open` and `problem` up to date."""
+        problem: str | None = None
+        try:
+            await asyncio.to_thread(self._check)
+        except (InputError, UnavailableError) as error:
+            problem = str(error)
+        if problem != self.problem:
+            self.problem = problem
+            if problem is None:
+                _log.info("ready")
+            else:
+                _log.warning("not ready: %s", problem)
+
+    def _check(self) -> None:
+        topic = self._names.tracking
+        if topic not in self._reader.partition_counts([topic]):
+            self._begun = None  # the one that may be created next begins anew
+        check_topics(self._reader, self._names)
+        identity = self._reader.log_identity(topic)
+        if identity != self._begun:
+            self._begun = None
+            check_log_begun(self._reader, topic)
+            self._begun = identity

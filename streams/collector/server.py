@@ -1,0 +1,55 @@
+"""Runs the collector's app under uvicorn in the calling thread, until a signal or `stop`."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from schemas.errors import InputError
+
+STOP_TIMEOUT_S = 20
+_log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; connections wait in it until the server serves. Raises `InputError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"SEGUE_COLLECTOR_HOST, SEGUE_COLLECTOR_PORT: cannot listen on {host}:{port}: {error.strerror}"
+        ) from error
+
+
+class CollectorServer(uvicorn.Server):
+    """Ends cleanly on SIGINT and SIGTERM: calls under way are answered first, and the exit code is 0."""
+
+    def __init__(self, app: ASGIApp, connections: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="warning",
+                access_log=False,  # paths carry contact ids
+                server_header=False,
+                limit_concurrency=connections,
+                timeout_graceful_shutdown=STOP_TIMEOUT_S,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Stop at the first signal, at once at the second; it is not raised again afterwards."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def stop(self) -> None:
+        """Stop as a signal does; may be called from any thread."""
+        self.should_exit = True
