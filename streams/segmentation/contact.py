@@ -73,7 +73,8 @@ class StoredContact(msgspec.Struct, array_like=True):
     known_since_ms: int
     as_of_ms: int
     applied_ids: bytes
-    memberships: list[tuple[int, int]]
+    sequences: list[int]
+    since_ms: list[int]
     slots: list[Any]
     facts: dict[str, tuple[int, Any]]
     erased: Erased | None

@@ -49,6 +49,8 @@ class Core:
         self.definitions = definitions
         self.program = Program(definitions)
         self._units = self.program.units
+        self._packing = [unit for unit in self._units if type(unit).store is not Unit.store]
+        """Units whose slots are stored in another form than they are worked on."""
         self._horizon_ms = definitions.deduplicate_ms
 
     # --- contacts in and out ---------------------------------------------------------------------------
@@ -76,7 +78,10 @@ class Core:
         if not contact.exists:
             if contact.erased is None:
                 return None
-            return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], {}, contact.erased))
+            return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], [], {}, contact.erased))
+        slots = contact.slots.copy()
+        for unit in self._packing:
+            slots[unit.index] = unit.store(slots[unit.index])
         return encode_stored(
             StoredContact(
                 contact.contact_id,
@@ -84,8 +89,9 @@ class Core:
                 contact.known_since_ms,
                 contact.as_of_ms,
                 bytes(contact.applied_ids.entries),
-                list(zip(contact.sequences, contact.since_ms, strict=True)),
-                [unit.store(slot) for unit, slot in zip(self._units, contact.slots, strict=True)],
+                contact.sequences,
+                contact.since_ms,
+                slots,
                 contact.facts,
                 contact.erased,
             )
@@ -103,9 +109,11 @@ class Core:
         contact.as_of_ms = stored.as_of_ms
         contact.applied_ids = AppliedIds(stored.applied_ids)
         contact.facts = stored.facts
-        contact.sequences = [sequence for sequence, _ in stored.memberships]
-        contact.since_ms = [since for _, since in stored.memberships]
-        contact.slots = [unit.restore(slot) for unit, slot in zip(self._units, stored.slots, strict=True)]
+        contact.sequences = stored.sequences
+        contact.since_ms = stored.since_ms
+        contact.slots = stored.slots
+        for unit in self._packing:
+            contact.slots[unit.index] = unit.restore(contact.slots[unit.index])
         for segment in self.program.segments:
             if contact.sequences[segment.index] & 1:
                 contact.bits |= segment.bit
