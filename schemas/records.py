@@ -46,11 +46,24 @@ def _instant(value: object) -> int:
     raise ValueError("expected an RFC 3339 time as a string")
 
 
+# For readers of the JSON Schema, which cannot say the rest: a day that exists, and 1970 to 2199 in UTC.
+_INSTANT_PATTERN = (
+    "^(1969-12-31|2200-01-01|(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))"
+    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+
 Instant = Annotated[
     int,
     BeforeValidator(_instant),
     PlainSerializer(format_instant, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-21T10:00:00.123Z"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": _INSTANT_PATTERN,
+            "examples": ["2026-11-21T10:00:00.123Z"],
+        }
+    ),
 ]
 """Text in RFC 3339 outside, milliseconds since the epoch inside."""
 
@@ -150,7 +163,8 @@ class DefinitionsRecord(_Record):
 ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
 Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
 
-RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="type")])
+AnyRecord = Annotated[Record, Field(discriminator="type")]
+RECORD: TypeAdapter[Record] = TypeAdapter(AnyRecord)
 RECORD_TYPES: dict[str, type[BaseModel]] = {
     "track": Track,
     "identify": Identify,
@@ -192,7 +206,7 @@ def describe(error: ValidationError) -> str:
     """All that is wrong, in one line: `path: what was expected`. Values are left out: they may be personal."""
     parts = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(step) for step in problem["loc"] if step not in RECORD_TYPES)
+        path = ".".join(str(step) for step in problem["loc"][1:])  # the first step is the record's type
         parts.append(f"{path or 'record'}: {problem['msg'].removeprefix('Value error, ')}")
     return "; ".join(parts)
 
@@ -201,7 +215,8 @@ def validate_record(value: object) -> Record:
     """The record in parsed JSON. Raises `InvalidRecordError`."""
     if not isinstance(value, dict):
         raise InvalidRecordError("invalid", "expected a JSON object")
-    if value.get("type") not in RECORD_TYPES:
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in RECORD_TYPES:
         raise InvalidRecordError("unknown_type", f"type: expected one of {', '.join(RECORD_TYPES)}")
     try:
         return RECORD.validate_python(value)

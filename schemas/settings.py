@@ -27,9 +27,7 @@ class CommonSettings(BaseSettings):
     namespace: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,39})?$")] = Field(
         default="", description="Prefix of topics, groups and keys: one a workspace."
     )
-    log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="Least level logged."
-    )
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
 
     @property
     def names(self) -> Names:

@@ -18,11 +18,16 @@ from typing import Any
 import pytest
 import redis
 from confluent_kafka.admin import AdminClient
+from hypothesis import HealthCheck, settings
 
 from tests.support.brokers import QUICK_RETURN, Broker, start_broker
 from tests.support.processes import Commands, base_environment
 from tests.support.redis_servers import LocalRedis, start_shared_redis
 from tests.support.run_directory import Run, RunDirectory, UnavailableServiceError
+
+# Brokers and workers share the cores with the tests, so how long an example took says nothing.
+settings.register_profile("segue", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("segue")
 
 _RUN = pytest.StashKey[Run]()
 _DIRECTORY = pytest.StashKey[RunDirectory]()

@@ -1,0 +1,94 @@
+"""The committed examples, through the one way of decoding and through the generated JSON Schemas alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ValidationError
+
+from schemas.documents import GENERATED
+from schemas.headers import DeadLetterHeaders, TransitionHeaders
+from schemas.records import RECORD_TYPES, InvalidRecordError, decode_record, encode_record
+from schemas.transitions import decode_transition, encode_transition
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+VALID = sorted((EXAMPLES / "valid").glob("*.json"))
+INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
+REASONS: dict[str, dict[str, Any]] = json.loads((EXAMPLES / "reasons.json").read_text())
+HEADERS: dict[str, type[BaseModel]] = {
+    "transition_headers": TransitionHeaders,
+    "dead_letter_headers": DeadLetterHeaders,
+}
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+def kind_of(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def decode(path: Path) -> object:
+    kind, raw = kind_of(path), path.read_bytes()
+    if kind in HEADERS:
+        return HEADERS[kind].model_validate_json(raw)
+    return decode_transition(raw) if kind == "transition" else decode_record(raw)
+
+
+def validators(kind: str) -> list[Draft202012Validator]:
+    names = {kind, "record"} if kind in RECORD_TYPES else {kind}
+    return [Draft202012Validator(json.loads((GENERATED / f"{name}.schema.json").read_text())) for name in sorted(names)]
+
+
+@pytest.mark.parametrize("path", VALID, ids=name_of)
+def test_a_valid_example_is_decoded_and_admitted_by_its_json_schema(path: Path) -> None:
+    decode(path)
+    for validator in validators(kind_of(path)):
+        validator.validate(json.loads(path.read_bytes()))
+
+
+@pytest.mark.parametrize("path", VALID, ids=name_of)
+def test_what_we_write_of_a_valid_example_reads_as_the_same(path: Path) -> None:
+    kind, raw = kind_of(path), path.read_bytes()
+    if kind in RECORD_TYPES:
+        record = decode_record(raw)
+        written = encode_record(record)
+        assert decode_record(written) == record
+    elif kind == "transition":
+        written = encode_transition(decode_transition(raw))
+        assert json.loads(written) == json.loads(raw)
+    else:
+        return
+    for validator in validators(kind):
+        validator.validate(json.loads(written))
+
+
+@pytest.mark.parametrize("path", INVALID, ids=name_of)
+def test_an_invalid_example_is_refused_for_the_reason_that_stands_beside_it(path: Path) -> None:
+    reason = REASONS[path.name]
+    with pytest.raises((InvalidRecordError, ValidationError)) as refused:
+        decode(path)
+    assert reason["because"] in str(refused.value)
+    if isinstance(refused.value, InvalidRecordError):
+        assert refused.value.reason == reason["reason"]
+
+
+@pytest.mark.parametrize("path", [path for path in INVALID if REASONS[path.name]["json_schema_refuses"]], ids=name_of)
+def test_an_invalid_example_is_refused_by_its_json_schema_where_that_can_say_it(path: Path) -> None:
+    body = json.loads(path.read_bytes())
+    assert not any(validator.is_valid(body) for validator in validators(kind_of(path)))
+
+
+def test_every_invalid_example_says_why_and_nothing_else_does() -> None:
+    assert set(REASONS) == {path.name for path in INVALID}
+
+
+def test_every_kind_of_record_has_an_example_of_both_sorts() -> None:
+    wanted = {*RECORD_TYPES, *HEADERS, "transition"}
+    assert wanted == {kind_of(path) for path in VALID}
+    assert wanted | {"record"} == {kind_of(path) for path in INVALID}
