@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from streams.agents.faust_hooks import FaustLog, Tuning, WorkerApp
 from streams.agents.fold import register
 from streams.agents.lanes import Lanes
+from streams.ports import LogBounds
 from streams.settings import WorkerSettings
 
 REVOKE_TIMEOUT_S = 2.0
 """How long a rebalance waits for commits under way. What takes longer is refused by the fence."""
 
 
-def build_app(settings: WorkerSettings, lanes: Lanes, bounds: Callable[[int], Awaitable[tuple[int, int]]]) -> WorkerApp:
-    """The app, not started yet. `bounds` says where a partition's log begins and ends."""
+def build_app(
+    settings: WorkerSettings, lanes: Lanes, bounds: Callable[[], Awaitable[Mapping[int, LogBounds]]]
+) -> WorkerApp:
+    """The app, not started yet. `bounds` says where the log of each partition begins and ends."""
     names = settings.names
     app = WorkerApp(
         names.group("worker"),

@@ -24,7 +24,7 @@ from faust.types import TP, ConsumerMessage
 from schemas.errors import InputError, UnavailableError
 from streams.agents.lane import Batch
 from streams.agents.lanes import Lanes
-from streams.ports import Fence, RawRecord
+from streams.ports import Fence, LogBounds, RawRecord
 
 _HINT_TIMEOUT_S = 2.0
 
@@ -201,7 +201,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]  # Faust ships no types
 class FaustLog:
     """A lane's `Log`, and the group's offsets, through the app's consumer."""
 
-    def __init__(self, app: WorkerApp, topic: str, bounds: Callable[[int], Awaitable[tuple[int, int]]]) -> None:
+    def __init__(self, app: WorkerApp, topic: str, bounds: Callable[[], Awaitable[Mapping[int, LogBounds]]]) -> None:
         self._app = app
         self._topic = topic
         self._bounds = bounds
@@ -214,9 +214,12 @@ class FaustLog:
         except IllegalStateError as error:
             raise UnavailableError("the group took the partition away") from error
 
-    async def bounds(self, partition: int) -> tuple[int, int]:
-        """Offsets of the first record and of the next append. Raises `UnavailableError`."""
-        return await self._bounds(partition)
+    async def bounds(self, partition: int) -> LogBounds:
+        """Where the partition's log begins and ends. Raises `UnavailableError`."""
+        bounds = (await self._bounds()).get(partition)
+        if bounds is None:
+            raise UnavailableError(f"{self._topic} has no partition {partition} now")
+        return bounds
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset, a hint; None where there is none or it cannot be had now."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from schemas.errors import InputError, UnavailableError
 from schemas.metrics import Meters
-from streams.ports import CursorMismatchError, Fence, FenceLostError, RawRecord
+from streams.ports import CursorMismatchError, Fence, FenceLostError, LogBounds, RawRecord
 
 log = logging.getLogger("segue.worker")
 
@@ -47,8 +47,8 @@ class Log(Protocol):
     async def start_at(self, partition: int, offset: int) -> None:
         """Deliver from `offset` on. Raises `UnavailableError` while the partition is not ours."""
 
-    async def bounds(self, partition: int) -> tuple[int, int]:
-        """Offsets of the first record and of the next append. Raises `UnavailableError`."""
+    async def bounds(self, partition: int) -> LogBounds:
+        """Where the partition's log begins and ends. Raises `UnavailableError`."""
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset, a hint; None where there is none or it cannot be had now."""
@@ -102,6 +102,11 @@ class Lane:
     def caught_up(self) -> bool:
         """Whether all that the broker told of is folded."""
         return self.serving and self.next_offset >= self.log_end >= 0
+
+    @property
+    def earliest_due_ms(self) -> int | None:
+        """When the partition's next timer is due."""
+        return self.pipeline.earliest_due_ms
 
     @property
     def lag(self) -> int:

@@ -53,12 +53,16 @@ class Lanes:
         batches_in_flight_max: int,
         ending: Ending,
         meters: Meters,
+        on_fresh: Callable[[int], None] = lambda _timestamp_ms: None,
     ) -> None:
+        """`on_fresh` is told the Kafka timestamp of a record that was the newest of its log as it arrived."""
         self._make_pipeline = make_pipeline
         self._bounds = bounds
         self._in_flight_max = batches_in_flight_max
         self._ending = ending
         self._meters = meters
+        self._on_fresh = on_fresh
+        self._closed = False
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended: dict[int, asyncio.Task[None]] = {}
         self.lanes: dict[int, Lane] = {}
@@ -70,7 +74,7 @@ class Lanes:
 
     def assign(self, partitions: Iterable[int], fence: Fence, source: Log) -> None:
         """Begin to own `partitions`; returns at once, the lanes load on their own."""
-        for partition in partitions:
+        for partition in () if self._closed else partitions:
             known = self.lanes.get(partition)
             if known is not None and known.fence == fence and not self._tasks[partition].done():
                 continue
@@ -84,12 +88,20 @@ class Lanes:
 
     def accept(self, batch: Batch) -> None:
         """Hand a batch to its lane, or drop it when its partition is not ours."""
+        last = batch.records[-1]
+        if last.offset + 1 == batch.log_end:
+            self._on_fresh(last.timestamp_ms)
         lane = self.lanes.get(batch.partition)
         if lane is None:
             self._meters.counter("segue_batches_dropped_total").inc()
             batch.release()
         else:
             lane.offer(batch)
+
+    async def close(self, timeout_s: float) -> None:
+        """Own nothing, now and ever after."""
+        self._closed = True
+        await self.revoke(timeout_s)
 
     def refuse(self, error: SegueError) -> None:
         """End the process: the log cannot be folded any further."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.ports import Fence, RawRecord
+from streams.ports import Fence, LogBounds, RawRecord
 from streams.settings import WorkerSettings
 
 BOUNDS = LaneBounds(batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000)
@@ -100,9 +100,8 @@ async def member(servers: str, namespace: str, notes: Notes | None = None, **cha
     meters, ending = Meters("worker"), Ending()
     lanes = Lanes(lambda partition: RecordingPipeline(partition, noted), BOUNDS, 16, ending, meters)
 
-    async def bounds(partition: int) -> tuple[int, int]:
-        found = await asyncio.to_thread(topics.log_bounds, wanted.names.tracking)
-        return found[partition]
+    async def bounds() -> Mapping[int, LogBounds]:
+        return await asyncio.to_thread(topics.log_bounds, wanted.names.tracking)
 
     app = build_app(wanted, lanes, bounds)
     started = asyncio.create_task(app.start())

@@ -1,0 +1,195 @@
+"""Puts a worker together out of its parts: settings in, a process that folds the log out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.errors import SegueError
+from schemas.metrics import Meters
+from streams.adapters.kafka_publisher import KafkaPublisher
+from streams.adapters.kafka_tail import KafkaTailReader
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.redis_connection import RedisConnection
+from streams.adapters.redis_state import RedisStateStore
+from streams.agents.ending import Ending
+from streams.agents.lane import LaneBounds
+from streams.agents.lanes import Lanes
+from streams.app import build_app
+from streams.log_start import check_log_begun, check_topics
+from streams.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
+from streams.ports import LogBounds, LogIdentity, TimestampType
+from streams.settings import WorkerSettings
+from streams.ticks import Drift, Ticker
+from streams.worker import Parts, Worker
+
+log = logging.getLogger("segue.worker")
+
+_SWITCH_INTERVAL_S = 0.0005  # aiokafka's and librdkafka's threads wait for the interpreter: by default 5 ms each time
+
+
+class WallClock:
+    """The system's clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingLog:
+    """What the broker says of `tracking`."""
+
+    identity: LogIdentity
+    partitions: int
+    timestamp_type: TimestampType
+
+
+def run_worker(settings: WorkerSettings) -> None:
+    """Run a worker in this process until it ends. Raises the `SegueError` that ended it, if one did."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if settings.log_level != "debug":
+        for chatty in ("faust", "mode", "aiokafka", "streams.agents.faust_hooks"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    asyncio.run(_work(settings))
+
+
+def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
+    """Check the topics and how the log begins.
+
+    Raises `UnavailableError` for what may still come (a missing topic, no definitions), `InputError` otherwise.
+    """
+    names = settings.names
+    partitions = check_topics(topics, names)
+    check_log_begun(topics, names.tracking)
+    cluster_id, topic_id, _ = topics.log_identity(names.tracking)
+    identity = LogIdentity(cluster_id, topic_id, partitions)
+    return TrackingLog(identity, partitions, topics.timestamp_type(names.tracking))
+
+
+async def _work(settings: WorkerSettings) -> None:
+    redis = RedisConnection(settings.redis_url.get_secret_value())
+    topics = KafkaTopics(settings.kafka_bootstrap_servers)
+    try:
+        await redis.check()
+        tracking = await asyncio.to_thread(inspect_log, topics, settings)
+        log.info(
+            "worker of %s: %d partitions, timestamps %s",
+            settings.names.tracking,
+            tracking.partitions,
+            tracking.timestamp_type,
+        )
+        reason = await _run(settings, topics, tracking, redis)
+    finally:
+        await redis.close()
+    if reason is not None:
+        raise reason
+
+
+async def _run(
+    settings: WorkerSettings, topics: KafkaTopics, tracking: TrackingLog, redis: RedisConnection
+) -> SegueError | None:
+    names, clock, ending, meters = settings.names, WallClock(), Ending(), Meters("worker")
+    relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
+    tails = KafkaTailReader(settings.kafka_bootstrap_servers, timeout_ms=settings.request_timeout_ms)
+    ports = PipelinePorts(
+        names=names,
+        log=tracking.identity,
+        partitions=tracking.partitions,
+        timestamp_type=tracking.timestamp_type,
+        store=RedisStateStore(redis, names),
+        publisher=relay_publisher,
+        tails=tails,
+        clock=clock,
+        meters=meters,
+        on_failure=ending.fail,
+    )
+    drift = Drift(settings.tick_drift_window_ms)
+    lanes = Lanes(
+        lambda partition: PartitionPipeline(partition, ports, _pipeline_bounds(settings)),
+        _lane_bounds(settings),
+        settings.batches_in_flight_max,
+        ending,
+        meters,
+        on_fresh=lambda timestamp_ms: drift.observe(timestamp_ms, clock.now_ms()),
+    )
+
+    async def log_bounds() -> Mapping[int, LogBounds]:
+        return await asyncio.to_thread(topics.log_bounds, names.tracking)
+
+    worker = Worker(
+        Parts(
+            settings=settings,
+            meters=meters,
+            ending=ending,
+            lanes=lanes,
+            app=build_app(settings, lanes, log_bounds),
+            ticker=_ticker(settings, tracking, lanes, tick_publisher, drift, clock, meters),
+            log_bounds=log_bounds,
+            publishers=(relay_publisher, tick_publisher),
+        )
+    )
+    try:
+        return await worker.run()
+    finally:
+        await tails.close()
+
+
+def _publisher(settings: WorkerSettings, ending: Ending) -> KafkaPublisher:
+    return KafkaPublisher(
+        settings.kafka_bootstrap_servers,
+        publish_timeout_ms=settings.publish_timeout_ms,
+        queue_messages_max=settings.publish_queue_messages_max,
+        on_failure=ending.fail,
+    )
+
+
+def _ticker(
+    settings: WorkerSettings,
+    tracking: TrackingLog,
+    lanes: Lanes,
+    publisher: KafkaPublisher,
+    drift: Drift,
+    clock: WallClock,
+    meters: Meters,
+) -> Ticker | None:
+    """The ticker, with a producer of its own: a tick never waits behind transitions. None where ticks are off."""
+    stamped_by_broker = tracking.timestamp_type == "append"
+    if settings.ticks == "off" or (settings.ticks == "auto" and not stamped_by_broker):
+        return None
+    return Ticker(
+        settings.names.tracking,
+        lanes.serving,
+        publisher,
+        clock,
+        drift=drift if stamped_by_broker else None,
+        interval_ms=settings.tick_interval_ms,
+        meters=meters,
+    )
+
+
+def _lane_bounds(settings: WorkerSettings) -> LaneBounds:
+    return LaneBounds(
+        batch_records_max=settings.batch_records_max,
+        retry_first_ms=settings.retry_first_ms,
+        retry_most_ms=settings.retry_most_ms,
+        fence_patience_ms=2 * settings.session_timeout_ms,
+    )
+
+
+def _pipeline_bounds(settings: WorkerSettings) -> PipelineBounds:
+    return PipelineBounds(
+        timers_per_commit_max=settings.timers_per_commit_max,
+        transitions_per_commit_max=settings.transitions_per_commit_max,
+        contacts_cached_max=settings.contacts_cached_max,
+        outbox_entries_max=settings.outbox_entries_max,
+        dead_letter_ratio_max=settings.dead_letter_ratio_max,
+        dead_letter_window_records=settings.dead_letter_window_records,
+    )
