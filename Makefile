@@ -68,7 +68,7 @@ bench: $(DEVELOPMENT)
 
 generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
-	$(BIN)/python -m tests.settings_page
+	$(BIN)/python -m tests.support.settings_page
 
 LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
