@@ -29,7 +29,7 @@ def _day_ms(text: str) -> int:
 @lru_cache(maxsize=4096)
 def _minute_ms(text: str) -> int:
     """Milliseconds up to a minute written `2026-11-21T10:00:`, the common form, in UTC."""
-    return _parse(f"{text}00Z")
+    return _in_range(parse_any_instant(f"{text}00Z"))
 
 
 _SECONDS_MS = {f"{second:02d}": second * 1000 for second in range(60)}
@@ -46,10 +46,17 @@ def parse_instant(text: str) -> int:
         second_ms, milli = _SECONDS_MS.get(text[17:19]), _MILLIS.get(text[20:23])
         if second_ms is not None and milli is not None:
             return _minute_ms(text[:17]) + second_ms + milli
-    return _parse(text)
+    return _in_range(parse_any_instant(text))
 
 
-def _parse(text: str) -> int:
+def _in_range(instant_ms: int) -> int:
+    if not MIN_INSTANT_MS <= instant_ms <= MAX_INSTANT_MS:
+        raise ValueError("expected a time from 1970 to 2199")
+    return instant_ms
+
+
+def parse_any_instant(text: str) -> int:
+    """As `parse_instant`, for the years 0001 to 9999: a birthday may lie before 1970."""
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("expected an RFC 3339 time with seconds and a zone, like 2026-11-21T10:00:00.123Z")
@@ -68,8 +75,6 @@ def _parse(text: str) -> int:
             raise ValueError("expected a zone between -23:59 and +23:59")
         offset = int(zone_hour) * 3_600_000 + int(zone_minute) * 60_000
         instant += offset if sign == "-" else -offset
-    if not MIN_INSTANT_MS <= instant <= MAX_INSTANT_MS:
-        raise ValueError("expected a time from 1970 to 2199")
     return instant
 
 

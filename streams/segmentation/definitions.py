@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from schemas.records import definitions_hash
+from streams.segmentation.calendars import load_zone
 from streams.segmentation.canonical import canonical_hash, canonical_text
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.expressions import InSegment, Leaf, Node, parse_condition, walk
@@ -18,10 +20,20 @@ from streams.segmentation.quantities import Duration
 from streams.segmentation.scores import ScoreSpec, check_score
 from streams.segmentation.units import Scope
 
+
+def _zone(value: object) -> tzinfo:
+    if isinstance(value, str):
+        return load_zone(value)
+    raise ValueError("expected the name of a time zone, like Europe/Paris")
+
+
 SEMANTICS_VERSION = "1"
 """Version of the meaning of definitions; raised when the same text would come to mean something else."""
 DEFAULT_DEDUPLICATE_MS = 48 * 3_600_000
 MAX_DEDUPLICATE_MS = 30 * 86_400_000
+
+
+Zone = Annotated[tzinfo, BeforeValidator(_zone), WithJsonSchema({"type": "string"})]
 
 
 class FileSpec(Spec):
@@ -29,6 +41,7 @@ class FileSpec(Spec):
 
     version: Annotated[int, Field(ge=1, le=1)]
     deduplicate: Duration = Field(default=DEFAULT_DEDUPLICATE_MS, le=MAX_DEDUPLICATE_MS)
+    zone: Zone = Field(default_factory=lambda: load_zone("UTC"))
     scores: dict[str, Any] = Field(default_factory=dict)
     segments: dict[str, Any] = Field(default_factory=dict)
 
@@ -78,6 +91,8 @@ class Definitions:
     canonical: str
     hash: str
     deduplicate_ms: int
+    zone: tzinfo
+    """Of `@hour`, `@weekday` and `@date`."""
     scores: dict[str, ScoreSpec]
     segments: tuple[Segment, ...]
     warnings: tuple[Problem, ...] = field(default=())
@@ -90,7 +105,7 @@ def compile_definitions(data: Any) -> Definitions:
     if spec is None:
         raise DefinitionsError(findings.problems)
     scores = _read_scores(spec.scores, findings)
-    segments = _read_segments(spec.segments, scores, findings)
+    segments = _read_segments(spec.segments, Scope(scores, frozenset(spec.segments), spec.zone), findings)
     if not spec.segments:
         findings.add("segments", spec.segments, "expected at least one segment")
     if findings.problems:
@@ -103,6 +118,7 @@ def compile_definitions(data: Any) -> Definitions:
         canonical=canonical,
         hash=definitions_hash(canonical),
         deduplicate_ms=spec.deduplicate,
+        zone=spec.zone,
         scores=scores,
         segments=tuple(_hashed(segment, segments, data) for segment in ordered),
         warnings=tuple(findings.warnings),
@@ -135,8 +151,7 @@ def _read_scores(raw: dict[str, Any], findings: Findings) -> dict[str, ScoreSpec
     return scores
 
 
-def _read_segments(raw: dict[str, Any], scores: dict[str, ScoreSpec], findings: Findings) -> dict[str, Segment]:
-    scope = Scope(scores, frozenset(raw))
+def _read_segments(raw: dict[str, Any], scope: Scope, findings: Findings) -> dict[str, Segment]:
     segments = {}
     for name, body in raw.items():
         path = join("segments", name)
@@ -150,7 +165,7 @@ def _read_segments(raw: dict[str, Any], scores: dict[str, ScoreSpec], findings: 
             exit_when = parse_condition(spec.exit_when, join(path, "exit_when"), scope, findings)
         if when is not None:
             segments[name] = Segment(name, when, exit_when, tuple(spec.tags), spec.description)
-            _warn_of_flapping(segments[name], scores, join(path, "when"), findings)
+            _warn_of_flapping(segments[name], scope.scores, join(path, "when"), findings)
     return segments
 
 
@@ -208,13 +223,15 @@ def _hashed(segment: Segment, segments: dict[str, Segment], data: dict[str, Any]
     def conditions(name: str) -> dict[str, Any]:
         return {key: data["segments"][name][key] for key in ("when", "exit_when") if key in data["segments"][name]}
 
-    material = {
+    material: dict[str, Any] = {
         "segment": conditions(segment.name),
         "segments": {name: conditions(name) for name in reached},
         "scores": {
             name: {key: value for key, value in data["scores"][name].items() if key != "description"} for name in scores
         },
     }
+    if '"@' in canonical_text(material):
+        material["zone"] = str(data.get("zone", "UTC"))  # it reads local hours or dates
     return Segment(
         segment.name, segment.when, segment.exit_when, segment.tags, segment.description, canonical_hash(material)
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from streams.segmentation.canonical import canonical_text
 from streams.segmentation.conditions import LEAVES
-from streams.segmentation.problems import Findings, Spec, join
+from streams.segmentation.problems import Findings, join
 from streams.segmentation.units import LeafKind, Scope
 
 MAX_DEPTH = 31
@@ -95,7 +95,7 @@ def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings
     if kind is None:
         findings.add(path, key, f"unknown condition; expected one of {', '.join(KEYS)}")
         return None
-    spec: Spec | None = findings.read(kind.spec, body, path)
+    spec = findings.read(kind.spec, body, path)
     if spec is None:
         return None
     kind.check(spec, scope, path, findings)

@@ -47,7 +47,9 @@ class DefinitionsError(InputError):
 class Spec(BaseModel):
     """A mapping of the definition file: typed strictly, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
 
 
 def join(path: str, *steps: str | int) -> str:

@@ -55,7 +55,7 @@ class Program:
         self._leaf_bits: dict[str, int] = {}
         self._unit_of_bit: dict[int, Unit] = {}
         for name, spec in definitions.scores.items():
-            self.scores[name] = ScoreUnit(name, spec)
+            self.scores[name] = ScoreUnit(name, spec, definitions.zone)
         for segment in definitions.segments:
             for node in segment.nodes():
                 if isinstance(node, Leaf) and node.text not in self._leaf_bits:
@@ -81,7 +81,7 @@ class Program:
         bit = self._new_bit()
         self._leaf_bits[leaf.text] = bit
         if leaf.kind.build is not None:
-            unit = leaf.kind.build(leaf.spec)
+            unit = leaf.kind.build(leaf.spec, self.definitions.zone)
             unit.mask = bit
             self._add_unit(unit)
             self._unit_of_bit[bit] = unit

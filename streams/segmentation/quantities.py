@@ -44,6 +44,12 @@ def nano(value: object) -> int | None:
     return int((Decimal(repr(value)) * NANO).to_integral_value(ROUND_HALF_EVEN))
 
 
+def rounded(numerator: int, denominator: int) -> int:
+    """The quotient of two whole numbers, the second positive, rounded half to even."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
+
+
 def _points(value: object) -> int:
     counted = nano(value)
     if counted is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -9,8 +10,9 @@ from pydantic import Field
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.decay import Decaying, HalfLife
+from streams.segmentation.patterns import CountedSpec, Path, Pattern, property_of
 from streams.segmentation.problems import Findings, Spec, join
-from streams.segmentation.quantities import NEVER, Bound, Duration, Event, Points
+from streams.segmentation.quantities import NANO, NEVER, Bound, Duration, Points, nano, rounded
 from streams.segmentation.units import Unit
 
 UNBOUNDED = 1 << 80
@@ -24,12 +26,11 @@ class Span(NamedTuple):
     high: int
 
 
-class PointsRule(Spec):
-    """Each matching event contributes `points`."""
+class PointsRule(CountedSpec):
+    """Each matching event contributes `points`, times the number in its property `per` where that is given."""
 
-    event: Event
     points: Points
-    include_machine: bool = False
+    per: Path | None = None
 
 
 class ScoreSpec(Spec):
@@ -65,15 +66,34 @@ def check_score(spec: ScoreSpec, path: str, findings: Findings) -> None:
         previous = bound
 
 
+class _Rule:
+    """A compiled points rule."""
+
+    def __init__(self, spec: PointsRule, zone: tzinfo) -> None:
+        self._pattern = Pattern(spec, zone, spec.include_machine)
+        self._points = spec.points
+        self._factor = None if spec.per is None else property_of(spec.per, zone)
+
+    def worth(self, event: Track, at_ms: int) -> int:
+        """What the event contributes, in billionths."""
+        if not self._pattern.matches(event, at_ms):
+            return 0
+        if self._factor is None:
+            return self._points
+        factor = nano(self._factor(event, at_ms))
+        # Exact product of two decimals with 9 places, rounded half to even to 9 places again.
+        return 0 if factor is None else rounded(self._points * factor, NANO)
+
+
 class ScoreUnit(Unit):
     """A score and all leaves that read it. Its slot is the steady sum and the decaying one."""
 
-    def __init__(self, name: str, spec: ScoreSpec) -> None:
+    def __init__(self, name: str, spec: ScoreSpec, zone: tzinfo) -> None:
         self.name = name
         self.spec = spec
-        self._rules: dict[str, list[tuple[int, bool]]] = {}
+        self._rules: dict[str, list[_Rule]] = {}
         for rule in spec.points:
-            self._rules.setdefault(rule.event, []).append((rule.points, rule.include_machine))
+            self._rules.setdefault(rule.event, []).append(_Rule(rule, zone))
         self._decay = None if spec.half_life is None else HalfLife(spec.half_life)
         self._low = -UNBOUNDED if spec.floor is None else spec.floor
         self._high = UNBOUNDED if spec.cap is None else spec.cap
@@ -95,17 +115,16 @@ class ScoreUnit(Unit):
         return 0, Decaying()
 
     def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:  # noqa: ARG002 - decay knows no now
-        machine = event.machine is not None and event.machine.suspected
         steady, decaying = contact.slots[self.index]
         changed = False
-        for points, include_machine in self._rules[event.event]:
-            if machine and not include_machine:
-                continue
-            changed = True
-            if self._decay is None:
-                steady += points
-            else:
-                self._decay.add(decaying, points, at_ms)
+        for rule in self._rules[event.event]:
+            points = rule.worth(event, at_ms)
+            if points:
+                changed = True
+                if self._decay is None:
+                    steady += points
+                else:
+                    self._decay.add(decaying, points, at_ms)
         contact.slots[self.index] = (steady, decaying)
         return changed
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from schemas.records import Track
-from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.problems import Findings
 
 if TYPE_CHECKING:
     from streams.segmentation.contact import Contact
@@ -62,17 +65,18 @@ class Scope:
 
     scores: dict[str, ScoreSpec]
     segments: frozenset[str]
+    zone: tzinfo
 
 
 @dataclass(frozen=True, slots=True)
 class LeafKind:
     """One kind of leaf condition: its spec, what it refers to, and how its unit is made.
 
-    `check` notes what the types of the spec alone cannot say. `build` makes the unit of a leaf; it is
-    None for leaves that read a score, whose unit is the score's own.
+    `check` notes what the types of the spec alone cannot say. `build` makes the unit of a leaf, given the
+    zone of the file; it is None for leaves that read a score, whose unit is the score's own.
     """
 
-    spec: type[Spec]
+    spec: type[BaseModel]
     check: Callable[[Any, Scope, str, Findings], None]
-    build: Callable[[Any], Unit] | None
+    build: Callable[[Any, tzinfo], Unit] | None
     score: Callable[[Any], Iterable[str]] = lambda _spec: ()

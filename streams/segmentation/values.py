@@ -40,8 +40,9 @@ OPERATORS: dict[str, Test] = {
     "gte": _ordered(operator.ge),
     "lt": _ordered(operator.lt),
     "lte": _ordered(operator.le),
+    "starts_with": lambda value, start: isinstance(value, str) and value.startswith(start),
 }
-"""Operators that hold if one element satisfies them; `ne` and `exists` look at all elements at once."""
+"""Operators that hold if one element satisfies them; the others look at all elements at once."""
 
 
 class Operators(Spec):
@@ -54,57 +55,77 @@ class Operators(Spec):
     gte: Ordinal | None = None
     lt: Ordinal | None = None
     lte: Ordinal | None = None
+    not_in: list[Scalar] | None = Field(default=None, min_length=1)
+    contains: Scalar | None = None
+    starts_with: str | None = None
     exists: bool | None = None
+
+    def given(self) -> bool:
+        """Whether any operator stands there."""
+        return any(getattr(self, name) is not None for name in Operators.model_fields)
 
     @model_validator(mode="after")
     def _some(self) -> Operators:
-        if not any(getattr(self, name) is not None for name in Operators.model_fields):
-            raise ValueError("expected at least one operator: eq, ne, in, gt, gte, lt, lte, exists (null is missing)")
+        if not self.given():
+            names = ", ".join(name.rstrip("_") for name in type(self).model_fields if name not in {"name", "property"})
+            raise ValueError(f"expected at least one operator: {names} (null is missing)")
         return self
 
 
-def _found(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+def found(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
     """What lies under the path: every element where it meets lists; nothing where it breaks off or is null."""
     if isinstance(value, list):
         for element in value:
-            yield from _found(element, steps)
+            yield from found(element, steps)
     elif not steps:
         if value is not None:
             yield value
     elif isinstance(value, dict):
-        yield from _found(value.get(steps[0]), steps[1:])
+        yield from found(value.get(steps[0]), steps[1:])
 
 
-def _exists(value: Any, steps: tuple[str, ...]) -> bool:
-    """Whether the path ends in something; a list that it ends in is something, even an empty one."""
+def _ends(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+    """What the path ends in, a list whole; nothing where it breaks off or is null."""
     if not steps:
-        return value is not None
+        if value is not None:
+            yield value
+    elif isinstance(value, list):
+        for element in value:
+            yield from _ends(element, steps)
+    elif isinstance(value, dict):
+        yield from _ends(value.get(steps[0]), steps[1:])
+
+
+def _contains(value: Any, part: Any) -> bool:
+    """A substring of a string, or an element of a list."""
     if isinstance(value, list):
-        return any(_exists(element, steps) for element in value)
-    return isinstance(value, dict) and _exists(value.get(steps[0]), steps[1:])
+        return any(equal(element, part) for element in value)
+    return isinstance(value, str) and isinstance(part, str) and part in value
 
 
 class Predicate:
     """Compiled operators over a dotted path."""
 
-    __slots__ = ("_any_of", "_exists", "_none_of", "_steps")
+    __slots__ = ("_any_of", "_contains", "_exists", "_none_of", "_steps")
 
     def __init__(self, path: str, operators: Operators) -> None:
         self._steps = tuple(path.split("."))
         self._exists = operators.exists
-        self._none_of = [] if operators.ne is None else [operators.ne]
+        self._contains = operators.contains
+        self._none_of = [*([] if operators.ne is None else [operators.ne]), *(operators.not_in or [])]
         given = {name.rstrip("_"): getattr(operators, name) for name in Operators.model_fields}
         self._any_of = [(test, given[name]) for name, test in OPERATORS.items() if given[name] is not None]
 
     def holds(self, root: Mapping[str, Any]) -> bool:
         """Whether every operator holds of what lies under the path in `root`."""
-        steps = self._steps
-        top = root.get(steps[0])
-        if self._exists is not None and _exists(top, steps[1:]) != self._exists:
+        top, steps = root.get(self._steps[0]), self._steps[1:]
+        if self._exists is not None and any(True for _ in _ends(top, steps)) != self._exists:
+            return False
+        if self._contains is not None and not any(_contains(end, self._contains) for end in _ends(top, steps)):
             return False
         if not self._any_of and not self._none_of:
             return True
-        found = list(_found(top, steps[1:]))
-        if any(equal(value, bound) for bound in self._none_of for value in found):
+        values = list(found(top, steps))
+        if any(equal(value, bound) for bound in self._none_of for value in values):
             return False
-        return not self._any_of or any(all(test(value, bound) for test, bound in self._any_of) for value in found)
+        return not self._any_of or any(all(test(value, bound) for test, bound in self._any_of) for value in values)

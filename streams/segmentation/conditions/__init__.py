@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.segmentation.conditions.performed import NOT_PERFORMED, PERFORMED
 from streams.segmentation.conditions.reading import SCORE, TIER
+from streams.segmentation.conditions.standing import CONSENT, KNOWN_FOR, LISTED
 from streams.segmentation.conditions.trait import TRAIT
 from streams.segmentation.units import LeafKind
 
@@ -13,4 +14,7 @@ LEAVES: dict[str, LeafKind] = {
     "trait": TRAIT,
     "score": SCORE,
     "tier": TIER,
+    "consent": CONSENT,
+    "known_for": KNOWN_FOR,
+    "listed": LISTED,
 }

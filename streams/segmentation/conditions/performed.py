@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from datetime import tzinfo
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from schemas.records import Track
 from streams.segmentation.contact import Contact
-from streams.segmentation.problems import Findings, Spec, join
-from streams.segmentation.quantities import NEVER, Duration, Event
+from streams.segmentation.patterns import CountedSpec, EventSpec, Pattern
+from streams.segmentation.problems import Findings, join
+from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
 
 MAX_COUNT = 1000
@@ -19,12 +21,17 @@ _UNBOUNDED = 1 << 30
 _COMPARISONS = ("at_least", "at_most", "exactly", "between")
 
 
-class NotPerformedSpec(Spec):
+class SinceSpec(EventSpec):
+    """Only events strictly after the nth newest of these count."""
+
+    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
+
+
+class NotPerformedSpec(CountedSpec):
     """No matching event in the window, or ever."""
 
-    event: Event
     within: Duration | None = None
-    include_machine: bool = False
+    since: SinceSpec | None = None
 
     def span(self) -> tuple[int, int]:
         """The least and the greatest count at which the condition is true."""
@@ -51,45 +58,63 @@ class PerformedSpec(NotPerformedSpec):
 
 
 class CountUnit(Unit):
-    """Keeps the newest event times that can decide: one more than the greatest count, or the least count."""
+    """Keeps the newest event times that can decide: one more than the greatest count, or the least count.
 
-    def __init__(self, spec: NotPerformedSpec) -> None:
-        self._event = spec.event
+    With `since`, it also keeps the newest times of those events, and counts from the nth of them on.
+    """
+
+    def __init__(self, spec: NotPerformedSpec, zone: tzinfo) -> None:
+        self._pattern = Pattern(spec, zone, spec.include_machine)
         self._within_ms = spec.within
-        self._include_machine = spec.include_machine
         self._least, self._greatest = spec.span()
         self._kept = self._least if self._greatest == _UNBOUNDED else self._greatest + 1
         self.events = frozenset({spec.event})
+        self._since: Pattern | None = None
+        self._nth = 0
+        if spec.since is not None:
+            self._since = Pattern(spec.since, zone, spec.include_machine)
+            self._nth = spec.since.nth
+            self.events |= {spec.since.event}
 
-    def fresh(self) -> list[int]:
-        return []
+    def fresh(self) -> list[list[int]]:
+        return [[], []]
 
     def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
-        if event.machine is not None and event.machine.suspected and not self._include_machine:
-            return False
-        times: list[int] = contact.slots[self.index]
-        if self._within_ms is not None:
-            start_ms = now_ms - self._within_ms
-            if at_ms <= start_ms:
-                return False
-            if times and times[0] <= start_ms:
-                del times[: bisect_right(times, start_ms)]
-        insort(times, at_ms)
-        if len(times) > self._kept:
-            del times[0]
-        return True
+        times, marks = contact.slots[self.index]
+        changed = False
+        if self._since is not None and self._since.matches(event, at_ms):
+            _keep_newest(marks, at_ms, self._nth)
+            changed = True
+        if self._pattern.matches(event, at_ms):
+            if self._within_ms is not None:
+                start_ms = now_ms - self._within_ms
+                if at_ms <= start_ms:
+                    return changed
+                if times and times[0] <= start_ms:
+                    del times[: bisect_right(times, start_ms)]
+            _keep_newest(times, at_ms, self._kept)
+            changed = True
+        return changed
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
-        times: list[int] = contact.slots[self.index]
+        times, marks = contact.slots[self.index]
         count = len(times)
+        if self._since is not None:
+            count = len(times) - bisect_right(times, marks[0]) if len(marks) == self._nth else 0
         if self._within_ms is None:
             return (self.mask if self._least <= count <= self._greatest else 0), NEVER
-        count -= bisect_right(times, now_ms - self._within_ms)
+        count = min(count, len(times) - bisect_right(times, now_ms - self._within_ms))
         if count > self._greatest:
             return 0, times[-self._greatest - 1] + self._within_ms
         if count < self._least:
             return 0, NEVER
         return self.mask, times[-self._least] + self._within_ms if self._least else NEVER
+
+
+def _keep_newest(times: list[int], at_ms: int, most: int) -> None:
+    insort(times, at_ms)
+    if len(times) > most:
+        del times[0]
 
 
 def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
@@ -104,8 +129,8 @@ def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings)
         findings.add(join(path, "between"), spec.between, "expected the lower bound first")
 
 
-def _build(spec: Any) -> Unit:
-    return CountUnit(spec)
+def _build(spec: Any, zone: tzinfo) -> Unit:
+    return CountUnit(spec, zone)
 
 
 PERFORMED = LeafKind(PerformedSpec, _check, _build)

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import tzinfo
+from typing import Any
 
-from pydantic import StringConstraints
-
+from schemas.instants import parse_any_instant
 from streams.segmentation.contact import Contact
+from streams.segmentation.patterns import Path
 from streams.segmentation.problems import Findings
-from streams.segmentation.quantities import NEVER
+from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
-from streams.segmentation.values import Operators, Predicate
+from streams.segmentation.values import Operators, Predicate, found
+
+_DATE_LENGTH = 10
 
 
 class TraitSpec(Operators):
     """A trait, by its dotted path, and what must hold of it."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    name: Path
+    older_than: Duration | None = None
+    newer_than: Duration | None = None
+    within_next: Duration | None = None
+
+    def timed(self) -> bool:
+        """Whether time alone can flip it."""
+        return any(bound is not None for bound in (self.older_than, self.newer_than, self.within_next))
+
+    def given(self) -> bool:
+        return self.timed() or super().given()
 
 
 class TraitUnit(Unit):
@@ -26,19 +39,56 @@ class TraitUnit(Unit):
         self._top = spec.name.split(".")[0]
         self._fact = f"trait:{self._top}"
         self._predicate = Predicate(spec.name, spec)
+        self._spec = spec if spec.timed() else None
+        self._steps = tuple(spec.name.split("."))
         self.facts = frozenset({self._fact})
 
-    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:  # noqa: ARG002 - time does not touch it
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         fact = contact.facts.get(self._fact)
         root = {} if fact is None else {self._top: fact[1]}
-        return (self.mask if self._predicate.holds(root) else 0), NEVER
+        if not self._predicate.holds(root):
+            return 0, NEVER
+        if self._spec is None:
+            return self.mask, NEVER
+        holds, flip_ms = False, NEVER
+        for value in found(root, self._steps):
+            instant_ms = instant_of(value)
+            if instant_ms is not None:
+                one, one_flip_ms = _compare(self._spec, instant_ms, now_ms)
+                holds, flip_ms = holds or one, min(flip_ms, one_flip_ms)
+        return (self.mask if holds else 0), flip_ms
+
+
+def instant_of(value: Any) -> int | None:
+    """The instant that a trait stands for: an RFC 3339 time, or midnight UTC of a date; None for another value."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_any_instant(f"{value}T00:00:00Z" if len(value) == _DATE_LENGTH else value)
+    except ValueError:
+        return None
+
+
+def _compare(spec: TraitSpec, instant_ms: int, now_ms: int) -> tuple[bool, int]:
+    """Whether every duration given holds of the instant, and when one of them may flip."""
+    holds, edges = True, []
+    if spec.older_than is not None:
+        edges.append(instant_ms + spec.older_than)
+        holds &= now_ms >= edges[-1]
+    if spec.newer_than is not None:
+        edges.append(instant_ms + spec.newer_than)
+        holds &= now_ms < edges[-1]
+    if spec.within_next is not None:
+        edges += [instant_ms - spec.within_next, instant_ms]
+        holds &= edges[-2] <= now_ms < edges[-1]
+    return holds, min((edge for edge in edges if edge > now_ms), default=NEVER)
 
 
 def _check(_spec: TraitSpec, _scope: Scope, _path: str, _findings: Findings) -> None:
     """The types of the spec say it all."""
 
 
-def _build(spec: Any) -> Unit:
+def _build(spec: Any, _zone: tzinfo) -> Unit:
     return TraitUnit(spec)
 
 

@@ -1,0 +1,74 @@
+"""What stands of a contact apart from its events: consent, static lists, and how long it is known."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel, StringConstraints
+
+from streams.segmentation.contact import Contact
+from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.quantities import NEVER, Duration
+from streams.segmentation.units import LeafKind, Scope, Unit
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class ConsentSpec(Spec):
+    """The latest decision for a purpose."""
+
+    purpose: Name
+    is_: Literal["granted", "denied", "unknown"] = Field(alias="is")
+
+
+class FactUnit(Unit):
+    """True while a fact has a certain value; None stands for a fact that is not known."""
+
+    def __init__(self, fact: str, value: bool | None) -> None:
+        self._fact = fact
+        self._value = value
+        self.facts = frozenset({fact})
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:  # noqa: ARG002 - time does not touch it
+        known = contact.facts.get(self._fact, (0, None))[1]
+        return (self.mask if known is self._value else 0), NEVER
+
+
+class KnownUnit(Unit):
+    """True from a duration after the clock of the contact's first record."""
+
+    def __init__(self, duration_ms: int) -> None:
+        self._duration_ms = duration_ms
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        due_ms = contact.known_since_ms + self._duration_ms
+        return (self.mask, NEVER) if now_ms >= due_ms else (0, due_ms)
+
+
+class KnownForSpec(RootModel[Duration]):
+    """A duration."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class ListedSpec(RootModel[Name]):
+    """The name of a static list."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+def _check(_spec: Any, _scope: Scope, _path: str, _findings: Findings) -> None:
+    """The types of the spec say it all."""
+
+
+_DECISIONS = {"granted": True, "denied": False, "unknown": None}
+
+
+def _consent(spec: Any, _zone: tzinfo) -> Unit:
+    return FactUnit(f"consent:{spec.purpose}", _DECISIONS[spec.is_])
+
+
+CONSENT = LeafKind(ConsentSpec, _check, _consent)
+KNOWN_FOR = LeafKind(KnownForSpec, _check, lambda spec, _zone: KnownUnit(spec.root))
+LISTED = LeafKind(ListedSpec, _check, lambda spec, _zone: FactUnit(f"list:{spec.root}", True))
