@@ -150,8 +150,8 @@ def _sort_batch(raw: bytes, arrival: Arrival) -> _Sorted:
 def _json_bytes(context: dict[str, Any]) -> int:
     try:
         return len(msgspec.json.encode(context))
-    except (OverflowError, RecursionError):
-        raise _CallError(400, "invalid", "context: expected numbers within 64 bits and little nesting") from None
+    except RecursionError:
+        raise _CallError(400, "invalid", "context: expected fewer levels of nesting") from None
 
 
 def _sort(events: list[bytes], kind: str | None, arrival: Arrival) -> _Sorted:

@@ -140,8 +140,6 @@ def encode(body: JsonObject) -> Accepted:
         decode_record(value)
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None
-    except OverflowError:
-        raise PayloadError([Problem("", "expected whole numbers within 64 bits")]) from None
     except RecursionError:
         raise PayloadError([Problem("", "expected fewer levels of nesting")]) from None
     return Accepted(body["type"], Entry(body["contact_id"], value))
