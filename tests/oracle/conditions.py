@@ -57,9 +57,11 @@ def counted(of: dict[str, Any], view: View) -> list[Applied]:
     """Matching events in the window and after the `since` event."""
     machine = of.get("include_machine", False)
     ago = duration_ms(of["ago"]) if "ago" in of else 0
-    found = [event for event in matching(of, view, include_machine=machine) if event.time <= view.now - ago]
+    newest = view.now - ago
+    found = [event for event in matching(of, view, include_machine=machine) if event.time <= newest]
     if "within" in of:
-        found = [event for event in found if view.now - ago - duration_ms(of["within"]) < event.time]
+        oldest = newest - duration_ms(of["within"])
+        found = [event for event in found if oldest < event.time]
     if "since" in of:
         marks = sorted((event.time for event in matching(of["since"], view, include_machine=machine)), reverse=True)
         nth = of["since"].get("nth", 1)
@@ -70,10 +72,9 @@ def counted(of: dict[str, Any], view: View) -> list[Applied]:
 def window_looks(of: dict[str, Any], view: View) -> Iterator[int]:
     """When events come into the window and when they leave it."""
     ago = duration_ms(of["ago"]) if "ago" in of else 0
+    delays = [ago, ago + duration_ms(of["within"])] if "within" in of else [ago]
     for event in matching(of, view, include_machine=of.get("include_machine", False)):
-        yield event.time + ago
-        if "within" in of:
-            yield event.time + ago + duration_ms(of["within"])
+        yield from (event.time + delay for delay in delays)
 
 
 def _count_satisfies(of: dict[str, Any], count: int) -> bool:

@@ -177,19 +177,26 @@ def _crossing(name: str, view: View, last: int, bound: Decimal, *, inclusive: bo
     return high
 
 
+def _remembered_crossing(name: str, view: View, last: int, bound: Decimal, *, inclusive: bool) -> int | None:
+    """The same, searched for once: seen from any later instant on the way, the crossing is the same one."""
+    key = ("crossing", name, last, bound, inclusive, tuple(sorted(view.members.items())))
+    if key not in view.history.memo or view.now < view.history.memo[key][0]:
+        view.history.memo[key] = (view.now, _crossing(name, view, last, bound, inclusive=inclusive))
+    found: int | None = view.history.memo[key][1]
+    return found
+
+
 def _looks(name: str, bounds: list[tuple[Decimal, bool]], view: View) -> Iterator[int]:
     score = view.file["scores"][name]
-    first_break = min(_breaks(score, view), default=None)
-    if first_break is not None:
-        yield first_break
-        last = first_break - 1
+    last = min(_breaks(score, view), default=None)
+    if last is not None:
+        yield last
+        last -= 1
     elif "half_life" in score:
-        last = view.now + _FOREVER_HALF_LIVES * duration_ms(score["half_life"])
-    else:
-        return
-    if last > view.now and ("half_life" in score or "mix" in score):
+        last = _decaying(name, view)[0] + _FOREVER_HALF_LIVES * duration_ms(score["half_life"])
+    if last is not None and last > view.now and ("half_life" in score or "mix" in score):
         for bound, inclusive in bounds:
-            crossing = _crossing(name, view, last, bound, inclusive=inclusive)
+            crossing = _remembered_crossing(name, view, last, bound, inclusive=inclusive)
             if crossing is not None:
                 yield crossing
 

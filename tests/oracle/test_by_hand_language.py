@@ -351,8 +351,14 @@ def test_sequences_count_without_a_gap_and_scores_are_those_in_use() -> None:
 
 @pytest.mark.parametrize(("flips", "seen"), [(99, True), (100, False)])
 def test_a_search_for_the_next_transition_passes_over_a_hundred_flips(flips: int, *, seen: bool) -> None:
-    views = [did("page_view", at) for at in range(flips)]
-    noise = [{"performed": {"event": "page_view", "within": "1h", "at_least": k}} for k in range(1, flips + 1)]
+    # Ten events, seen through ten windows, leave one after the other: each leaf below flips once, each at an instant
+    # of its own.
+    views = [did("page_view", at) for at in range(10)]
+    noise = [
+        {"performed": {"event": "page_view", "within": f"{60 + window}s", "at_least": k}}
+        for window in range(10)
+        for k in range(1, 11)
+    ][:flips]
     file = segments(
         bought={
             "all": [

@@ -1,0 +1,143 @@
+"""Random records whose times lie on the boundaries of the durations that a file uses, give or take a millisecond."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.oracle.drawn_files import EVENTS, Taste, files
+from tests.oracle.driving import Body
+from tests.oracle.language import File
+from tests.oracle.notation import duration_ms
+
+CONTACTS = ("c1", "é\U0001f600", "\uffee")
+START_MS = 1_772_323_200_000
+
+_VALUES: tuple[Any, ...] = (
+    None,
+    "pro",
+    "prp",
+    "10",
+    "",
+    10,
+    10.0,
+    9.999,
+    20,
+    0,
+    True,
+    False,
+    [],
+    [10, "pro"],
+    [5, 25],
+    {"years": 10},
+    {"years": [9, 10]},
+    {"years": None},
+)
+_KINDS = ("track",) * 6 + ("identify", "again", "tick", "track", "erase", "consent", "list", "identify", "again")
+_ZONES = (UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A definition file, records for it, and where the clock is moved in the end."""
+
+    file: File
+    bodies: list[Body]
+    until: int | None
+
+
+def text_of(instant: int, style: int = 0) -> str:
+    """RFC 3339 of an instant, in one of several spellings of the same millisecond."""
+    moment = datetime.fromtimestamp(instant // 1000, UTC).astimezone(_ZONES[style % len(_ZONES)])
+    text = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    fraction = f".{instant % 1000:03d}" + ("999" if style % 3 == 2 else "")
+    return text[:19] + fraction + text[19:]
+
+
+def _track(number: int) -> Body:
+    body: Body = {"type": "track", "event": EVENTS[number % len(EVENTS)]}
+    if number % 5 == 4:
+        body["machine"] = {"suspected": number % 2 == 0, "reasons": ["prefetch_proxy"]}
+    if number % 7 == 6:
+        body["backfill"] = True
+    return body
+
+
+def _identify(number: int) -> Body:
+    name, value = ("plan", "age")[number % 2], _VALUES[number % len(_VALUES)]
+    return {"type": "identify", "traits": {name: value}}
+
+
+def _consent(number: int) -> Body:
+    return {"type": "consent", "purpose": "news", "granted": number % 2 == 0, "document": "form-1", "method": "form"}
+
+
+def _list(number: int) -> Body:
+    return {"type": "list", "list": "vip", "member": number % 2 == 0}
+
+
+_BODIES: dict[str, Callable[[int], Body]] = {
+    "track": _track,
+    "identify": _identify,
+    "consent": _consent,
+    "list": _list,
+    "erase": lambda _number: {"type": "erase"},
+    "tick": lambda _number: {"type": "tick"},
+}
+
+
+def _advances(widths: list[int]) -> list[int]:
+    """How far the clock may move between two records."""
+    near = [width + shift for width in widths for shift in (0, -1, 1)]
+    return [0, 0, 0, 1, *near, *(width // 2 for width in widths), *(width // 3 for width in widths)]
+
+
+def _shifts(widths: list[int]) -> list[int]:
+    """How far the time that a record tells may lie from the clock."""
+    near = [width + shift for width in widths for shift in (0, -1, 1)]
+    return [0] * (2 * len(near)) + [-1, 1, *(-each for each in near), *(width // 2 for width in widths)]
+
+
+_MORE = st.tuples(st.sampled_from(_KINDS), *[st.integers(0, 999)] * 2, st.integers(0, 89), st.integers(0, 11))
+
+
+def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], earlier: list[Body]) -> Body:
+    """A record at a clock; `again` delivers an earlier one once more, or another under its id."""
+    kind, shift, number, contact, style = drawn
+    told = [body for body in earlier if body["type"] != "tick"]
+    again = told[number % len(told)] if kind == "again" and told else None
+    if again is not None and number % 3:
+        return {**again, "received_at": text_of(clock, style)}
+    body = _BODIES["track" if kind == "again" else kind](number)
+    if kind == "tick":
+        return {**body, "received_at": text_of(clock, style)}
+    body["event_id"] = again["event_id"] if again is not None else f"e{len(earlier)}"
+    body["contact_id"] = CONTACTS[max(0, contact % 9 - 6)]
+    body["occurred_at"] = text_of(clock + shifts[shift % len(shifts)], style)
+    if body["occurred_at"] != text_of(clock, style) or number % 2:
+        body["received_at"] = text_of(clock, number % 12)
+    return body
+
+
+@st.composite
+def cases(draw: st.DrawFn, taste: Taste, max_records: int = 14) -> Case:
+    """A file and records for it."""
+    file = draw(files(taste))
+    texts = set(re.findall(r'"(\d+[smhdw])"', json.dumps(file)))
+    widths = sorted(duration_ms(text) for text in texts)
+    advances, shifts = _advances(widths), _shifts(widths)
+    clock = START_MS
+    bodies: list[Body] = []
+    fewest = draw(st.sampled_from((1, max_records // 2, max_records - 2)))
+    drawn_records = st.tuples(st.integers(0, len(advances) - 1), _MORE)
+    for advance, drawn in draw(st.lists(drawn_records, min_size=fewest, max_size=max_records)):
+        clock += advances[advance]
+        bodies.append(_body(drawn, clock, shifts, bodies))
+    ends = [None, clock, *(clock + width for width in widths), clock + 400 * 86_400_000]
+    return Case(file, bodies, ends[draw(st.integers(0, len(ends) - 1))])
