@@ -222,6 +222,10 @@ class Engine:
             partition.attempting.add(task)
             try:
                 return await self._sink.attempt(delivery)
+            except Exception as error:
+                # Before the slot is free: nothing may begin after this.
+                self._fail(error)
+                raise
             finally:
                 partition.attempting.discard(task)
 
@@ -232,8 +236,10 @@ class Engine:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is None:
-            return
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         for partition in self._partitions.values():
             partition.end_waiting()
         if not self.failure.done():

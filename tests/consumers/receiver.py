@@ -61,10 +61,16 @@ class Receiver:
         self.answer: Answerer = answer or (lambda _request: Reply())
         self.requests: list[Request] = []
         self.answered: list[Request] = []
+        self.connected: Callable[[int], None] = lambda _port: None
         receiver = self
 
         class _Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                super().setup()
+                receiver.connected(self.client_address[1])
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
