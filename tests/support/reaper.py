@@ -35,7 +35,7 @@ def is_dead(pid: int) -> bool:
 
 def _end_container(container_id: str) -> None:
     import docker  # noqa: PLC0415 - only where containers were started
-    from docker.errors import NotFound  # noqa: PLC0415
+    from docker.errors import NotFound  # noqa: PLC0415 - the same
 
     with suppress(NotFound):
         docker.from_env().containers.get(container_id).remove(force=True, v=True)
