@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib import resources
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,3 +45,13 @@ def first_instant(day: date, zone: tzinfo) -> int:
         else:
             high = middle
     return low
+
+
+def _zone(value: object) -> tzinfo:
+    if isinstance(value, str):
+        return load_zone(value)
+    raise ValueError("expected the name of a time zone, like Europe/Paris")
+
+
+Zone = Annotated[tzinfo, BeforeValidator(_zone), WithJsonSchema({"type": "string"})]
+"""The name of a time zone outside, the zone inside."""

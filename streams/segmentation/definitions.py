@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
 from schemas.records import definitions_hash
-from streams.segmentation.calendars import load_zone
+from streams.segmentation.calendars import Zone, load_zone
 from streams.segmentation.canonical import canonical_hash, canonical_text
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.expressions import InSegment, Leaf, Node, parse_condition, walk
@@ -20,20 +20,10 @@ from streams.segmentation.quantities import Duration
 from streams.segmentation.scores import ScoreSpec, check_score
 from streams.segmentation.units import Scope
 
-
-def _zone(value: object) -> tzinfo:
-    if isinstance(value, str):
-        return load_zone(value)
-    raise ValueError("expected the name of a time zone, like Europe/Paris")
-
-
 SEMANTICS_VERSION = "1"
 """Version of the meaning of definitions; raised when the same text would come to mean something else."""
 DEFAULT_DEDUPLICATE_MS = 48 * 3_600_000
 MAX_DEDUPLICATE_MS = 30 * 86_400_000
-
-
-Zone = Annotated[tzinfo, BeforeValidator(_zone), WithJsonSchema({"type": "string"})]
 
 
 class FileSpec(Spec):

@@ -12,7 +12,7 @@ from schemas.records import Track
 from streams.segmentation.calendars import local
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Event
-from streams.segmentation.values import Operators, Predicate
+from streams.segmentation.values import Operators, Predicate, found
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 CLOCK_PROPERTIES: dict[str, Callable[[int, tzinfo], Any]] = {
@@ -74,18 +74,12 @@ class Pattern:
         return not self._filters or all(test(event, at_ms) for test in self._filters)
 
 
-def property_of(path: str, zone: tzinfo) -> Callable[[Track, int], Any]:
-    """Reads one property of an event: the value at the end of its path, None if there is none or it is a list."""
+def property_of(path: str, zone: tzinfo) -> Callable[[Track, int], list[Any]]:
+    """Reads a property of an event: all values at the end of its path, which are several where it meets a list."""
     clock = CLOCK_PROPERTIES.get(path)
     if clock is not None:
-        return lambda _event, at_ms: clock(at_ms, zone)
-    in_context = path.startswith(_CONTEXT)
-    steps = path.removeprefix(_CONTEXT).split(".")
-
-    def read(event: Track, _at_ms: int) -> Any:
-        value: Any = event.context if in_context else event.properties
-        for step in steps:
-            value = value.get(step) if isinstance(value, dict) else None
-        return value
-
-    return read
+        return lambda _event, at_ms: [clock(at_ms, zone)]
+    steps = tuple(path.removeprefix(_CONTEXT).split("."))
+    if path.startswith(_CONTEXT):
+        return lambda event, _at_ms: list(found(event.context, steps))
+    return lambda event, _at_ms: list(found(event.properties, steps))

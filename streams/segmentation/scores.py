@@ -80,7 +80,8 @@ class _Rule:
             return 0
         if self._factor is None:
             return self._points
-        factor = nano(self._factor(event, at_ms))
+        values = self._factor(event, at_ms)
+        factor = nano(values[0]) if len(values) == 1 else None
         # Exact product of two decimals with 9 places, rounded half to even to 9 places again.
         return 0 if factor is None else rounded(self._points * factor, NANO)
 

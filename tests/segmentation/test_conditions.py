@@ -162,3 +162,126 @@ def test_the_zone_belongs_to_the_definition_of_what_reads_local_time_only() -> N
     assert hashed(plain, "UTC") == hashed(plain, "Asia/Tokyo")
     assert hashed(local, "UTC") != hashed(local, "Asia/Tokyo")
     assert parse_instant("2026-01-01T00:00:00Z") == START
+
+
+def aggregated(**aggregate: Any) -> dict[str, Any]:
+    return segment({"aggregate": {"event": "purchase", "property": "amount", **aggregate}})
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "moves"),
+    [
+        ({"function": "sum", "gte": 30.5}, [("in", 1)]),
+        ({"function": "sum", "gte": 30.5, "within": "3h"}, [("in", 1), ("out", 3)]),
+        ({"function": "avg", "gte": 12}, [("in", 1), ("out", 3), ("in", 4)]),
+        ({"function": "min", "gte": 6}, [("in", 0), ("out", 3)]),
+        ({"function": "min", "gte": 6, "within": "3h"}, [("in", 0), ("out", 3), ("in", 6), ("out", 7)]),
+        ({"function": "max", "eq": 20.5, "within": "3h"}, [("in", 1), ("out", 4), ("in", 4), ("out", 7)]),
+        ({"function": "distinct", "gte": 4}, [("in", 3)]),
+        ({"function": "distinct", "lt": 1}, []),
+        ({"function": "sum", "gte": 1, "since": {"event": "purchase", "nth": 3}}, [("in", 2)]),
+    ],
+)
+def test_an_aggregate_follows_the_events_that_take_part(
+    aggregate: dict[str, Any], moves: list[tuple[str, int]]
+) -> None:
+    story = Timeline(aggregated(**aggregate))
+    for hour, amount in enumerate((10, 20.5, "x", 5, 20.5)):
+        story.track(hour * HOUR, "purchase", properties={"amount": amount})
+    story.until(20 * DAY)
+    assert story.moves() == [(move, hour * HOUR) for move, hour in moves]
+
+
+def test_sums_of_decimals_are_exact() -> None:
+    story = Timeline(aggregated(function="sum", eq=0.3))
+    for at in range(3):
+        story.track(at, "purchase", properties={"amount": 0.1})
+    assert story.moves() == [("in", 2)]
+
+
+def test_a_window_with_thousands_of_events_keeps_its_newest_and_cells_of_the_rest() -> None:
+    story = Timeline(aggregated(function="sum", gte=1, within="1h"))
+    for at in range(3000):
+        story.track(at, "purchase", properties={"amount": 1})
+    (contact,) = story._simulator._fold.contacts.values()
+    entries, _ = contact.slots[0]
+    assert len(entries) <= 1000
+    assert sum(entry.total for entry in entries) == 3000 * 10**9
+    story.until(2 * HOUR)
+    assert story.moves() == [("in", 0), ("out", 2999 + HOUR)]
+
+
+def test_a_ratio_compares_this_window_with_one_some_time_ago() -> None:
+    falling = {
+        "of": {"event": "email_open", "within": "1h"},
+        "to": {"event": "email_open", "within": "1h", "ago": "1h"},
+    }
+    story = Timeline(segment({"ratio": {**falling, "min": 4, "lt": 0.5}}))
+    for minute in range(4):
+        story.track(minute * MINUTE, "email_open")
+    story.until(DAY)
+    # From the fourth minute of the second hour on all four lie an hour ago; then they leave that window, too.
+    assert story.moves() == [("in", HOUR + 3 * MINUTE), ("out", 2 * HOUR)]
+
+
+def test_a_sequence_needs_its_steps_strictly_one_after_the_other_and_soon_enough() -> None:
+    steps = [{"event": "email_open"}, {"event": "email_click"}, {"event": "purchase"}]
+    story = Timeline(segment({"sequence": {"steps": steps, "within": "1h", "in_last": "2h"}}))
+    story.track(0, "email_open")
+    story.track(0, "email_click")
+    story.track(1, "purchase")
+    assert story.moves() == []
+    story.track(5, "email_click", seen=10)
+    story.track(HOUR, "purchase")
+    story.until(DAY)
+    assert story.moves() == [("in", HOUR), ("out", 3 * HOUR)]
+
+
+def test_a_sequence_that_took_too_long_does_not_count() -> None:
+    story = Timeline(segment({"sequence": {"steps": [{"event": "cart_add"}, {"event": "purchase"}], "within": "1h"}}))
+    story.track(0, "cart_add")
+    story.track(HOUR + 1, "purchase")
+    assert story.moves() == []
+
+
+@pytest.mark.parametrize(
+    ("born", "condition", "moves"),
+    [
+        ("1990-01-03", {}, [("in", 2 * DAY), ("out", 3 * DAY)]),
+        ("1990-01-05", {"days_before": 3, "days": 4}, [("in", DAY), ("out", 5 * DAY)]),
+        ("1992-02-29", {}, [("in", 58 * DAY), ("out", 59 * DAY)]),
+        ("2026-01-02", {}, [("in", DAY), ("out", 2 * DAY)]),
+        ("1990-01-03", {"zone": "America/New_York"}, [("in", 2 * DAY + 5 * HOUR), ("out", 3 * DAY + 5 * HOUR)]),
+        ("nonsense", {}, []),
+    ],
+)
+def test_an_anniversary_is_kept_on_local_dates(
+    born: str, condition: dict[str, Any], moves: list[tuple[str, int]]
+) -> None:
+    story = Timeline(segment({"anniversary": {"trait": "born", **condition}}))
+    story.record(0, "identify", traits={"born": born})
+    story.until(100 * DAY)
+    assert story.moves() == moves
+
+
+@pytest.mark.parametrize(
+    ("when", "path"),
+    [
+        ({"aggregate": {"event": "x", "property": "a", "function": "sum"}}, "aggregate"),
+        ({"aggregate": {"event": "x", "property": "a", "function": "sum", "gt": 5, "lt": 5}}, "aggregate"),
+        ({"aggregate": {"event": "x", "property": "a", "function": "distinct", "gte": 1001}}, "aggregate.gte"),
+        ({"aggregate": {"event": "x", "property": "a", "function": "mode", "gte": 1}}, "aggregate.function"),
+        ({"ratio": {"of": {"event": "x"}, "to": {"event": "x", "ago": "1d"}, "lt": 1}}, "ratio.to.ago"),
+        ({"ratio": {"of": {"event": "x"}, "to": {"event": "x"}, "lt": 0.1234567}}, "ratio.lt"),
+        ({"ratio": {"of": {"event": "x"}, "to": {"event": "x"}, "min": 0, "lt": 1}}, "ratio.min"),
+        ({"sequence": {"steps": [], "within": "1d"}}, "sequence.steps"),
+        ({"anniversary": {"trait": "born", "zone": "Nowhere"}}, "anniversary.zone"),
+        ({"known_for": "1x"}, "known_for"),
+        ({"listed": ""}, "listed"),
+        ({"consent": {"purpose": "mail", "is": "maybe"}}, "consent.is"),
+    ],
+)
+def test_impossible_conditions_are_refused_with_their_path(when: dict[str, Any], path: str) -> None:
+    with pytest.raises(DefinitionsError) as caught:
+        compile_definitions(segment(when))
+    assert [problem.path for problem in caught.value.problems] == [f"segments.s.when.{path}"]

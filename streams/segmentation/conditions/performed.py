@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from datetime import tzinfo
 from typing import Annotated, Any
 
@@ -10,21 +10,15 @@ from pydantic import Field
 
 from schemas.records import Track
 from streams.segmentation.contact import Contact
-from streams.segmentation.patterns import CountedSpec, EventSpec, Pattern
+from streams.segmentation.patterns import CountedSpec, Pattern
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
+from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec, keep_newest
 
-MAX_COUNT = 1000
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 _UNBOUNDED = 1 << 30
 _COMPARISONS = ("at_least", "at_most", "exactly", "between")
-
-
-class SinceSpec(EventSpec):
-    """Only events strictly after the nth newest of these count."""
-
-    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
 
 
 class NotPerformedSpec(CountedSpec):
@@ -69,11 +63,9 @@ class CountUnit(Unit):
         self._least, self._greatest = spec.span()
         self._kept = self._least if self._greatest == _UNBOUNDED else self._greatest + 1
         self.events = frozenset({spec.event})
-        self._since: Pattern | None = None
-        self._nth = 0
+        self._since: Since | None = None
         if spec.since is not None:
-            self._since = Pattern(spec.since, zone, spec.include_machine)
-            self._nth = spec.since.nth
+            self._since = Since(spec.since, zone, spec.include_machine)
             self.events |= {spec.since.event}
 
     def fresh(self) -> list[list[int]]:
@@ -81,10 +73,7 @@ class CountUnit(Unit):
 
     def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
         times, marks = contact.slots[self.index]
-        changed = False
-        if self._since is not None and self._since.matches(event, at_ms):
-            _keep_newest(marks, at_ms, self._nth)
-            changed = True
+        changed = self._since is not None and self._since.touch(marks, event, at_ms)
         if self._pattern.matches(event, at_ms):
             if self._within_ms is not None:
                 start_ms = now_ms - self._within_ms
@@ -92,7 +81,7 @@ class CountUnit(Unit):
                     return changed
                 if times and times[0] <= start_ms:
                     del times[: bisect_right(times, start_ms)]
-            _keep_newest(times, at_ms, self._kept)
+            keep_newest(times, at_ms, self._kept)
             changed = True
         return changed
 
@@ -100,7 +89,8 @@ class CountUnit(Unit):
         times, marks = contact.slots[self.index]
         count = len(times)
         if self._since is not None:
-            count = len(times) - bisect_right(times, marks[0]) if len(marks) == self._nth else 0
+            start = self._since.start(marks)
+            count = 0 if start is None else len(times) - bisect_right(times, start)
         if self._within_ms is None:
             return (self.mask if self._least <= count <= self._greatest else 0), NEVER
         count = min(count, len(times) - bisect_right(times, now_ms - self._within_ms))
@@ -109,12 +99,6 @@ class CountUnit(Unit):
         if count < self._least:
             return 0, NEVER
         return self.mask, times[-self._least] + self._within_ms if self._least else NEVER
-
-
-def _keep_newest(times: list[int], at_ms: int, most: int) -> None:
-    insort(times, at_ms)
-    if len(times) > most:
-        del times[0]
 
 
 def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:

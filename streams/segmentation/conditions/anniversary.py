@@ -1,0 +1,93 @@
+"""`anniversary`: the local date is one of the days around an anniversary of a trait's date."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta, tzinfo
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from streams.segmentation.calendars import Zone, first_instant, local
+from streams.segmentation.conditions.trait import instant_of
+from streams.segmentation.contact import Contact
+from streams.segmentation.patterns import Path
+from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.quantities import NEVER
+from streams.segmentation.units import LeafKind, Scope, Unit
+from streams.segmentation.values import found
+
+_LAST_YEAR = 9000
+
+
+class AnniversarySpec(Spec):
+    """A trait's date, and the days around its anniversaries."""
+
+    trait: Path
+    days_before: Annotated[int, Field(ge=0, le=365)] = 0
+    days: Annotated[int, Field(ge=1, le=365)] = 1
+    zone: Zone | None = None
+
+
+class AnniversaryUnit(Unit):
+    """Reads the trait; keeps nothing of its own."""
+
+    def __init__(self, spec: AnniversarySpec, zone: tzinfo) -> None:
+        self._steps = tuple(spec.trait.split("."))
+        self._fact = f"trait:{self._steps[0]}"
+        self._lead = timedelta(days=spec.days_before)
+        self._length = timedelta(days=spec.days)
+        self._zone = spec.zone or zone
+        self.facts = frozenset({self._fact})
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        fact = contact.facts.get(self._fact)
+        dates = [] if fact is None else self._dates({self._steps[0]: fact[1]})
+        today = local(now_ms, self._zone).date()
+        holds = any(self._around(today, born) for born in dates)
+        edges = sorted({edge for born in dates for edge in self._edges(today, born)})
+        for edge in edges:
+            if any(self._around(edge, born) for born in dates) != holds:
+                return (self.mask if holds else 0), first_instant(edge, self._zone)
+        return (self.mask if holds else 0), NEVER
+
+    def _dates(self, root: dict[str, Any]) -> list[date]:
+        values = [value for value in found(root, self._steps) if instant_of(value) is not None]
+        return [_date_of(value, self._zone) for value in values]
+
+    def _around(self, day: date, born: date) -> bool:
+        """Whether `day` is one of the days around some anniversary of `born`."""
+        return any(begin <= day < begin + self._length for begin in self._begins(day, born))
+
+    def _begins(self, day: date, born: date) -> list[date]:
+        """First days of what lies around the anniversaries near `day`."""
+        years = range(max(born.year, day.year - 2), min(day.year + 3, _LAST_YEAR))
+        return [_anniversary(born, year) - self._lead for year in years]
+
+    def _edges(self, today: date, born: date) -> list[date]:
+        """Local dates after today at which the days around an anniversary begin or end."""
+        day = max(today, born - self._lead - timedelta(days=1))
+        begins = self._begins(day, born)
+        return [edge for begin in begins for edge in (begin, begin + self._length) if edge > today]
+
+
+def _anniversary(born: date, year: int) -> date:
+    """29 February is kept on the 28th in other years."""
+    if (born.month, born.day) == (2, 29) and not (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)):
+        return date(year, 2, 28)
+    return born.replace(year=year)
+
+
+def _date_of(value: str, zone: tzinfo) -> date:
+    """The date that a trait stands for: as written, or the local date of a time."""
+    if len(value) == len("2026-11-21"):
+        return date.fromisoformat(value)
+    instant_ms = instant_of(value)
+    assert instant_ms is not None, "values that are no times were left out"
+    return local(instant_ms, zone).date()
+
+
+def _check(_spec: AnniversarySpec, _scope: Scope, _path: str, _findings: Findings) -> None:
+    """The types of the spec say it all."""
+
+
+ANNIVERSARY = LeafKind(AnniversarySpec, _check, AnniversaryUnit)

@@ -1,0 +1,88 @@
+"""`aggregate` with `min` and `max`: the least or the greatest value of a property."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import tzinfo
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from schemas.records import Track
+from streams.segmentation.comparisons import Comparisons, exactly
+from streams.segmentation.contact import Contact
+from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.quantities import NEVER, nano
+from streams.segmentation.units import Unit
+from streams.segmentation.windows import Since
+
+if TYPE_CHECKING:
+    from streams.segmentation.conditions.aggregate import AggregateSpec
+
+_NONE = -1
+
+
+class ExtremeUnit(Unit):
+    """The bounds cut the numbers into regions, and the newest time in each region is all that can matter.
+
+    With bounds a < b the regions are: below a, a, between, b, above b.
+    """
+
+    def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
+        self._pattern = Pattern(spec, zone, spec.include_machine)
+        self._values = property_of(spec.property, zone)
+        self._within_ms = spec.within
+        self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
+        self._bounds = sorted(set(spec.bounds().values()))
+        comparisons = Comparisons(spec)
+        self._holds = [comparisons.hold(*value.as_integer_ratio()) for value in self._samples()]
+        places = range(len(self._holds))
+        self._order = list(places) if spec.function == "min" else list(reversed(places))
+        self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
+
+    def _samples(self) -> list[Fraction]:
+        bounds = self._bounds
+        between = [(low + high) / 2 for low, high in pairwise(bounds)]
+        samples = [bounds[0] - 1]
+        for bound, after in zip(bounds, [*between, bounds[-1] + 1], strict=True):
+            samples += [bound, after]
+        return samples
+
+    def fresh(self) -> list[list[int]]:
+        return [[_NONE] * len(self._holds), []]
+
+    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:  # noqa: ARG002 - late values count too
+        newest, marks = contact.slots[self.index]
+        changed = self._since is not None and self._since.touch(marks, event, at_ms)
+        if not self._pattern.matches(event, at_ms):
+            return changed
+        for value in self._values(event, at_ms):
+            if nano(value) is not None:
+                exact = exactly(value)
+                place = bisect_left(self._bounds, exact)
+                region = 2 * place + (place < len(self._bounds) and self._bounds[place] == exact)
+                if at_ms > newest[region]:
+                    newest[region] = at_ms
+                    changed = True
+        return changed
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        newest, marks = contact.slots[self.index]
+        start: int | None = _NONE if self._since is None else self._since.start(marks)
+        if start is None:
+            return 0, NEVER
+        if self._within_ms is None:
+            region = self._decisive(newest, start)
+            return (self.mask if region is not None and self._holds[region] else 0), NEVER
+        region = self._decisive(newest, max(start, now_ms - self._within_ms))
+        holds = region is not None and self._holds[region]
+        bits = self.mask if holds else 0
+        while region is not None:
+            leaves_ms = newest[region] + self._within_ms
+            region = self._decisive(newest, max(start, leaves_ms - self._within_ms))
+            if (region is not None and self._holds[region]) != holds:
+                return bits, leaves_ms
+        return bits, NEVER
+
+    def _decisive(self, newest: list[int], start_ms: int) -> int | None:
+        return next((region for region in self._order if newest[region] > start_ms), None)

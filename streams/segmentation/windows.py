@@ -1,0 +1,109 @@
+"""What aggregates share: the start after which events count, and cells for windows with very many events."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from datetime import tzinfo
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.records import Track
+from streams.segmentation.patterns import EventSpec, Pattern
+from streams.segmentation.quantities import parse_duration
+
+MAX_COUNT = 1000
+MAX_ENTRIES = 1000
+"""Entries that a windowed aggregate keeps; past that, all but the newest half are merged into cells."""
+_NEWEST = 500
+_CELLS = 256
+LONGEST_MS = parse_duration("3650d")
+
+
+class SinceSpec(EventSpec):
+    """Only events strictly after the nth newest of these count."""
+
+    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
+
+
+class Since:
+    """Keeps the newest times of the `since` events in a list; the first of them is the start."""
+
+    __slots__ = ("_nth", "_pattern", "event")
+
+    def __init__(self, spec: SinceSpec, zone: tzinfo, include_machine: bool) -> None:
+        self.event = spec.event
+        self._nth = spec.nth
+        self._pattern = Pattern(spec, zone, include_machine)
+
+    def touch(self, marks: list[int], event: Track, at_ms: int) -> bool:
+        """Note an event; whether it is one of these."""
+        if not self._pattern.matches(event, at_ms):
+            return False
+        keep_newest(marks, at_ms, self._nth)
+        return True
+
+    def start(self, marks: list[int]) -> int | None:
+        """Events count strictly after this instant; None: none counts, there were too few of these."""
+        return marks[0] if len(marks) == self._nth else None
+
+
+def keep_newest(times: list[int], at_ms: int, most: int) -> None:
+    """Insert a time in order, and forget the oldest past `most`."""
+    insort(times, at_ms)
+    if len(times) > most:
+        del times[0]
+
+
+class Entry:
+    """Events that are counted together: how many, the sum of their values, the time of the latest."""
+
+    __slots__ = ("at_ms", "count", "total")
+
+    def __init__(self, at_ms: int, count: int = 1, total: int = 0) -> None:
+        self.at_ms = at_ms
+        self.count = count
+        self.total = total
+
+
+def _time(entry: Entry) -> int:
+    return entry.at_ms
+
+
+def drop_until(entries: list[Entry], start_ms: int) -> None:
+    """Forget entries at or before `start_ms`."""
+    if entries and entries[0].at_ms <= start_ms:
+        del entries[: bisect_right(entries, start_ms, key=_time)]
+
+
+def first_after(entries: list[Entry], start_ms: int) -> int:
+    """The place of the first entry strictly after `start_ms`."""
+    return bisect_right(entries, start_ms, key=_time)
+
+
+def add_entry(entries: list[Entry], entry: Entry, window_ms: int) -> None:
+    """Insert an entry in order of time; too many are merged into cells of a 256th of the window."""
+    insort(entries, entry, key=_time)
+    if len(entries) <= MAX_ENTRIES:
+        return
+    width_ms = -(-window_ms // _CELLS)
+    cells: dict[int, Entry] = {}
+    for old in entries[:-_NEWEST]:
+        cell = cells.get(old.at_ms // width_ms)
+        if cell is None:
+            cells[old.at_ms // width_ms] = Entry(old.at_ms, old.count, old.total)
+        else:
+            cell.at_ms = max(cell.at_ms, old.at_ms)
+            cell.count += old.count
+            cell.total += old.total
+    entries[:-_NEWEST] = cells.values()
+
+
+def pack_total(total: int) -> bytes:
+    """A sum in the form that is stored: it may be larger than 64 bits."""
+    return total.to_bytes(total.bit_length() // 8 + 1, "big", signed=True)
+
+
+def unpack_total(packed: bytes) -> int:
+    """A sum from its stored form."""
+    return int.from_bytes(packed, "big", signed=True)
