@@ -13,10 +13,11 @@ from schemas.errors import UnavailableError
 from schemas.transitions import Transition, decode_transition
 from streams.pipeline import PipelineBounds
 from streams.ports import Fence, Message, RawRecord
+from tests.engine.driving import drive
 from tests.engine.faults import FaultyStore
 from tests.engine.simulation import simulated
 from tests.engine.stories import HOUR, LogWriter, busy_log, cut, story
-from tests.engine.world import Contents, StoreOpener, World, drained, world_in_memory
+from tests.engine.world import Contents, StoreOpener, drained, world_in_memory
 
 TIGHT = PipelineBounds(
     timers_per_commit_max=2, transitions_per_commit_max=1, contacts_cached_max=3, dead_letter_ratio_max=1
@@ -101,34 +102,13 @@ async def test_requests_and_replies_that_are_lost_anywhere_change_nothing(worlds
         world.bounds = TIGHT
         faulty = FaultyStore(world.store, random.Random(seed), rate=0.15)
         world.store = faulty
-        failures = await fold_through_failures(world, records, seed)
-        assert failures > 10
+        failures = await drive(world, records, seed)
+        assert failures.total() > 10
         assert world.contents() == state
         assert seen(world.published()) == seen(published)
         assert letters(world.dead_letters()) == letters(dead)
         for earlier, later in pairwise(faulty.commits):
             assert later.before == earlier.after
-
-
-async def fold_through_failures(world: World, records: list[RawRecord], seed: int) -> int:
-    """Drive as the worker does: after any failure load again, and go on from the offset that it returns."""
-    chance = random.Random(seed)
-    pipeline = world.pipeline()
-    failures = 0
-    next_offset = None
-    while next_offset is None or next_offset < len(records):
-        try:
-            if next_offset is None:
-                next_offset = await pipeline.load(Fence(1, "member-1"))
-            batch = records[next_offset : next_offset + chance.randint(1, 40)]
-            await pipeline.apply(batch)
-            next_offset += len(batch)
-        except UnavailableError:
-            failures += 1
-            next_offset = None
-    await drained(pipeline)
-    await pipeline.close()
-    return failures
 
 
 @story
