@@ -61,6 +61,7 @@ class DeadLetterHeaders(BaseModel):
         json_schema_extra={"enum": list(DEAD_LETTER_REASONS)},
     )
     detail: str = Field(alias=topics.DEAD_LETTER_DETAIL, description="What was expected, for a person.")
+    epoch: Decimal = Field(alias=topics.HEADER_EPOCH, description="Epoch of the log that the record lay in.")
 
 
 class WebhookHeaders(BaseModel):

@@ -47,7 +47,7 @@ def test_headers_are_named_as_the_programs_name_them() -> None:
         if name.startswith("DEAD_LETTER_") and str(value).startswith("segue_dlq.")
     }
     assert {field.alias for field in TransitionHeaders.model_fields.values()} == transition
-    assert {field.alias for field in DeadLetterHeaders.model_fields.values()} == dead_letter
+    assert {field.alias for field in DeadLetterHeaders.model_fields.values()} == {*dead_letter, topics.HEADER_EPOCH}
 
 
 def test_the_reasons_in_the_headers_are_those_of_the_metric() -> None:
