@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.definitions import Definitions, Segment
 from streams.segmentation.expressions import InSegment, Leaf, Test, compile_test
-from streams.segmentation.scores import ScoreUnit
+from streams.segmentation.points import ScoreUnit
 from streams.segmentation.units import Unit
 
 

@@ -1,0 +1,105 @@
+"""Scores: decay, expiry, bounds and tiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.segmentation.timeline import DAY, HOUR, START, Timeline, definitions, segment
+
+
+def scored(when: dict[str, Any], **score: Any) -> Timeline:
+    points = score.pop("points", [{"event": "email_open", "points": 5}])
+    return Timeline(segment(when, scores={"e": {"points": points, **score}}))
+
+
+def test_points_without_decay_add_up_for_ever() -> None:
+    story = scored({"score": {"name": "e", "gte": 10}})
+    story.track(0, "email_open")
+    story.track(HOUR, "email_open")
+    story.until(1000 * DAY)
+    assert story.moves() == [("in", HOUR)]
+
+
+def test_points_of_a_score_that_expires_vanish_at_exactly_their_end() -> None:
+    story = scored({"score": {"name": "e", "gte": 10}}, expires_after="7d")
+    story.track(0, "email_open")
+    story.track(DAY, "email_open")
+    story.until(30 * DAY)
+    assert story.moves() == [("in", DAY), ("out", 7 * DAY)]
+    assert story.transitions[0].valid_until == START + 7 * DAY
+
+
+def test_a_rule_that_expires_stands_beside_those_that_decay() -> None:
+    rules = [{"event": "email_open", "points": 8}, {"event": "purchase", "points": 10, "expires_after": "1h"}]
+    story = scored({"score": {"name": "e", "gte": 12}}, points=rules, half_life="1h")
+    story.track(0, "email_open")
+    story.track(0, "purchase")
+    story.until(DAY)
+    # 8 * 2^-(t/1h) + 10 stays above 12 for two hours; the purchase vanishes after one.
+    assert story.moves() == [("in", 0), ("out", HOUR)]
+    assert story.transitions[1].scores == {"e": 4.0}
+
+
+def test_a_late_event_adds_what_has_not_decayed_of_it() -> None:
+    story = scored({"score": {"name": "e", "gte": 2.5}}, half_life="1h")
+    story.track(0, "email_open", seen=HOUR)
+    assert [transition.scores for transition in story.transitions] == [{"e": 2.5}]
+
+
+def test_the_cap_bounds_the_reading_and_not_what_is_stored() -> None:
+    story = scored({"score": {"name": "e", "gte": 10}}, half_life="1h", cap=10)
+    for _ in range(4):
+        story.track(0, "email_open")
+    story.until(DAY)
+    entered, left = story.moves()
+    assert entered == ("in", 0)
+    assert HOUR < left[1] < HOUR + 1000  # 20 points take an hour to fall to the cap
+    assert story.transitions[0].scores == {"e": 10.0}
+
+
+def test_negative_points_rise_again_to_the_bound() -> None:
+    rules = [{"event": "unsubscribe", "points": -10}]
+    story = scored({"score": {"name": "e", "gte": -5}}, points=rules, half_life="1h")
+    story.track(0, "unsubscribe")
+    story.until(DAY)
+    ((move, at),) = story.moves()
+    assert move == "in"
+    assert HOUR - 1000 < at <= HOUR
+
+
+@pytest.mark.parametrize(("tier", "moves"), [("cold", 2), ("warm", 4), ("hot", 2)])
+def test_a_tier_begins_at_its_bound_and_ends_where_the_next_begins(tier: str, moves: int) -> None:
+    tiers = {"cold": None, "warm": 10, "hot": 20}
+    story = scored({"tier": {"name": "e", "is": tier}}, half_life="1h", tiers=tiers)
+    for at in range(4):
+        story.track(at, "email_open")
+        story.track(at, "email_open")
+    story.until(DAY)
+    assert len(story.moves()) == moves + (tier == "cold")
+
+
+def test_below_the_lowest_bound_without_a_null_tier_there_is_none() -> None:
+    story = scored({"not": {"tier": {"name": "e", "is": "warm"}}}, tiers={"warm": 5})
+    story.record(0, "identify", traits={})
+    story.track(1, "email_open")
+    assert story.moves() == [("in", 0), ("out", 1)]
+
+
+def test_a_transition_carries_the_scores_that_its_segment_uses_also_through_another() -> None:
+    points = [{"event": "email_open", "points": 5}]
+    story = Timeline(
+        definitions(
+            {
+                "hot": {"when": {"score": {"name": "a", "gte": 5}}},
+                "both": {"when": {"all": [{"in_segment": "hot"}, {"score": {"name": "b", "gte": 1}}]}},
+            },
+            scores={"b": {"points": points}, "a": {"points": points}, "c": {"points": points}},
+        )
+    )
+    story.track(0, "email_open")
+    assert {move.segment: move.scores for move in story.transitions} == {
+        "hot": {"a": 5.0},
+        "both": {"b": 5.0, "a": 5.0},
+    }
