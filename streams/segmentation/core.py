@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-import msgspec
-
-from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
-from schemas.transitions import Cause, CauseKind, Transition, known_cause, known_transition
+from schemas.records import ContactRecord
+from schemas.transitions import Transition, known_cause
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import AppliedIds, Contact, Erased, StoredContact, decode_stored, encode_stored
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.program import CompiledSegment, Program
 from streams.segmentation.quantities import NEVER
+from streams.segmentation.steps import Step, cause_of, facts_of, transition
 from streams.segmentation.units import Unit
 
 MAX_FLIPS_PASSED = 100
@@ -26,15 +25,6 @@ class Outcome(NamedTuple):
     result: str
     late: bool = False
     future: bool = False
-
-
-class Step(NamedTuple):
-    """One step: its instant, the clock at which it is taken, why, and where its transitions go."""
-
-    at_ms: int
-    now_ms: int
-    cause: Cause
-    emitted: list[Transition]
 
 
 _DUPLICATE = Outcome("duplicate")
@@ -134,7 +124,7 @@ class Core:
         if contact.erased is not None and at_ms <= contact.erased.at_ms:
             return _DROPPED
         if record.type == "erase":
-            self._erase(contact, at_ms, Step(now_ms, now_ms, _cause(record, position), emitted))
+            self._erase(contact, at_ms, Step(now_ms, now_ms, cause_of(record, position), emitted))
         else:
             digest = hashlib.blake2b(record.event_id.encode(), digest_size=16).digest()
             if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
@@ -150,7 +140,7 @@ class Core:
             changed = self._look(contact, self._units if first else touched, now_ms)
             contact.as_of_ms = now_ms
             if changed or first:
-                step = Step(now_ms, now_ms, _cause(record, position), emitted)
+                step = Step(now_ms, now_ms, cause_of(record, position), emitted)
                 self._take(contact, -1 if first else changed, step)
             contact.schedule(self._horizon_ms)
         return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
@@ -177,7 +167,7 @@ class Core:
         for segment in self.program.segments:
             if contact.bits & segment.bit:
                 contact.sequences[segment.index] += 1
-                step.emitted.append(_transition(contact, segment, step, {}, None))
+                step.emitted.append(transition(contact, segment, step, {}, None))
         contact.erased = Erased(at_ms, step.now_ms)
         self._blank(contact)
         contact.contact_id = None
@@ -188,7 +178,7 @@ class Core:
             units = self.program.by_event.get(record.event, ())
             return [unit for unit in units if unit.touch(contact, record, at_ms, now_ms)]
         touched: list[Unit] = []
-        for name, value in _facts(record):
+        for name, value in facts_of(record):
             units = self.program.by_fact.get(name, ())
             known = contact.facts.get(name)
             if units and (known is None or at_ms >= known[0]):
@@ -218,7 +208,7 @@ class Core:
             contact.sequences[segment.index] += 1
             contact.since_ms[segment.index] = step.at_ms
             scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
-            step.emitted.append(_transition(contact, segment, step, scores, self.valid_until(contact, segment)))
+            step.emitted.append(transition(contact, segment, step, scores, self.valid_until(contact, segment)))
 
     def valid_until(self, contact: Contact, segment: CompiledSegment) -> int | None:
         """When the contact's membership of the segment changes next if only the clock moves.
@@ -248,53 +238,3 @@ class Core:
                 return at_ms
             passed += 1
         return None
-
-
-def _transition(
-    contact: Contact, segment: CompiledSegment, step: Step, scores: dict[str, float], valid_until: int | None
-) -> Transition:
-    contact_id = contact.contact_id
-    assert contact_id is not None, "only a contact that exists moves"
-    sequence = contact.sequences[segment.index]
-    identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
-    return known_transition(
-        {
-            "transition_id": hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
-            "type": "segment.entered" if sequence & 1 else "segment.exited",
-            "contact_id": contact_id,
-            "segment": segment.name,
-            "tags": segment.tags,
-            "definition": segment.definition,
-            "sequence": sequence,
-            "effective_at": step.at_ms,
-            "detected_at": step.now_ms,
-            "cause": step.cause,
-            "scores": scores,
-            "valid_until": valid_until,
-        }
-    )
-
-
-_KINDS: dict[type, CauseKind] = {
-    Identify: "traits",
-    Consent: "consent",
-    ListMembership: "list",
-    Erase: "erasure",
-}
-
-
-def _cause(record: ContactRecord, position: str) -> Cause:
-    if record.backfill:
-        return known_cause("backfill", position, record.event_id)
-    if record.type == "track":
-        return known_cause("event", position, record.event_id, record.event)
-    return known_cause(_KINDS[type(record)], position, record.event_id)
-
-
-def _facts(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
-    if record.type == "identify":
-        return [(f"trait:{name}", value) for name, value in record.traits.items()]
-    if record.type == "consent":
-        return [(f"consent:{record.purpose}", record.granted)]
-    assert record.type == "list", "erasures hold no facts"
-    return [(f"list:{record.list}", record.member)]

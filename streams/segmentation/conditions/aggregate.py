@@ -4,38 +4,29 @@ from __future__ import annotations
 
 from datetime import tzinfo
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from schemas.records import Track
-from streams.segmentation.comparisons import Bounds, Comparisons, check_bounds
+from streams.segmentation.comparisons import Comparisons, check_bounds
+from streams.segmentation.conditions.aggregate_spec import AggregateSpec
 from streams.segmentation.conditions.distinct import DistinctUnit
 from streams.segmentation.conditions.extreme import ExtremeUnit
 from streams.segmentation.contact import Contact
-from streams.segmentation.patterns import CountedSpec, Path, Pattern, property_of
+from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.problems import Findings, join
-from streams.segmentation.quantities import NANO, NEVER, Duration, nano
+from streams.segmentation.quantities import NANO, NEVER, nano
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import (
     LONGEST_MS,
     MAX_COUNT,
     Entry,
     Since,
-    SinceSpec,
     add_entry,
     drop_until,
     first_after,
     pack_total,
     unpack_total,
 )
-
-
-class AggregateSpec(CountedSpec, Bounds):
-    """An aggregate over a property of matching events, and its bounds."""
-
-    property: Path
-    function: Literal["sum", "avg", "min", "max", "distinct"]
-    within: Duration | None = None
-    since: SinceSpec | None = None
 
 
 class TotalUnit(Unit):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons
+from streams.segmentation.conditions.aggregate_spec import AggregateSpec
 from streams.segmentation.contact import Contact
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, is_number
 from streams.segmentation.units import Unit
 from streams.segmentation.values import equal
 from streams.segmentation.windows import Since
-
-if TYPE_CHECKING:
-    from streams.segmentation.conditions.aggregate import AggregateSpec
 
 _LONGEST_TEXT = 128
 

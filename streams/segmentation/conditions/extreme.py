@@ -6,18 +6,15 @@ from bisect import bisect_left
 from datetime import tzinfo
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons, exactly
+from streams.segmentation.conditions.aggregate_spec import AggregateSpec
 from streams.segmentation.contact import Contact
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, nano
 from streams.segmentation.units import Unit
 from streams.segmentation.windows import Since
-
-if TYPE_CHECKING:
-    from streams.segmentation.conditions.aggregate import AggregateSpec
 
 _NONE = -1
 

@@ -1,0 +1,70 @@
+"""What a step needs of its record, and what comes out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
+from schemas.transitions import Cause, CauseKind, Transition, known_cause, known_transition
+from streams.segmentation.contact import Contact
+from streams.segmentation.program import CompiledSegment
+
+
+class Step(NamedTuple):
+    """One step: its instant, the clock at which it is taken, why, and where its transitions go."""
+
+    at_ms: int
+    now_ms: int
+    cause: Cause
+    emitted: list[Transition]
+
+
+def transition(
+    contact: Contact, segment: CompiledSegment, step: Step, scores: dict[str, float], valid_until: int | None
+) -> Transition:
+    """The transition of a contact whose sequence in the segment was just raised."""
+    contact_id = contact.contact_id
+    assert contact_id is not None, "only a contact that exists moves"
+    sequence = contact.sequences[segment.index]
+    identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
+    return known_transition(
+        {
+            "transition_id": hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
+            "type": "segment.entered" if sequence & 1 else "segment.exited",
+            "contact_id": contact_id,
+            "segment": segment.name,
+            "tags": segment.tags,
+            "definition": segment.definition,
+            "sequence": sequence,
+            "effective_at": step.at_ms,
+            "detected_at": step.now_ms,
+            "cause": step.cause,
+            "scores": scores,
+            "valid_until": valid_until,
+        }
+    )
+
+
+_KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+
+
+def cause_of(record: ContactRecord, position: str) -> Cause:
+    """Why a record's own step is taken."""
+    if record.backfill:
+        return known_cause("backfill", position, record.event_id)
+    if record.type == "track":
+        return known_cause("event", position, record.event_id, record.event)
+    return known_cause(_KINDS[record.type], position, record.event_id)
+
+
+def facts_of(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
+    """What a record says of its contact: names of facts, and their values."""
+    if record.type == "identify":
+        return [(f"trait:{name}", value) for name, value in record.traits.items()]
+    if record.type == "consent":
+        return [(f"consent:{record.purpose}", record.granted)]
+    assert record.type == "list", "erasures hold no facts"
+    return [(f"list:{record.list}", record.member)]
