@@ -56,6 +56,7 @@ class Engine:
         self._store = store
         self._slots = asyncio.Semaphore(sink.concurrency)
         self._partitions: dict[int, OwnedPartition] = {}
+        self._halted = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the exception after which the consumer must stop."""
         self._saving = asyncio.create_task(self._saver.run())
@@ -68,6 +69,7 @@ class Engine:
         if start.anew:
             await self._store.reset(number, start.progress)
         partition = OwnedPartition.begin(number, start, accept_gap=accept_gap)
+        partition.closing = self._halted
         self._partitions[number] = partition
         self._saver.note(partition)
 
@@ -96,6 +98,12 @@ class Engine:
                 for task in partition.tasks:
                     task.cancel()
         self._count_stopped()
+
+    def halt(self) -> None:
+        """Let no further attempt begin anywhere; what is under way goes on until `close`."""
+        self._halted = True
+        for partition in self._partitions.values():
+            partition.end_waiting()
 
     async def end(self) -> None:
         """Stop saving; every partition has been closed."""
@@ -240,7 +248,6 @@ class Engine:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        for partition in self._partitions.values():
-            partition.end_waiting()
+        self.halt()
         if not self.failure.done():
             self.failure.set_exception(error)

@@ -119,6 +119,7 @@ async def _run(source: KafkaSource, engine: Engine) -> None:
             await asyncio.wait({reading, told, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
             stopped = engine.stopped()
         finally:
+            engine.halt()
             source.stop()
             await asyncio.wait({reading})
             await engine.end()

@@ -70,8 +70,9 @@ class TransitionLog:
 
     def __init__(self, bootstrap_servers: str, namespace: str, partitions: int = 1) -> None:
         self.topic = f"{namespace}.transitions"
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 0})
+        connection: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+        self._admin = AdminClient(connection)
+        self._producer = Producer(connection | {"enable.idempotence": True, "linger.ms": 0})
         self._partitions = partitions
         self.create()
 
