@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "consumer": "consumers.cli",
     "contact": "streams.cli.contact",
     "demo": "streams.cli.demo",
+    "epoch": "streams.cli.epoch",
     "fence": "streams.cli.fence",
     "link": "streams.cli.link",
     "load": "streams.cli.load",

@@ -1,0 +1,182 @@
+"""Looks at the state in Redis from outside, and lets an operator mend it: what `segue contact`, `status`, `fence`
+and `epoch` do. Nothing here is part of a worker; calls block.
+
+Every method raises `UnavailableError` when Redis is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from schemas.errors import InputError
+from schemas.topics import Names
+from streams.adapters.redis_connection import Script, address_of, as_segue_error
+from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
+from streams.adapters.redis_state import as_text
+from streams.ports import Cursor, Fence
+
+_DELETED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What Redis holds of a partition, contacts aside."""
+
+    partition: int
+    owner: Fence
+    cursor: Cursor
+    clock_ms: int
+    seq: int
+    epoch: int
+    definitions: str | None
+    definitions_number: int
+    timers: int
+    timers_due: int
+    earliest_due_ms: int | None
+    outbox_entries: int
+    sizes: dict[str, int]
+
+
+class StoredContact(NamedTuple):
+    """What Redis holds of a contact, and of its partition at the same moment."""
+
+    raw: bytes | None  # None: nothing is stored
+    due_ms: int | None
+    clock_ms: int
+    definitions: str | None
+
+
+class StateInspector:
+    """One connection to Redis, for a command that runs once."""
+
+    def __init__(self, url: str, names: Names, *, timeout_ms: int = 5_000) -> None:
+        self._names = names
+        self._address = address_of(url)
+        timeout_s = timeout_ms / 1000
+        self._client: Any = redis.Redis.from_url(
+            url, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+        )
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def partitions(self) -> int:
+        """How many partitions the log has that was folded here. Raises `InputError` when none was."""
+        with self._answering():
+            known = self._client.hget(self._names.key(0, "meta"), "partitions")
+        if not known:
+            where = f"namespace {self._names.namespace!r}" if self._names.namespace else "no namespace"
+            raise InputError(
+                f"Redis at {self._address} holds no state under {where}: start `segue worker`, or check "
+                "SEGUE_REDIS_URL and SEGUE_NAMESPACE"
+            )
+        return int(known)
+
+    def state(self, partition: int, now_ms: int) -> PartitionState | None:
+        """The state of a partition; None where none is stored. Timers count as due when they are at `now_ms`."""
+        with self._answering():
+            keys = self._keys(partition)
+            if keys is None:
+                return None
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.hgetall(keys.meta)
+            pipeline.zcard(keys.timers)
+            pipeline.zcount(keys.timers, "-inf", now_ms)
+            pipeline.zrange(keys.timers, 0, 0, withscores=True)
+            pipeline.xlen(keys.outbox)
+            pipeline.hgetall(keys.sizes)
+            meta, timers, due, first, outbox, sizes = pipeline.execute()
+        fields = as_text(meta)
+        return PartitionState(
+            partition=partition,
+            owner=Fence(int(fields["fence_generation"]), fields["fence_member"]),
+            cursor=Cursor(int(fields["offset"]), int(fields["steps"])),
+            clock_ms=int(fields["clock"]),
+            seq=int(fields["seq"]),
+            epoch=int(fields["epoch"]),
+            definitions=fields.get("definitions"),
+            definitions_number=int(fields["definitions_number"]),
+            timers=timers,
+            timers_due=due,
+            earliest_due_ms=int(first[0][1]) if first else None,
+            outbox_entries=outbox,
+            sizes={segment: int(size) for segment, size in as_text(sizes).items()},
+        )
+
+    def contact(self, partition: int, key: str) -> StoredContact:
+        """What is stored of the contact with this key."""
+        with self._answering():
+            keys = self._keys(partition)
+            if keys is None:
+                return StoredContact(None, None, 0, None)
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.hmget(keys.meta, "clock", "definitions")
+            pipeline.get(keys.contact(key))
+            pipeline.zscore(keys.timers, key)
+            (clock, definitions), raw, due = pipeline.execute()
+        return StoredContact(
+            raw,
+            None if due is None else int(due),
+            int(clock or 0),
+            None if definitions is None else definitions.decode(),
+        )
+
+    def reset_fence(self, partition: int) -> Fence | None:
+        """Let any generation take the partition; returns who had it, or None where nothing is stored."""
+        meta = self._names.key(partition, "meta")
+        with self._answering():
+            generation, member = self._client.hmget(meta, "fence_generation", "fence_member")
+            if generation is None:
+                return None
+            self._client.hset(meta, mapping={"fence_generation": 0, "fence_member": ""})
+        return Fence(int(generation), member.decode())
+
+    def raise_epoch(self, partition: int) -> int | None:
+        """Drop the partition's state, so that its log is folded from its start and published in a new epoch.
+
+        Returns the new epoch, or None where nothing is stored.
+        """
+        script = Script("start_over")
+        with self._answering():
+            word, *answer = self._run(script, [self._names.key(partition, "meta")], ["", "", "", STATE_FORMAT])
+            if word != b"done":
+                return None
+            generation, epoch = (int(number) for number in answer)
+            kept = StateKeys(self._names, partition, generation)
+            stale: list[bytes] = []
+            for key in self._client.scan_iter(match=kept.all_generations, count=_DELETED_AT_ONCE):
+                if not key.startswith(kept.this_generation.encode()):
+                    stale.append(key)
+                if len(stale) >= _DELETED_AT_ONCE:
+                    self._client.unlink(*stale)
+                    stale = []
+            if stale:
+                self._client.unlink(*stale)
+        return epoch
+
+    def _keys(self, partition: int) -> StateKeys | None:
+        generation = self._client.hget(self._names.key(partition, "meta"), "generation")
+        return None if generation is None else StateKeys(self._names, partition, int(generation))
+
+    def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        command = script.call(keys, arguments)
+        try:
+            return self._client.execute_command(*command)
+        except NoScriptError:
+            return self._client.execute_command("EVAL", script.text, *command[2:])
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            raise as_segue_error(error, self._address) from error

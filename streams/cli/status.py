@@ -1,0 +1,135 @@
+"""`segue status`: how far each partition is folded, and how large segments are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from schemas.errors import UnavailableError
+from schemas.instants import format_instant
+from schemas.records import definitions_hash
+from schemas.settings import CommonSettings, load_settings
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.redis_inspect import PartitionState, StateInspector
+from streams.ports import LogBounds
+
+_TIMEOUT_MS = 5_000
+
+
+@click.command("status", short_help="Show how far each partition is folded, and how large segments are.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(as_json: bool) -> None:
+    """Show, per partition: log end, next offset, lag, clock, timers due, outbox length, owner; and segment sizes.
+
+    Timers are due when their instant has come by this machine's clock; a worker that is well fires them within
+    moments. The outbox holds transitions that are committed and not yet acknowledged by Kafka.
+
+    \b
+    Examples:
+      segue status
+      segue status --json | jq '[.partitions[].lag] | add'
+    """
+    settings = load_settings(CommonSettings)
+    topic = settings.names.tracking
+    bounds = KafkaTopics(settings.kafka_bootstrap_servers, _TIMEOUT_MS).log_bounds(topic)
+    if not bounds:
+        raise UnavailableError(f"no topic {topic}: create it with `segue topics create`")
+    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names, timeout_ms=_TIMEOUT_MS)
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        states = {partition: inspector.state(partition, now_ms) for partition in sorted(bounds)}
+    finally:
+        inspector.close()
+    status = {
+        "partitions": [_row(partition, bounds[partition], state) for partition, state in states.items()],
+        "segments": _sizes([state for state in states.values() if state is not None]),
+        "definitions": _definitions([state for state in states.values() if state is not None]),
+    }
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(status)) + b"\n")
+    else:
+        _print(status)
+
+
+def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dict[str, Any]:
+    folded = 0 if state is None else state.cursor.offset
+    row: dict[str, Any] = {
+        "partition": partition,
+        "log_start": bounds.start,
+        "log_end": bounds.end,
+        "next_offset": folded,
+        "lag": max(0, bounds.end - max(folded, bounds.start)),
+        "clock": None,
+        "timers": 0,
+        "timers_due": 0,
+        "earliest_due": None,
+        "outbox_entries": 0,
+        "transitions": 0,
+        "epoch": None,
+        "owner": None,
+    }
+    if state is not None:
+        earliest = state.earliest_due_ms
+        row |= {
+            "clock": format_instant(state.clock_ms) if state.clock_ms else None,
+            "timers": state.timers,
+            "timers_due": state.timers_due,
+            "earliest_due": None if earliest is None else format_instant(earliest),
+            "outbox_entries": state.outbox_entries,
+            "transitions": state.seq,
+            "epoch": state.epoch,
+            "owner": {"generation": state.owner.generation, "member": state.owner.member},
+        }
+    return row
+
+
+def _sizes(states: list[PartitionState]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for state in states:
+        names = msgspec.json.decode(state.definitions)["segments"] if state.definitions is not None else {}
+        for segment in [*names, *state.sizes]:
+            sizes.setdefault(segment, 0)
+        for segment, size in state.sizes.items():
+            sizes[segment] += size
+    return sizes
+
+
+def _definitions(states: list[PartitionState]) -> dict[str, Any] | None:
+    newest = max((state for state in states if state.definitions is not None), key=_number, default=None)
+    if newest is None or newest.definitions is None:
+        return None
+    return {"number": newest.definitions_number, "hash": definitions_hash(newest.definitions)}
+
+
+def _number(state: PartitionState) -> int:
+    return state.definitions_number
+
+
+def _print(status: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    partitions = Table(box=None, pad_edge=False)
+    for heading in ("partition", "log end", "next", "lag", "clock", "timers due", "of", "outbox", "owner"):
+        partitions.add_column(heading, justify="left" if heading in ("clock", "owner") else "right")
+    for row in status["partitions"]:
+        owner = row["owner"]
+        numbers = ("partition", "log_end", "next_offset", "lag")
+        partitions.add_row(
+            *(str(row[name]) for name in numbers),
+            row["clock"] or "",
+            str(row["timers_due"]),
+            str(row["timers"]),
+            str(row["outbox_entries"]),
+            f"{owner['member']} (generation {owner['generation']})" if owner and owner["member"] else "nobody",
+        )
+    console.print(partitions)
+    segments = Table("segment", "members", box=None, pad_edge=False)
+    for segment, size in status["segments"].items():
+        segments.add_row(segment, str(size))
+    console.print()
+    console.print(segments if status["segments"] else "no definitions yet")
