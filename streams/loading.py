@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from schemas.errors import InputError, UnavailableError
+from schemas.instants import format_instant
 from schemas.records import DefinitionsRecord, InvalidRecordError, Tick, decode_record, encode_record
 from streams.ports import LogWriter
 from streams.simulator import BadLine, stated_ms
@@ -81,7 +82,8 @@ class Loader:
 
     def tick(self, instant_ms: int) -> None:
         """End with a tick at an instant in every partition; returns when all are acknowledged."""
-        self._tick_all(encode_record(Tick(type="tick", received_at=instant_ms)), instant_ms)
+        tick = Tick.model_validate({"type": "tick", "received_at": format_instant(instant_ms)})
+        self._tick_all(encode_record(tick), instant_ms)
         self._writer.flush()
 
     def _take(self, line: bytes) -> None:

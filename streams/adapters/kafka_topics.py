@@ -8,12 +8,11 @@ may create a topic that is asked for by name. Calls block; an event loop wraps t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -21,7 +20,15 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as KafkaMessage
-from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    ClusterMetadata,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+    TopicDescription,
+)
 
 from schemas.errors import UnavailableError
 from streams.ports import LogBounds, LogIdentity, Message, TimestampType
@@ -29,6 +36,15 @@ from streams.ports import LogBounds, LogIdentity, Message, TimestampType
 Settings: TypeAlias = dict[str, str | int | float | bool]
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 _POLL_S = 0.25
+_RETRY_S = 0.05
+_PASSING = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+"""What a broker answers for a moment while a topic is new, or its leader moves."""
+T = TypeVar("T")
 
 
 class KafkaTopics:
@@ -50,9 +66,13 @@ class KafkaTopics:
         if self._is_embedded():
             return None
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        with self._answering():
+
+        def describe() -> dict[str, ConfigEntry]:
             futures = self._admin.describe_configs([resource], request_timeout=self._timeout_s)
-            entries = futures[resource].result()
+            found: dict[str, ConfigEntry] = futures[resource].result()
+            return found
+
+        entries = self._ask(describe)
         return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
     def timestamp_type(self, topic: str) -> TimestampType:
@@ -65,9 +85,13 @@ class KafkaTopics:
         cluster_id = self._metadata().cluster_id or ""
         if cluster_id.startswith(_EMBEDDED_CLUSTER_PREFIX):
             return LogIdentity(cluster_id, "")
-        with self._answering():
+
+        def describe() -> TopicDescription:
             futures = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
-            return LogIdentity(cluster_id, str(futures[topic].result().topic_id))
+            found: TopicDescription = futures[topic].result()
+            return found
+
+        return LogIdentity(cluster_id, str(self._ask(describe).topic_id))
 
     def log_bounds(self, topic: str) -> dict[int, LogBounds]:
         """Where the log of every partition begins and ends. A topic that does not exist has none."""
@@ -83,17 +107,18 @@ class KafkaTopics:
         """
         bounds = self.log_bounds(topic)
         first: dict[int, Message | None] = dict.fromkeys(bounds)
-        waiting = {partition for partition, (start, end) in bounds.items() if start < end}
-        if waiting:
-            for message in self._read_from_start(topic, waiting):
+        # Named offsets: asking for "the beginning" costs half a second more.
+        starts = {partition: start for partition, (start, end) in bounds.items() if start < end}
+        if starts:
+            for message in self._read_from_starts(topic, starts):
                 first[message.partition] = message
         return first
 
-    def _read_from_start(self, topic: str, partitions: set[int]) -> Iterator[Message]:
-        waiting = set(partitions)
+    def _read_from_starts(self, topic: str, starts: dict[int, int]) -> Iterator[Message]:
+        waiting = set(starts)
         deadline = time.monotonic() + self._timeout_s
         with self._answering(), _consumer(self._connection) as consumer:
-            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in sorted(waiting)])
+            consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
             while waiting:
                 if time.monotonic() > deadline:
                     raise UnavailableError(f"Kafka at {self._servers} did not send the start of {topic} in time")
@@ -111,17 +136,31 @@ class KafkaTopics:
         asked = {TopicPartition(topic, partition): spec for partition in partitions}
         if not asked:
             return {}
-        with self._answering():
+
+        def look() -> dict[int, int]:
             futures = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
             return {place.partition: future.result().offset for place, future in futures.items()}
+
+        return self._ask(look)
 
     def _is_embedded(self) -> bool:
         # The broker inside librdkafka leaves the administrative requests unanswered instead of refusing them.
         return (self._metadata().cluster_id or "").startswith(_EMBEDDED_CLUSTER_PREFIX)
 
     def _metadata(self) -> ClusterMetadata:
+        return self._ask(lambda: self._admin.list_topics(timeout=self._timeout_s))
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """The answer, asked for again while a topic is new or its leader moves."""
+        deadline = time.monotonic() + self._timeout_s
         with self._answering():
-            return self._admin.list_topics(timeout=self._timeout_s)
+            while True:
+                try:
+                    return question()
+                except KafkaException as error:
+                    if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                        raise
+                time.sleep(_RETRY_S)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -137,6 +176,7 @@ def _consumer(connection: Settings) -> Iterator[Consumer]:
         connection
         | {
             "group.id": "segue-start-of-log",  # asked for by the library; nothing is ever committed under it
+            "auto.offset.reset": "earliest",  # records that are deleted between two requests
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "queued.min.messages": 1,

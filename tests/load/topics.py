@@ -17,14 +17,18 @@ PARTITIONS = 3
 
 
 def create_topics(
-    servers: str, namespace: str, timestamps: str = "CreateTime", partitions: int = PARTITIONS, **counts: int
+    servers: str, namespace: str, timestamps: str = "CreateTime", message_bytes: int = 1_048_588, **counts: int
 ) -> Names:
     """Create the three topics of a namespace; `counts` gives one of them another number of partitions."""
     names = Names(namespace)
     admin = AdminClient({"bootstrap.servers": servers})
-    config = {"message.timestamp.type": timestamps, "message.timestamp.after.max.ms": str(2**63 - 1)}
+    config = {
+        "message.timestamp.type": timestamps,
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+        "max.message.bytes": str(message_bytes),
+    }
     topics = [
-        NewTopic(getattr(names, topic), counts.get(topic, partitions), 1, config=config)
+        NewTopic(getattr(names, topic), counts.get(topic, PARTITIONS), 1, config=config)
         for topic in ("tracking", "transitions", "dead_letter")
     ]
     for created in admin.create_topics(topics).values():

@@ -1,0 +1,44 @@
+"""`segue …` in this process, which spares each test the start of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from streams.cli import main
+from tests.conftest import Kafka
+
+
+class Outcome(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    returncode: object
+    stdout: str
+    stderr: str
+
+
+class Segue(Protocol):
+    """Runs `segue ARGUMENTS` in the test's namespace; `environment` adds to the test's."""
+
+    def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome: ...
+
+
+@pytest.fixture
+def segue(kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Segue:
+    """The command line, on the shared broker."""
+    monkeypatch.setenv("SEGUE_KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("SEGUE_NAMESPACE", namespace)
+
+    def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main(list(arguments))
+        written = capsys.readouterr()
+        return Outcome(ended.value.code, written.out, written.err)
+
+    return run

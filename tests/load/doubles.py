@@ -1,0 +1,83 @@
+"""A log in memory, to read the start of and to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.errors import SegueError
+from schemas.records import DefinitionsRecord, definitions_hash
+from schemas.topics import partition_of
+from streams.ports import LogBounds, LogIdentity, Message, TimestampType
+
+
+class Written(NamedTuple):
+    """A record as the broker would keep it."""
+
+    value: bytes
+    key: str | None
+    timestamp_ms: int
+
+
+def definitions_record(text: str = '{"version":1}') -> DefinitionsRecord:
+    """Definitions with this canonical text."""
+    return DefinitionsRecord(
+        type="definitions", definitions=text, hash=definitions_hash(text), number=1, semantics="1", tzdata="2026.1"
+    )
+
+
+@dataclass
+class MemoryLog:
+    """One topic; both a `TopicReader` and a `LogWriter`."""
+
+    partitions: int = 2
+    deleted: dict[int, int] = field(default_factory=dict)  # how many records were deleted from the start
+    fails_after: int | None = None
+    failure: SegueError | None = None
+    appended: int = 0
+    flushes: int = 0
+    log: dict[int, list[Written]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.log = {number: [] for number in range(self.partitions)}
+
+    @property
+    def records(self) -> list[Written]:
+        return [record for written in self.log.values() for record in written]
+
+    def append(
+        self, value: bytes, *, contact_id: str | None = None, partition: int = -1, timestamp_ms: int = 0
+    ) -> None:
+        if self.failure is not None and self.appended == self.fails_after:
+            raise self.failure
+        self.appended += 1
+        target = partition if contact_id is None else partition_of(contact_id, self.partitions)
+        self.log[target].append(Written(value, contact_id, timestamp_ms))
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    def partition_counts(self, topics: Iterable[str]) -> Mapping[str, int]:
+        return dict.fromkeys(topics, self.partitions)
+
+    def timestamp_type(self, topic: str) -> TimestampType:
+        raise AssertionError(f"nobody asked for the timestamps of {topic}")
+
+    def log_identity(self, topic: str) -> LogIdentity:
+        raise AssertionError(f"nobody asked which log {topic} is")
+
+    def log_bounds(self, topic: str) -> Mapping[int, LogBounds]:
+        assert topic
+        return {
+            number: LogBounds(self.deleted.get(number, 0), self.deleted.get(number, 0) + len(records))
+            for number, records in self.log.items()
+        }
+
+    def first_records(self, topic: str) -> Mapping[int, Message | None]:
+        return {
+            number: Message(topic, number, None, records[0].value, offset=self.deleted.get(number, 0))
+            if records
+            else None
+            for number, records in self.log.items()
+        }
