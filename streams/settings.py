@@ -33,7 +33,7 @@ class WorkerSettings(CommonSettings):
     )
 
     batch_records_max: int = Field(
-        default=500, ge=1, le=5_000, description="Most records folded and committed at once, in records."
+        default=1_000, ge=1, le=5_000, description="Most records folded and committed at once, in records."
     )
     batches_in_flight_max: int = Field(
         default=16, ge=1, le=256, description="Most batches read from Kafka and not folded yet, over all partitions."

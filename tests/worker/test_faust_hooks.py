@@ -12,9 +12,9 @@ from schemas.errors import BugError, InputError, UnavailableError
 from schemas.topics import Names
 from streams.ports import Cursor, CursorMismatchError, Fence
 from tests.conftest import Kafka
-from tests.load.topics import create_topics
 from tests.support.waiting import wait_until, wait_until_async
 from tests.worker.harness import Member, Notes, member, produce
+from tests.worker.topics import create_topics
 
 
 def _notes() -> Notes:

@@ -11,9 +11,9 @@ from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.ports import Message
 from tests.conftest import Kafka
-from tests.load.topics import create_topics
 from tests.support.brokers import Broker
 from tests.support.waiting import wait_until_async
+from tests.worker.topics import create_topics
 
 
 def _publisher(servers: str, failures: list[UnavailableError], **changes: int) -> KafkaPublisher:

@@ -1,0 +1,83 @@
+"""Live against the simulator: two workers on a real Kafka and Redis, and what may befall them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.live import history
+from tests.live.workers import Place, comparable, metric, past_the_gate, published
+from tests.support.waiting import wait_until
+
+SMALL_STEPS = {"SEGUE_BATCH_RECORDS_MAX": "50", "SEGUE_TIMERS_PER_COMMIT_MAX": "7"}
+"""So that a death lies amid the work."""
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """A history of 8,000 records."""
+    path = tmp_path / "events.jsonl"
+    history.write(path, records=8_000, contacts=200, seed=20260301)
+    return path
+
+
+def test_killing_a_worker_amid_its_work_changes_nothing_that_comes_out(place: Place, events: Path) -> None:
+    place.prepare("create")
+    expected = comparable(place.simulated(events))
+    assert len(expected) > 2_000
+    place.load_history(events)
+    total = sum(place.log_ends().values())
+    workers = [place.worker(**SMALL_STEPS) for _ in range(2)]
+    wait_until(lambda: place.folded() > total // 5, 60, "a fifth of the log folded")
+    workers[0].kill()
+    assert place.folded() < total, "killed amid its work"
+    place.wait_until_folded()
+    assert comparable(published(place.output())) == expected
+    assert workers[1].terminate() == 0
+
+
+def test_replaying_from_the_start_gives_the_same_bytes_of_state_and_output(place: Place, events: Path) -> None:
+    place.prepare("create")
+    place.load_history(events)
+    worker = place.worker()
+    place.wait_until_folded()
+    assert worker.terminate() == 0
+    state, output = place.state(), past_the_gate(place.output())
+    assert len(state) > 200
+
+    # Redis is lost: everything is folded again, nothing is published again.
+    place.forget_state()
+    worker = place.worker(**SMALL_STEPS)
+    place.wait_until_folded()
+    assert worker.terminate() == 0
+    assert place.state() == state
+    assert past_the_gate(place.output()) == output
+
+    # The output is lost too: every byte of it comes again.
+    place.forget_state()
+    place.forget_output()
+    workers = [place.worker(), place.worker()]
+    place.wait_until_folded()
+    assert [worker.terminate() for worker in workers] == [0, 0]
+    assert place.state() == state
+    assert past_the_gate(place.output()) == output
+
+
+def test_a_worker_that_hung_wakes_as_a_zombie_and_harms_nothing(place: Place, events: Path) -> None:
+    place.prepare("create")
+    expected = comparable(place.simulated(events))
+    place.load_history(events)
+    total = sum(place.log_ends().values())
+    workers = [place.worker(**SMALL_STEPS) for _ in range(2)]
+    wait_until(lambda: place.folded() > total // 10, 60, "a tenth of the log folded")
+    workers[0].pause()
+    assert place.folded() < total, "paused amid its work"
+    wait_until(lambda: metric(workers[1], "segue_partitions_owned") == 4, 60, "the other has all partitions")
+    wait_until(lambda: place.folded() > total // 3, 60, "the other folded some of them")
+    workers[0].resume()
+    place.wait_until_folded()
+    assert comparable(published(place.output())) == expected
+    assert metric(workers[0], "segue_fence_losses_total") >= 1, "its commit was refused"
+    wait_until(lambda: metric(workers[0], "segue_partitions_owned") == 2, 60, "it shares the partitions again")
+    assert [worker.terminate() for worker in workers] == [0, 0]
