@@ -3,7 +3,7 @@
 #   make demo            see it work, with nothing but Python (SECONDS=30 ends by itself)
 #   make test            all tests, on a real Kafka and a real Redis
 #   make lint            formatting, linting, types, layers
-#   make generate        write the generated files anew: schemas/generated, docs/settings.md
+#   make generate        write the generated files anew: schemas/generated, ops/settings.md
 #   make bench           events per second and latency on this machine
 #   make install         the environment alone, with .venv/bin/segue
 #   make clean           remove caches and the environment

@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from the settings classes: `python -m tests.support.settings_page`."""
+"""Writes `ops/settings.md` from the settings classes: `python -m tests.support.settings_page`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from schemas.settings import CommonSettings
 from tests.support.run_directory import CHECKOUT
 
-PAGE = CHECKOUT / "docs" / "settings.md"
+PAGE = CHECKOUT / "ops" / "settings.md"
 UNITS = {
     "ms": "milliseconds",
     "s": "seconds",
