@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from schemas.errors import UnavailableError
+from schemas.errors import SegueError, UnavailableError
 
 START_ATTEMPTS = 3
 """How often a program is started that found its port taken."""
@@ -116,6 +116,8 @@ class Supervisor:
         self.directory = Path(tempfile.mkdtemp(prefix="segue-demo-"))
         self.kept_logs: Path | None = None
         """Where the logs are, after an end with a failure."""
+        self.exit_codes: dict[str, int] = {}
+        """Of programs that were ended, by name; minus the signal's number where one had to be killed."""
         self._logs = self.directory / "logs"
         self._logs.mkdir()
         self._running: list[Running] = []
@@ -131,7 +133,8 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close(keep_logs=isinstance(error, Exception))
+        # Whatever else ends the caller (a signal, its terminal gone) is not told by the programs' logs.
+        await self.close(keep_logs=isinstance(error, SegueError))
 
     def scratch(self, name: str) -> Path:
         """A new directory that goes with the supervisor."""
@@ -187,7 +190,13 @@ class Supervisor:
         await self._stop(running)
 
     async def close(self, keep_logs: bool = False) -> None:
-        """End every program, the last started first, then the guard; remove the directory, or all but the logs."""
+        """End every program, the last started first, then the guard; remove the directory, or all but the logs.
+
+        Does nothing the second time.
+        """
+        assert self._guard.stdin is not None
+        if self._guard.stdin.closed:
+            return
         for running in reversed(self._running.copy()):
             await self._stop(running)
         if keep_logs:
@@ -198,7 +207,6 @@ class Supervisor:
                     shutil.rmtree(path, ignore_errors=True)
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
-        assert self._guard.stdin is not None
         self._guard.stdin.close()
         self._guard.wait(_KILL_TIMEOUT_S)
 
@@ -232,6 +240,8 @@ class Supervisor:
         if running in self._running:
             self._running.remove(running)
             self._note(f"-{running.pid}")
+            if running.exit_code is not None:
+                self.exit_codes[running.name] = running.exit_code
 
     def _note(self, line: str) -> None:
         assert self._guard.stdin is not None
