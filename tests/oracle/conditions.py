@@ -212,13 +212,12 @@ def _trait_values(of: dict[str, Any], view: View) -> list[Any]:
 
 
 def _trait_looks(of: dict[str, Any], view: View) -> Iterator[int]:
-    for moment in filter(None.__ne__, map(moment_of, _trait_values(of, view))):
-        assert moment is not None
-        for name in _TIME_OPERATORS:
-            if name in of:
-                yield moment
-                yield moment + duration_ms(of[name])
-                yield moment - duration_ms(of[name])
+    widths = [duration_ms(of[name]) for name in _TIME_OPERATORS if name in of]
+    for value in _trait_values(of, view) if widths else []:
+        moment = moment_of(value)
+        if moment is not None:
+            yield moment
+            yield from (moment + sign * width for width in widths for sign in (1, -1))
 
 
 def _in_time(of: dict[str, Any], moment: int | None, now: int) -> bool:

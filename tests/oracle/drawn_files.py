@@ -41,10 +41,12 @@ _TRAITS: tuple[dict[str, Any], ...] = (
     {"name": "plan", "eq": "pro"},
     {"name": "plan", "ne": "pro"},
     {"name": "plan", "in": ["pro", 10, True]},
+    {"name": "plan", "eq": True},
     {"name": "plan", "gt": "pro"},
     {"name": "plan", "exists": True},
     {"name": "plan", "exists": False},
     {"name": "age", "eq": 10},
+    {"name": "age", "in": [1, "10"]},
     {"name": "age", "ne": 10.0},
     {"name": "age", "gte": 10, "lt": 20},
     {"name": "age", "lte": 10},
@@ -53,7 +55,8 @@ _TRAITS: tuple[dict[str, Any], ...] = (
     {"name": "age.years", "exists": True},
 )
 _POINTS = (8, 8, 4, 16, 1, 0.512, 2.5, -4, -8, 0.001)
-_BOUNDS = (8, 4, 2, 1, 16, 12, 3.999, 4.001, 7.999, 0.001, 0, 0.5, -1, -4, -3.999)
+# 1 / 16 and 2.5 / 8 are ties of the third decimal, read upwards.
+_BOUNDS = (8, 4, 2, 1, 16, 12, 3.999, 4.001, 7.999, 0.001, 0, 0.5, 0.063, 0.313, -1, -4, -3.999, -0.062)
 _COMPARISONS: tuple[tuple[str, ...], ...] = (("gte",), ("gt",), ("lt",), ("lte",), ("gte", "lt"), ("gt", "lte"))
 _TIERS: tuple[dict[str, Any], ...] = (
     {"cold": None, "warm": 4, "hot": 8},

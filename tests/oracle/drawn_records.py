@@ -30,6 +30,7 @@ _VALUES: tuple[Any, ...] = (
     9.999,
     20,
     0,
+    1,
     True,
     False,
     [],

@@ -1,0 +1,349 @@
+"""The conditions that look into events and dates, worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.oracle.driving import run_oracle
+from tests.oracle.language import File
+from tests.oracle.lines import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START_MS,
+    check_oracle,
+    consented,
+    did,
+    erase,
+    on_list,
+    scored,
+    segments,
+    tick,
+    traits,
+)
+
+
+def _from_start(text: str) -> int:
+    """Milliseconds from the start of these tests to an instant."""
+    return round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000) - START_MS
+
+
+@pytest.mark.parametrize(
+    ("where", "holds"),
+    [
+        ([{"property": "value", "gte": 50}], True),
+        ([{"property": "value", "gt": 50}], False),
+        ([{"property": "value", "gte": 50}, {"property": "currency", "eq": "EUR"}], True),
+        ([{"property": "value", "gte": 50}, {"property": "currency", "ne": "EUR"}], False),
+        ([{"property": "currency", "not_in": ["USD", "GBP"]}], True),
+        ([{"property": "missing", "not_in": ["USD"]}], True),
+        ([{"property": "missing", "ne": 1}], True),
+        ([{"property": "currency", "starts_with": "EU"}], True),
+        ([{"property": "currency", "matches": "^E.R$"}], True),
+        ([{"property": "currency", "matches": "UR"}], True),
+        ([{"property": "currency", "contains": "UR"}], True),
+        ([{"property": "labels", "contains": "new"}], True),
+        ([{"property": "labels", "contains": "ne"}], False),
+        ([{"property": "labels", "starts_with": "ne"}], True),
+        ([{"property": "context.page.path", "eq": "/cart"}], True),
+        ([{"property": "page.path", "exists": False}], True),
+        ([{"property": "products.sku", "eq": "b"}], True),
+        ([{"property": "products.sku", "ne": "b"}], False),
+        ([{"property": "products.price", "gt": 8}], True),
+        ([{"property": "products.sku", "eq": "a"}, {"property": "products.price", "gt": 8}], True),
+        ([{"property": "@hour", "eq": 1}], True),
+        ([{"property": "@weekday", "eq": 7}], True),
+        ([{"property": "@date", "gte": "2026-03-01"}], True),
+        ([{"property": "@date", "gt": "2026-03-01"}], False),
+    ],
+)
+def test_where_filters_events(where: list[dict[str, Any]], *, holds: bool) -> None:
+    properties = {
+        "value": 50,
+        "currency": "EUR",
+        "labels": ["new", "sale"],
+        "products": [{"sku": "a", "price": 3}, {"sku": "b", "price": 9}],
+    }
+    event = did("cart_add", 0, properties=properties, context={"page": {"path": "/cart"}})
+    file: File = {**segments(found={"performed": {"event": "cart_add", "where": where}}), "zone": "Europe/Paris"}
+    check_oracle(file, [event], [(0, "+found", None)] if holds else [])
+
+
+def test_cart_abandoners_enter_an_hour_after_the_last_item_unless_they_bought_since() -> None:
+    file = segments(
+        abandoners={
+            "all": [
+                {"performed": {"event": "cart_add", "within": "7d"}},
+                {"not_performed": {"event": "cart_add", "within": "1h"}},
+                {"not": {"performed": {"event": "purchase", "since": {"event": "cart_add"}}}},
+            ]
+        }
+    )
+    bodies = [
+        did("purchase", 0),
+        did("cart_add", 10),
+        did("cart_add", MINUTE),
+        did("purchase", 2 * HOUR),
+        did("cart_add", 3 * HOUR),
+        did("purchase", 3 * HOUR),
+    ]
+    first, second = MINUTE + HOUR, 4 * HOUR
+    expected = [
+        (first, "+abandoners", MINUTE + 7 * DAY),
+        (2 * HOUR, "-abandoners", None),
+        # A purchase in the very millisecond of the cart_add does not come after it.
+        (second, "+abandoners", 3 * HOUR + 7 * DAY),
+        (3 * HOUR + 7 * DAY, "-abandoners", None),
+    ]
+    check_oracle(file, bodies, expected, until=30 * DAY)
+
+
+def test_since_the_nth_newest_event_counts_nothing_while_there_are_fewer() -> None:
+    condition = {"performed": {"event": "email_open", "since": {"event": "email_delivered", "nth": 2}, "exactly": 0}}
+    bodies = [
+        did("email_open", 0),
+        did("email_delivered", 1),
+        did("email_delivered", 2),
+        did("email_open", 3),
+        did("email_delivered", 4),
+    ]
+    check_oracle(segments(none=condition), bodies, [(0, "+none", None), (3, "-none", None)])
+
+
+@pytest.mark.parametrize(
+    ("function", "comparison", "holds"),
+    [
+        ("sum", {"eq": 60.3}, True),
+        ("sum", {"gt": 60.3}, False),
+        ("avg", {"eq": 20.1}, True),
+        ("min", {"lte": 10.1}, True),
+        ("max", {"gte": 30.1, "lt": 30.2}, True),
+        ("distinct", {"eq": 5}, True),
+    ],
+)
+def test_aggregates_take_numbers_as_they_are_written(function: str, comparison: dict[str, Any], *, holds: bool) -> None:
+    values = [10.1, 20.1, 30.1, "10.1", True, None]
+    file = segments(
+        found={"aggregate": {"event": "purchase", "property": "amount", "function": function, **comparison}}
+    )
+    bodies = [did("purchase", at, properties={"amount": value}) for at, value in enumerate(values)]
+    oracle, _ = run_oracle(file, [*bodies, did("purchase", 9)])
+    assert oracle.contacts["c1"].members == {"found": holds}
+
+
+def test_one_and_one_point_zero_are_one_value() -> None:
+    file = segments(
+        two={"aggregate": {"event": "purchase", "property": "p", "function": "distinct", "within": "1h", "gte": 2}}
+    )
+    bodies = [did("purchase", at, properties={"p": value}) for at, value in enumerate([1, 1.0, True, "1"])]
+    check_oracle(file, bodies, [(2, "+two", HOUR + 1), (HOUR + 2, "-two", None)], until=DAY)
+
+
+@pytest.mark.parametrize(
+    ("function", "holds"), [("sum", True), ("distinct", True), ("avg", False), ("min", False), ("max", False)]
+)
+def test_aggregates_over_nothing(function: str, *, holds: bool) -> None:
+    file = segments(low={"aggregate": {"event": "purchase", "property": "amount", "function": function, "lte": 0}})
+    check_oracle(file, [did("page_view", 0)], [(0, "+low", None)] if holds else [])
+
+
+def test_falling_compares_two_windows_of_thirty_days() -> None:
+    opens = {"event": "email_open", "within": "30d"}
+    file = segments(falling={"ratio": {"of": opens, "to": {**opens, "ago": "30d"}, "min": 4, "lt": 0.5}})
+    bodies = [did("email_open", day * DAY) for day in (0, 1, 2, 3)]
+    # From day 33 on four opens lie in the window before; the first of them leaves it on day 60.
+    check_oracle(file, bodies, [(33 * DAY, "+falling", 60 * DAY), (60 * DAY, "-falling", None)], until=90 * DAY)
+
+
+def test_a_ratio_is_compared_exactly_and_needs_its_least_count() -> None:
+    file = segments(third={"ratio": {"of": {"event": "a"}, "to": {"event": "b"}, "gte": 0.5, "lte": 0.5}})
+    bodies = [did("a", 0), did("b", 1), did("b", 2), did("a", 3)]
+    check_oracle(file, bodies, [(2, "+third", None), (3, "-third", None)])
+
+
+def test_a_sequence_wants_strictly_increasing_times_within_its_width() -> None:
+    steps = [{"event": "page_view"}, {"event": "cart_add"}, {"event": "purchase"}]
+    file = segments(bought={"sequence": {"steps": steps, "within": "1h", "in_last": "2h"}})
+    same_instant = [did("page_view", 0), did("cart_add", 0), did("purchase", 1)]
+    check_oracle(file, same_instant, [])
+    late_step = did("page_view", -1, received=2)
+    check_oracle(file, [*same_instant, late_step], [(2, "+bought", 2 * HOUR + 1)])
+    too_long = [did("page_view", 0), did("cart_add", 1), did("purchase", HOUR + 1)]
+    check_oracle(file, too_long, [])
+    check_oracle(
+        file,
+        [*too_long, did("page_view", 1, received=HOUR + 2), did("page_view", 0, received=HOUR + 2)],
+        [],
+    )
+    check_oracle(
+        file,
+        [did("page_view", 0), did("cart_add", 1), did("purchase", HOUR)],
+        [(HOUR, "+bought", 3 * HOUR), (3 * HOUR, "-bought", None)],
+        until=DAY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("operators", "expected"),
+    [
+        ({"older_than": "1d"}, [(2 * DAY, "+found", None)]),
+        ({"newer_than": "1d"}, [(0, "+found", 2 * DAY), (2 * DAY, "-found", None)]),
+        ({"within_next": "12h"}, [(12 * HOUR, "+found", DAY), (DAY, "-found", None)]),
+        ({"older_than": "1d", "eq": "2026-03-02"}, [(2 * DAY, "+found", None)]),
+    ],
+)
+@pytest.mark.parametrize("value", ["2026-03-02", "2026-03-02T01:00:00+01:00"])
+def test_traits_that_are_times(operators: dict[str, Any], expected: list[Any], value: str) -> None:
+    file = segments(found={"trait": {"name": "renews_at", **operators}})
+    held = expected if "eq" not in operators or operators["eq"] == value else []
+    check_oracle(file, [traits({"renews_at": value}, 0)], held, until=9 * DAY)
+
+
+@pytest.mark.parametrize("value", [None, 5, "soon", "2026-13-01", "2026-03-02T00:00:00", "20260302"])
+def test_a_trait_that_is_no_time_is_neither_old_nor_new(value: Any) -> None:
+    file = segments(old={"trait": {"name": "x", "older_than": "1d"}}, new={"trait": {"name": "x", "newer_than": "1d"}})
+    check_oracle(file, [traits({"x": value}, 0)], [], until=9 * DAY)
+
+
+def test_an_anniversary_is_a_local_day_of_every_year() -> None:
+    file: File = {**segments(birthday={"anniversary": {"trait": "born"}}), "zone": "Europe/Paris"}
+    first, second = _from_start("2026-03-28T23:00:00Z"), _from_start("2027-03-28T22:00:00Z")
+    expected = [
+        # The clock in Paris is put forward on 29 March 2026: that day has 23 hours.
+        (first, "+birthday", first + 23 * HOUR),
+        (first + 23 * HOUR, "-birthday", second),
+        (second, "+birthday", second + 24 * HOUR),
+    ]
+    check_oracle(file, [traits({"born": "1984-03-29"}, 0)], expected, until=second - 0 + HOUR)
+
+
+def test_the_twenty_ninth_of_february_is_kept_on_the_twenty_eighth_in_other_years() -> None:
+    file = segments(soon={"anniversary": {"trait": "born", "days_before": 7, "days": 2}})
+    first, second = _from_start("2027-02-21T00:00:00Z"), _from_start("2028-02-22T00:00:00Z")
+    expected = [
+        (first, "+soon", first + 2 * DAY),
+        (first + 2 * DAY, "-soon", second),
+        (second, "+soon", second + 2 * DAY),
+    ]
+    check_oracle(file, [traits({"born": "2000-02-29"}, 0)], expected, until=second)
+
+
+def test_there_is_no_anniversary_before_the_day_itself() -> None:
+    file = segments(day={"anniversary": {"trait": "renews_at"}})
+    day = _from_start("2027-03-01T00:00:00Z")
+    check_oracle(file, [traits({"renews_at": "2027-03-01"}, 0)], [(day, "+day", day + DAY)], until=day)
+
+
+def test_a_contact_is_known_from_the_clock_of_its_first_record() -> None:
+    bodies = [did("page_view", -DAY, received=5), did("page_view", -9 * DAY, received=6)]
+    check_oracle(segments(old={"known_for": "1d"}), bodies, [(DAY + 5, "+old", None)], until=9 * DAY)
+
+
+def test_consent_is_the_latest_decision_by_event_time() -> None:
+    file = segments(
+        granted={"consent": {"purpose": "news", "is": "granted"}},
+        denied={"consent": {"purpose": "news", "is": "denied"}},
+        unknown={"consent": {"purpose": "news", "is": "unknown"}},
+    )
+    bodies = [
+        did("page_view", 0),
+        consented("news", 10, granted=True),
+        consented("news", 9, granted=False, received=11),
+        consented("news", 10, granted=False, received=12),
+    ]
+    expected = [(0, "+unknown"), (10, "+granted"), (10, "-unknown"), (12, "-granted"), (12, "+denied")]
+    check_oracle(file, bodies, [(at, what, None) for at, what in expected])
+
+
+def test_lists_go_by_event_time_and_are_forgotten_by_an_erasure() -> None:
+    bodies = [on_list("vip", 10), on_list("vip", 9, member=False, received=11), erase(12), did("page_view", 13)]
+    check_oracle(segments(vip={"listed": "vip"}), bodies, [(10, "+vip", None), (12, "-vip", None)])
+
+
+# Scores
+
+
+def test_points_may_expire_all_at_once_beside_those_that_decay() -> None:
+    score = {
+        "half_life": "1h",
+        "points": [
+            {"event": "email_open", "points": 8},
+            {"event": "purchase", "points": 10, "expires_after": "7d"},
+        ],
+    }
+    file = scored(score, high={"score": {"name": "s", "gte": 10}})
+    leaves = 7 * DAY
+    check_oracle(file, [did("purchase", 0), did("email_open", 1)], [(0, "+high", leaves), (leaves, "-high", None)][:1])
+    oracle, _ = run_oracle(file, [did("purchase", 0), did("email_open", 1), tick(8 * DAY)])
+    assert [(c.effective_at - START_MS, c.scores["s"]) for c in oracle.changes] == [(0, 10.0), (leaves, 0.0)]
+
+
+def test_points_are_multiplied_by_a_property() -> None:
+    score = {"expires_after": "1d", "points": [{"event": "purchase", "points": 0.1, "per": "amount"}]}
+    file = scored(score, spender={"score": {"name": "s", "gte": 5}})
+    bodies = [did("purchase", at, properties={"amount": amount}) for at, amount in enumerate([20, "40", 30])]
+    check_oracle(file, bodies, [(2, "+spender", DAY), (DAY, "-spender", None)], until=9 * DAY)
+
+
+def test_points_are_added_while_a_condition_holds() -> None:
+    score = {
+        "half_life": "1h",
+        "points": [
+            {"event": "email_open", "points": 4},
+            {"while": {"performed": {"event": "purchase", "within": "10h", "at_least": 2}}, "points": 10},
+        ],
+    }
+    file = scored(score, high={"score": {"name": "s", "gte": 11}})
+    # 10 + 4 * 2**-x reads below 11 from the first millisecond at which the decaying part is below 0.9995
+    leaves = math.floor(HOUR * math.log2(4 / 0.9995)) + 1
+    bodies = [did("email_open", 0), did("purchase", 0), did("purchase", 1)]
+    check_oracle(file, bodies, [(1, "+high", leaves), (leaves, "-high", None)], until=9 * DAY)
+
+
+def test_a_mix_weighs_recency_frequency_and_money() -> None:
+    mix = [
+        {"weight": 50, "recency": {"event": "purchase", "over": "100d"}},
+        {"weight": 30, "frequency": {"event": "purchase", "within": "100d", "full": 4}},
+        {
+            "weight": 20,
+            "monetary": {"event": "purchase", "property": "amount", "within": "100d", "full": 99, "scale": "log"},
+        },
+    ]
+    file = scored({"mix": mix}, high={"score": {"name": "s", "gte": 60}})
+    bodies = [did("purchase", 0, properties={"amount": 9})]
+    oracle, _ = run_oracle(file, [*bodies, did("purchase", 0)])
+    # 50 + 30/4 + 20 * ln 10 / ln 100, then 30/4 more
+    assert [change.scores for change in oracle.changes] == [{"s": 67.5}]
+    oracle, _ = run_oracle(file, bodies, START_MS + 200 * DAY)
+    # Recency falls by 0.5 a day: 67.5 reads below 60 when less than 59.9995 is left.
+    leaves = math.floor(7.5005 * 2 * DAY) + 1
+    assert [change.effective_at - START_MS for change in oracle.changes] == [0, leaves]
+    assert oracle.changes[1].scores == {"s": 59.999}
+
+
+def test_vip_by_list_or_by_spending_and_time() -> None:
+    file = segments(
+        vip={
+            "any": [
+                {"listed": "vip"},
+                {
+                    "all": [
+                        {"aggregate": {"event": "purchase", "property": "amount", "function": "sum", "gte": 500}},
+                        {"trait": {"name": "subscribed_at", "older_than": "730d"}},
+                    ]
+                },
+            ]
+        }
+    )
+    bodies = [
+        did("purchase", 0, properties={"amount": 499.99}),
+        traits({"subscribed_at": "2024-03-02"}, 1),
+        did("purchase", 2, properties={"amount": 0.01}),
+        on_list("vip", 2 * DAY),
+        on_list("vip", 3 * DAY, member=False),
+    ]
+    check_oracle(file, bodies, [(DAY, "+vip", None)])
