@@ -38,7 +38,9 @@ def build_app(
         web_enabled=False,
     )
     app.lanes = lanes
-    app.tuning = Tuning(settings.batch_records_max, settings.fetch_wait_ms, settings.fetch_bytes_min)
+    app.tuning = Tuning(
+        settings.batch_records_max, settings.fetch_wait_ms, settings.fetch_bytes_min, settings.fetch_idle_wait_ms
+    )
     app.source = FaustLog(app, names.tracking, bounds)
     register(app, names.tracking)
 

@@ -44,6 +44,9 @@ class WorkerSettings(CommonSettings):
     fetch_bytes_min: int = Field(
         default=65_536, ge=1, le=16_777_216, description="With this many bytes the broker answers at once."
     )
+    fetch_idle_wait_ms: int = Field(
+        default=250, ge=1, le=5_000, description="The same while no records flow; the first one ends the wait."
+    )
     fetch_partition_bytes_max: int = Field(
         default=1_048_576, ge=65_536, le=67_108_864, description="Most bytes fetched of one partition at once."
     )

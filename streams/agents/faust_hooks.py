@@ -45,6 +45,7 @@ class Tuning:
     batch_records_max: int
     fetch_wait_ms: int
     fetch_bytes_min: int
+    fetch_idle_wait_ms: int
 
 
 class JoinListener(driver.ConsumerRebalanceListener):  # type: ignore[misc]  # Faust ships no types
@@ -75,6 +76,15 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         client._fetch_max_wait_ms = self.app.tuning.fetch_wait_ms
         client._fetch_min_bytes = self.app.tuning.fetch_bytes_min
         return client
+
+    def gather(self, records_flow: bool) -> None:
+        """Let the broker gather records for a few milliseconds while they flow, else answer with the first one.
+
+        Asking a hundred times a second for nothing would cost 5 % of a core. Takes effect at the next fetch.
+        """
+        fetcher, tuning = self._ensure_consumer()._fetcher, self.app.tuning
+        fetcher._fetch_max_wait_ms = tuning.fetch_wait_ms if records_flow else tuning.fetch_idle_wait_ms
+        fetcher._fetch_min_bytes = tuning.fetch_bytes_min if records_flow else 1
 
     async def start_at(self, place: TopicPartition, offset: int) -> None:
         """Seek and begin to fetch. Raises `IllegalStateError` when the partition is not ours now."""
@@ -115,6 +125,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
         except OffsetOutOfRangeError as error:
             lanes.refuse(InputError(f"a record that is to be folded is not in the log any more: {error}"))
             return
+        self._thread.gather(records_flow=bool(fetched))
         generation = self.app.consumer_generation_id
         for place, records in (fetched or {}).items():
             if active is not None and place not in active and place not in self._buffered_partitions:
