@@ -8,7 +8,6 @@ from itertools import repeat
 from typing import NamedTuple
 
 from schemas.errors import InputError
-from schemas.metrics import Meters
 from schemas.topics import (
     DEAD_LETTER_DETAIL,
     DEAD_LETTER_GROUP,
@@ -19,10 +18,10 @@ from schemas.topics import (
     DEAD_LETTER_TIMESTAMP_TYPE,
     DEAD_LETTER_TOPIC,
     HEADER_EPOCH,
-    Names,
 )
 from streams.admission import RejectedRecordError
-from streams.ports import Message, Publisher, RawRecord, TailReader, TimestampType
+from streams.pipeline_ports import PipelinePorts
+from streams.ports import Message, RawRecord, TimestampType
 
 TAIL_MESSAGES = 100
 """Dead letters read at a take-over: more than a former owner may still append, few enough to be large ones."""
@@ -42,23 +41,16 @@ class DeadLetters:
 
     def __init__(
         self,
-        names: Names,
         partition: int,
-        publisher: Publisher,
-        tails: TailReader,
-        meters: Meters,
+        ports: PipelinePorts,
         *,
-        timestamp_type: TimestampType,
         ratio_max: float,
         window_records: int,
     ) -> None:
         """`ratio_max` bounds the share of dead letters among the last `window_records` records."""
-        self._names = names
         self._partition = partition
-        self._publisher = publisher
-        self._tails = tails
-        self._meters = meters
-        self._timestamp_type = _TIMESTAMP_TYPES[timestamp_type]
+        self._ports = ports
+        self._names = ports.names
         self._ratio_max = ratio_max
         self._window: deque[bool] = deque(maxlen=window_records)
         self._window_records = window_records
@@ -79,10 +71,10 @@ class DeadLetters:
         fresh = [letter for letter in rejected if letter.raw.offset > self._published_to]
         self._judge(records, fresh)
         if fresh:
-            await self._publisher.publish([self._message(letter) for letter in fresh])
+            await self._ports.publisher.publish([self._message(letter) for letter in fresh])
             self._published_to = fresh[-1].raw.offset
         for letter in fresh:
-            self._meters.counter("segue_dead_letters_total", letter.error.reason).inc()
+            self._ports.meters.counter("segue_dead_letters_total", letter.error.reason).inc()
 
     def _judge(self, records: Sequence[RawRecord], fresh: Sequence[Rejected]) -> None:
         """Those published before do not count: somebody has let them pass."""
@@ -114,7 +106,7 @@ class DeadLetters:
             DEAD_LETTER_PARTITION: str(self._partition),
             DEAD_LETTER_OFFSET: str(raw.offset),
             DEAD_LETTER_TIMESTAMP: str(raw.timestamp_ms),
-            DEAD_LETTER_TIMESTAMP_TYPE: self._timestamp_type,
+            DEAD_LETTER_TIMESTAMP_TYPE: _TIMESTAMP_TYPES[self._ports.timestamp_type],
             DEAD_LETTER_GROUP: self._names.group("worker"),
             DEAD_LETTER_REASON: error.reason,
             DEAD_LETTER_DETAIL: error.detail[:_DETAIL_CHARACTERS_MAX],
@@ -129,7 +121,7 @@ class DeadLetters:
         )
 
     async def _read_tail(self) -> list[Message]:
-        return await self._tails.tail(self._names.dead_letter, self._partition, TAIL_MESSAGES)
+        return await self._ports.tails.tail(self._names.dead_letter, self._partition, TAIL_MESSAGES)
 
     def _origin(self, message: Message) -> int:
         """Offset of the record that a dead letter was, or -1 where it is not one of this log."""

@@ -11,61 +11,21 @@ How the log is cut into batches shows nowhere: not in a byte of state, not in a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from schemas.errors import BugError
-from schemas.metrics import Meters
 from schemas.records import DefinitionsRecord, Tick
-from schemas.topics import Names
 from streams.admission import Admission, Admitted, RejectedRecordError
 from streams.dead_letters import DeadLetters, Rejected
 from streams.draft import Draft
 from streams.pipeline_meters import PipelineMeters
-from streams.ports import (
-    Clock,
-    Cursor,
-    CursorMismatchError,
-    Fence,
-    LogIdentity,
-    PartitionMeta,
-    Publisher,
-    RawRecord,
-    StateStore,
-    TailReader,
-    TimestampType,
-)
-from streams.relay import Relay, RelayPorts
+from streams.pipeline_ports import PipelineBounds, PipelinePorts
+from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
+from streams.relay import Relay
 from streams.segmentation import Core, Outcome
 from streams.workspace import Changes, Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class PipelineBounds:
-    """Bounds of a pipeline. None of them changes a result."""
-
-    timers_per_commit_max: int = 500
-    transitions_per_commit_max: int = 1_000
-    contacts_cached_max: int = 20_000
-    outbox_entries_max: int = 20_000
-    dead_letter_ratio_max: float = 0.05
-    dead_letter_window_records: int = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class PipelinePorts:
-    """What the pipelines of a worker share. `on_failure` hears of an error that ended a relay."""
-
-    names: Names
-    log: LogIdentity
-    partitions: int  # of `tracking`
-    timestamp_type: TimestampType
-    store: StateStore
-    publisher: Publisher
-    tails: TailReader
-    clock: Clock
-    meters: Meters
-    on_failure: Callable[[BaseException], None]
+__all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
 
 class PartitionPipeline:
@@ -88,28 +48,9 @@ class PartitionPipeline:
             ports.names.tracking, partition, ports.partitions, keys_cached_max=bounds.contacts_cached_max
         )
         self._dead_letters = DeadLetters(
-            ports.names,
-            partition,
-            ports.publisher,
-            ports.tails,
-            ports.meters,
-            timestamp_type=ports.timestamp_type,
-            ratio_max=bounds.dead_letter_ratio_max,
-            window_records=bounds.dead_letter_window_records,
+            partition, ports, ratio_max=bounds.dead_letter_ratio_max, window_records=bounds.dead_letter_window_records
         )
-        self._relay = Relay(
-            partition,
-            RelayPorts(
-                ports.names.transitions,
-                ports.store,
-                ports.publisher,
-                ports.tails,
-                ports.clock,
-                ports.meters,
-                ports.on_failure,
-            ),
-            entries_max=bounds.outbox_entries_max,
-        )
+        self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._fence = Fence(0, "")
         self._cursor = Cursor(0, 0)
         self._clock_ms = 0
@@ -146,12 +87,13 @@ class PartitionPipeline:
         await self._relay.pause()
         store, partition = self._ports.store, self.partition
         meta = await store.take(partition, fence, self._log)
+        committed = await self._relay.read_outbox()
         published = await self._relay.read_tail()
         if published is not None and published.epoch > meta.epoch:
             # An operator raised the epoch; Redis was emptied, or set back to before that.
-            meta = await store.start_over(partition, fence, published.epoch)
+            meta, committed = await store.start_over(partition, fence, published.epoch), []
         await self._dead_letters.load(meta.epoch)
-        await self._relay.resume(meta.epoch, published)
+        self._relay.resume(meta.epoch, published, committed)
         self._fence = fence
         self._restore(meta)
         loaded = await store.load(partition, meta.cursor, (), None, 0)

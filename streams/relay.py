@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.errors import InputError, UnavailableError
-from schemas.metrics import Meters
 from schemas.topics import HEADER_EPOCH, HEADER_PARTITION, HEADER_POSITION, HEADER_SEQ, HEADER_TRANSITION_ID
-from streams.ports import Clock, Message, OutboxEntry, Publisher, StateStore, TailReader
+from streams.pipeline_ports import PipelinePorts
+from streams.ports import Message, OutboxEntry
 
 TAIL_MESSAGES = 2_000
 """Messages read at a take-over: more than a former owner may still append after the new one has begun."""
@@ -89,26 +88,14 @@ class Gate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RelayPorts:
-    """What the relay needs of the outside. `on_failure` hears of an error that ended it."""
-
-    topic: str
-    store: StateStore
-    publisher: Publisher
-    tails: TailReader
-    clock: Clock
-    meters: Meters
-    on_failure: Callable[[BaseException], None]
-
-
 class Relay:
     """The outbox of one partition, on its way."""
 
-    def __init__(self, partition: int, ports: RelayPorts, *, entries_max: int) -> None:
+    def __init__(self, partition: int, ports: PipelinePorts, *, entries_max: int) -> None:
         """`entries_max` bounds the transitions that wait for the broker's ack before `room` makes wait."""
         self._partition = partition
         self._ports = ports
+        self._topic = ports.names.transitions
         self._entries_max = entries_max
         self._gate = Gate(partition, 0, None)
         self._queue: deque[tuple[OutboxEntry, int | None]] = deque()  # with the clock at which it arose, if known
@@ -127,18 +114,29 @@ class Relay:
         """Transitions committed that the broker has not acknowledged yet."""
         return len(self._queue)
 
-    async def read_tail(self) -> Published | None:
-        """What the topic holds last. What was in the producer's hands must have been acknowledged: `pause`."""
-        return last_published(await self._ports.tails.tail(self._ports.topic, self._partition, TAIL_MESSAGES))
+    async def read_outbox(self) -> list[OutboxEntry]:
+        """What Redis' outbox holds. Read it before the tail: a former owner trims what was acknowledged before.
 
-    async def resume(self, epoch: int, last: Published | None) -> None:
-        """Go on after `last`: queue what Redis' outbox holds beyond it, and begin to publish."""
+        The other way round, what it publishes and trims in between would be in neither.
+        """
+        found: list[OutboxEntry] = []
+        while page := await self._ports.store.outbox(self._partition, found[-1].seq if found else 0, _OUTBOX_PAGE):
+            found += page
+        return found
+
+    async def read_tail(self) -> Published | None:
+        """What the topic holds last. What was in our producer's hands must have been acknowledged: `pause`."""
+        return last_published(await self._ports.tails.tail(self._topic, self._partition, TAIL_MESSAGES))
+
+    def resume(self, epoch: int, last: Published | None, committed: Sequence[OutboxEntry]) -> None:
+        """Go on after `last`: queue what was committed beyond it, and begin to publish.
+
+        Raises `InputError` where what was committed contradicts what was published.
+        """
         self._gate = Gate(self._partition, epoch, last)
         self._queue.clear()
-        self._acked_seq = seq = 0
-        while page := await self._ports.store.outbox(self._partition, seq, _OUTBOX_PAGE):
-            self._enqueue(page, None)
-            seq = page[-1].seq
+        self._acked_seq = 0
+        self._enqueue(committed, None)
         self._pausing = False
         self._failure = None
         for work in (self._publish(), self._trim()):
@@ -219,7 +217,7 @@ class Relay:
             HEADER_TRANSITION_ID: entry.transition_id,
         }
         return Message(
-            self._ports.topic,
+            self._topic,
             self._partition,
             entry.contact_id.encode(),
             entry.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from streams.adapters.memory import MemoryLogs, MemoryStateStore
 from streams.pipeline import PipelineBounds
 from streams.ports import Fence, Message, OutboxEntry, RawRecord
 from streams.relay import PUBLISHED_AT_ONCE, TAIL_MESSAGES, Gate, Published, last_published
+from tests.engine.faults import FaultyStore
 from tests.engine.stories import HOUR, LogWriter, busy_log, definitions_value, story
 from tests.engine.test_batches import seen
 from tests.engine.world import FENCE, StoreOpener, drained, world_in_memory
@@ -152,6 +154,35 @@ async def test_what_a_dead_owner_had_published_and_not_trimmed_is_not_published_
             again.failures.clear()
             await again.fold([records[41:]], Fence(2, "b"))
             assert seqs(again.published()) == list(range(1, 41))
+
+
+@story
+async def test_what_a_former_owner_publishes_while_the_next_one_loads_is_no_hole(worlds: StoreOpener) -> None:
+    """It gets acknowledgements and trims, at the worst moment, what it had handed to its producer before."""
+    records = moving_log(30).records
+    async with worlds() as world:
+        held = HeldLogs()
+        world.publisher = held
+        former = world.pipeline()
+        await former.load(Fence(1, "a"))
+        await former.apply(records)
+        await wait_until_async(lambda: held.given, 10, "output under way")
+
+        class LateStore(FaultyStore):
+            async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:
+                held.logs = world.logs.logs
+                held.let_go.set()
+                await former.close()
+                await self.store.trim(partition, 30)
+                return await super().outbox(partition, after_seq, limit)
+
+        world.store, world.publisher = LateStore(world.store, random.Random(0), rate=0), None
+        more = LogWriter()
+        more.records, more.now_ms = list(records), records[-1].timestamp_ms
+        more.track("email_open", "c-new")
+        more.track("email_open", "c-new")
+        await world.fold([more.records], Fence(2, "b"))
+        assert seqs(world.published()) == list(range(1, 32))
 
 
 @story
