@@ -8,7 +8,7 @@ import time
 
 import click
 
-from schemas.errors import UnavailableError
+from schemas.errors import BugError, SegueError, UnavailableError
 from schemas.metrics import Meters
 from schemas.settings import load_settings
 from streams.adapters.kafka_intake import KafkaIntake
@@ -53,11 +53,15 @@ def command(host: str | None, port: int | None) -> None:
 
 
 async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
-    fatal: list[str] = []
+    ended_by: list[SegueError] = []
 
-    def stop_for_good(reason: str) -> None:
-        fatal.append(reason)
+    def end(error: SegueError) -> None:
+        ended_by.append(error)
         server.stop()
+
+    def end_by_bug(error: BaseException) -> None:
+        _log.error("a bug stops the collector", exc_info=error)
+        end(BugError(f"{type(error).__name__}: {error}"))
 
     with listen(host, port) as bound:
         intake = KafkaIntake(
@@ -66,10 +70,10 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             queue_records=settings.collector_queue_records,
             queue_bytes=settings.collector_queue_bytes,
             delivery_timeout_ms=settings.collector_delivery_timeout_ms,
-            on_fatal=stop_for_good,
+            on_fatal=lambda reason: end(UnavailableError(f"Kafka: the producer stopped for good: {reason}")),
         )
         reader = KafkaTopics(settings.kafka_bootstrap_servers, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"))
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_by_bug)
         server = CollectorServer(app, settings.collector_connections)
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
@@ -79,8 +83,8 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             await server.serve(sockets=[bound])
         finally:
             await intake.close()
-    if fatal:
-        raise UnavailableError(f"Kafka: the producer stopped for good: {fatal[0]}; start the collector again")
+    if ended_by:
+        raise ended_by[0]
 
 
 def _address(host: str) -> str:

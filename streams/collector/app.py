@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -36,9 +36,18 @@ _ROUTES = {
 
 
 def create_app(
-    settings: CollectorSettings, intake: Intake, reader: TopicReader, clock: Clock, meters: Meters
+    settings: CollectorSettings,
+    intake: Intake,
+    reader: TopicReader,
+    clock: Clock,
+    meters: Meters,
+    on_bug: Callable[[BaseException], None],
 ) -> Starlette:
-    """The collector on its ports. It looks at Kafka's topics for as long as the app's lifespan lasts."""
+    """The collector on its ports.
+
+    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_bug` is told what ends that early, since
+    a collector that does not look any more must not go on.
+    """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
         intake,
@@ -51,13 +60,18 @@ def create_app(
     links = EmailLinks(LinkSigner(settings.link_keys), writer, meters, clock)
     probes = _Probes(readiness, meters)
 
+    def ended(watch: asyncio.Task[None]) -> None:
+        error = None if watch.cancelled() else watch.exception()
+        if error is not None:
+            on_bug(error)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         watch = asyncio.create_task(readiness.watch())
+        watch.add_done_callback(ended)
         yield
         watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        await asyncio.wait([watch])
         await writer.settle()
 
     routes = [

@@ -86,10 +86,13 @@ class MemoryTopics:
         self.first: dict[int, Message | None] = {0: definitions_message(), 1: definitions_message()}
         self.identity = LogIdentity("cluster", "topic-1")
         self.away = False
+        self.bug: Exception | None = None
 
     def partition_counts(self, topics: Iterable[str]) -> Mapping[str, int]:
         if self.away:
             raise UnavailableError("Kafka does not answer")
+        if self.bug is not None:
+            raise self.bug
         return {topic: self.counts[topic] for topic in topics if topic in self.counts}
 
     def timestamp_type(self, topic: str) -> TimestampType:
@@ -145,11 +148,14 @@ class Client:
 class Door:
     """The collector's HTTP door."""
 
-    def __init__(self, client: Client, intake: MemoryIntake, topics: MemoryTopics, clock: StillClock) -> None:
+    def __init__(
+        self, client: Client, intake: MemoryIntake, topics: MemoryTopics, clock: StillClock, bugs: list[BaseException]
+    ) -> None:
         self.client = client
         self.intake = intake
         self.topics = topics
         self.clock = clock
+        self.bugs = bugs
 
     def post(self, path: str, body: object, key: str = WRITE_KEY, **headers: str) -> httpx.Response:
         """A call with a write key; a body that is not bytes goes as JSON."""
@@ -175,9 +181,10 @@ def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, *
     values = {"collector_check_interval_ms": 100, "write_keys": {"website": SecretStr(WRITE_KEY)}, **settings}
     configured = CollectorSettings(**{"link_keys": LINK_KEYS, **values})
     intake, reader, clock = MemoryIntake(), topics or MemoryTopics(), StillClock()
+    bugs: list[BaseException] = []
     assert configured.names == Names("")
-    app = create_app(configured, intake, reader, clock, Meters("collector"))
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")
-        yield Door(client, intake, reader, clock)
+        yield Door(client, intake, reader, clock, bugs)

@@ -106,3 +106,8 @@ def test_a_topic_that_was_deleted_is_not_written_to_even_where_topics_have_no_id
     door.topics.counts = counts
     wait_until(lambda: "no definitions" in _reason(door), 10)
     assert door.track().status_code == 503
+
+
+def test_a_bug_in_looking_at_the_topics_is_not_passed_over(door: Door) -> None:
+    door.topics.bug = ZeroDivisionError("a bug")
+    wait_until(lambda: door.bugs == [door.topics.bug], 10, "the bug to be told")

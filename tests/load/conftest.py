@@ -1,11 +1,12 @@
-"""`segue …` in this process, which spares each test the start of another one."""
+"""`segue …` in this process, which spares each test the start of another one; and the embedded broker."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import pytest
+from confluent_kafka import Producer
 
 from streams.cli import main
 from tests.conftest import Kafka
@@ -42,3 +43,12 @@ def segue(kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch, capsys:
         return Outcome(ended.value.code, written.out, written.err)
 
     return run
+
+
+@pytest.fixture
+def embedded_servers() -> Iterator[str]:
+    """The broker inside librdkafka, for as long as its producer lives."""
+    broker = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
+    found = broker.list_topics(timeout=10).brokers.values()
+    yield ",".join(f"{one.host}:{one.port}" for one in found)
+    broker.flush(10)

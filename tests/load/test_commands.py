@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME
+from confluent_kafka.admin import AdminClient
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE, EXIT_USAGE
 from schemas.instants import parse_instant
 from schemas.records import DefinitionsRecord, Tick, decode_record
-from schemas.topics import partition_of
+from schemas.topics import Names, partition_of
 from tests.conftest import Kafka
 from tests.load.conftest import Segue
-from tests.load.test_loading import line
+from tests.load.test_loading import at, line
 from tests.load.topics import PARTITIONS, append, create_topics, read_log
 
 DEFINITIONS = "version: 1\nsegments:\n  buyers: {when: {performed: {event: purchase}}}\n"
@@ -187,3 +190,33 @@ def test_a_record_that_the_topic_refuses_ends_the_load_with_exit_code_1(
     refused = segue("load", _events(tmp_path, line(properties={"x": "y" * 5_000})))
     assert refused.returncode == EXIT_BAD_INPUT
     assert "did not take a record" in refused.stderr
+
+
+def test_standard_input_is_loaded_and_bad_lines_are_shown_beside_the_progress_on_a_terminal(
+    kafka: Kafka, namespace: str, segue: Segue, definitions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_topics(kafka.bootstrap_servers, namespace)
+    assert segue("apply", definitions, "--at", AT).returncode == EXIT_DONE
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line() + b"{\n")))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    outcome = segue("load", "-")
+    assert outcome.returncode == EXIT_DONE
+    assert outcome.stdout.startswith("1 records loaded in ")
+    assert "1 bad lines kept out" in outcome.stdout
+    assert "-:2: expected JSON in UTF-8" in outcome.stderr
+
+
+def test_the_embedded_broker_takes_definitions_and_events(
+    embedded_servers: str, segue: Segue, definitions: str, tmp_path: Path
+) -> None:
+    embedded = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": embedded_servers, "SEGUE_NAMESPACE": "", "SEGUE_TICKS": "on"}
+    admin = AdminClient({"bootstrap.servers": embedded_servers})
+    names = Names("")
+    for topic in (names.tracking, names.transitions, names.dead_letter):
+        admin.list_topics(topic, timeout=10)  # asking for it by name makes it
+    assert segue("apply", definitions, environment=embedded).returncode == EXIT_DONE
+    assert segue("apply", definitions, environment=embedded).stdout.startswith("nothing to do")
+    events = _events(tmp_path, line(second=1), line(second=2))
+    assert segue("load", events, "--timestamps", "received", environment=embedded).returncode == EXIT_DONE
+    records = read_log(embedded_servers, names.tracking, 4)[partition_of("c1", 4)]
+    assert [record.timestamp()[1] for record in records[1:]] == [at(1), at(2)]

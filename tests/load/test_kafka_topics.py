@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import TopicPartition
 
@@ -14,15 +11,6 @@ from streams.adapters.kafka_topics import KafkaTopics
 from streams.ports import LogBounds
 from tests.conftest import Kafka
 from tests.load.topics import append, create_topics
-
-
-@pytest.fixture
-def embedded_servers() -> Iterator[str]:
-    """The broker inside librdkafka, for as long as its producer lives."""
-    broker = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
-    found = broker.list_topics(timeout=10).brokers.values()
-    yield ",".join(f"{one.host}:{one.port}" for one in found)
-    broker.flush(10)
 
 
 def test_partitions_are_counted_and_a_missing_topic_is_absent_and_stays_so(kafka: Kafka, namespace: str) -> None:
