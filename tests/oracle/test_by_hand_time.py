@@ -239,6 +239,18 @@ def test_a_contact_exists_from_its_first_record_of_any_kind() -> None:
     check(file, [tick(5)], [])
 
 
+def test_an_id_tells_apart_the_lives_of_a_contact_by_the_record_that_began_them() -> None:
+    opened = did("email_open", 5, event_id="x")
+    gone, gone_again = erase(0, received=5), erase(1, received=5)
+    other_lives = [did("page_view", 5), opened, gone, did("page_view", 5), opened, gone_again]
+    check(segments(ever=OPENED_EVER), other_lives, [(5, sign + "ever", None) for sign in "+-+-"])
+    driven, _ = run_core(segments(ever=OPENED_EVER), other_lives)
+    assert len({transition.transition_id for transition in driven.transitions}) == 4
+    one_beginning = [opened, gone, opened, gone_again]
+    driven, _ = run_core(segments(ever=OPENED_EVER), one_beginning)
+    assert len({transition.transition_id for transition in driven.transitions}) == 2
+
+
 def test_causes_name_the_record() -> None:
     file = segments(silent={"not_performed": {"event": "email_open", "within": "1h"}})
     bodies = [
