@@ -29,6 +29,7 @@ log = logging.getLogger("segue.worker")
 
 _HEARTBEAT_S = 0.5
 _HEARTBEAT_OLD_S = 5.0
+_GROUP_CHECK_S = 1.0
 _LAST_RESORT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
 
@@ -54,6 +55,7 @@ class Worker:
         self._parts = parts
         self._heartbeat = time.monotonic()
         self._loop = asyncio.get_running_loop()
+        self._consumer = parts.app.consumer  # Faust makes it when it is first asked for: not on another thread
         settings = parts.settings
         self._watchdog = Watchdog(settings.stall_timeout_ms, self._signs, self._on_stall)
         self._probes = ProbeServer(settings.metrics_host, settings.metrics_port, parts.meters.registry, self._health)
@@ -68,7 +70,7 @@ class Worker:
         self._probes.start()
         url, ticks = self._probes.url, "on" if self._parts.ticker is not None else "off"
         log.info("%s/metrics, %s/healthz, ticks %s", url, url, ticks)
-        chores = [self._beat(), self._look_at_log(), self._tell_group(), self._run_app()]
+        chores = [self._beat(), self._look_at_log(), self._ask_group(), self._tell_group(), self._run_app()]
         if self._parts.ticker is not None:
             chores.append(self._parts.ticker.run())
         tasks = [ending.watch(asyncio.create_task(chore)) for chore in chores]
@@ -89,7 +91,7 @@ class Worker:
         await asyncio.wait(tasks)
         folded = self._folded()
         await parts.lanes.close(parts.settings.stop_timeout_ms / 1000)
-        if folded and parts.app.consumer.joined is not None:
+        if folded and self._consumer.joined is not None:
             await parts.app.source.commit_hint(folded)
         await parts.app.stop()
         for publisher in parts.publishers:
@@ -137,6 +139,12 @@ class Worker:
                     clock_s = lane.pipeline.clock_ms / 1000
                     self._parts.meters.gauge("segue_clock_timestamp_seconds", str(partition)).set(clock_s)
 
+    async def _ask_group(self) -> None:
+        while True:
+            await asyncio.sleep(_GROUP_CHECK_S)
+            if self._parts.app.started:
+                await self._parts.app.source.check_group()
+
     async def _tell_group(self) -> None:
         while True:
             await asyncio.sleep(self._parts.settings.group_commit_interval_ms / 1000)
@@ -154,7 +162,7 @@ class Worker:
             f"partition {lane.partition}": Sign(not lane.serving or lane.lag > 0, (lane.fence, lane.next_offset))
             for lane in list(self._parts.lanes.lanes.values())
         }
-        signs["the group"] = Sign(app.rebalancing or app.consumer.joined is None, None)
+        signs["the group"] = Sign(app.rebalancing or self._consumer.joined is None, None)
         signs["the event loop"] = Sign(True, self._heartbeat)
         return signs
 

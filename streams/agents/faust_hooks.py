@@ -27,6 +27,7 @@ from streams.agents.lanes import Lanes
 from streams.ports import Fence, LogBounds, RawRecord
 
 _HINT_TIMEOUT_S = 2.0
+_RETRY_S = 0.1
 
 log = logging.getLogger("segue.worker")
 
@@ -92,6 +93,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         client.seek(place, offset)
         client.resume(place)
 
+    async def check_group(self) -> None:
+        """Raise what aiokafka has to say of the group, a `KafkaError`; it waits for that before it joins again.
+
+        Faust fetches on a way that never asks, so a refused join would be a silent end.
+        """
+        if self._consumer is not None:
+            self._consumer._coordinator.check_errors()
+
     async def commit_hint(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the group's offsets. Raises `KafkaError`, `TimeoutError`."""
         metadata = {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}
@@ -124,6 +133,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
             fetched, active = await self._wait_next_records(timeout)
         except OffsetOutOfRangeError as error:
             lanes.refuse(InputError(f"a record that is to be folded is not in the log any more: {error}"))
+            return
+        except KafkaError as error:
+            log.warning("reading %s: %s", self.app.source.topic, error)
+            await self.sleep(_RETRY_S)
             return
         self._thread.gather(records_flow=bool(fetched))
         generation = self.app.consumer_generation_id
@@ -214,14 +227,14 @@ class FaustLog:
 
     def __init__(self, app: WorkerApp, topic: str, bounds: Callable[[], Awaitable[Mapping[int, LogBounds]]]) -> None:
         self._app = app
-        self._topic = topic
+        self.topic = topic
         self._bounds = bounds
 
     async def start_at(self, partition: int, offset: int) -> None:
         """Deliver from `offset` on. Raises `UnavailableError` while the partition is not ours."""
         thread = self._app.consumer._thread
         try:
-            await thread.call_thread(thread.start_at, TopicPartition(self._topic, partition), offset)
+            await thread.call_thread(thread.start_at, TopicPartition(self.topic, partition), offset)
         except IllegalStateError as error:
             raise UnavailableError("the group took the partition away") from error
 
@@ -229,22 +242,30 @@ class FaustLog:
         """Where the partition's log begins and ends. Raises `UnavailableError`."""
         bounds = (await self._bounds()).get(partition)
         if bounds is None:
-            raise UnavailableError(f"{self._topic} has no partition {partition} now")
+            raise UnavailableError(f"{self.topic} has no partition {partition} now")
         return bounds
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset, a hint; None where there is none or it cannot be had now."""
         thread = self._app.consumer._thread
         try:
-            offset: int | None = await thread.call_thread(thread.committed, TopicPartition(self._topic, partition))
+            offset: int | None = await thread.call_thread(thread.committed, TopicPartition(self.topic, partition))
         except (KafkaError, TimeoutError):
             return None
         return offset
 
+    async def check_group(self) -> None:
+        """Let aiokafka go on after the group refused it. A group that is lost for good is the watchdog's matter."""
+        thread = self._app.consumer._thread
+        try:
+            await thread.call_thread(thread.check_group)
+        except KafkaError as error:
+            log.warning("the group refused us, joining again: %s", error)
+
     async def commit_hint(self, offsets: Mapping[int, int]) -> None:
         """Tell the group how far we are; whether it heard matters to nobody but those who look at its lag."""
         thread = self._app.consumer._thread
-        places = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
+        places = {TopicPartition(self.topic, partition): offset for partition, offset in offsets.items()}
         try:
             await thread.call_thread(thread.commit_hint, places)
         except (KafkaError, TimeoutError) as error:

@@ -136,13 +136,13 @@ class Lane:
                 await self._serve()
             except FenceLostError as error:
                 self._meters.counter("segue_fence_losses_total").inc()
-                await self._interrupted(error)
+                await self._interrupted(str(error))
                 self._bear_refusal(error)
             except CursorMismatchError as error:
                 self._meters.counter("segue_resynchronisations_total").inc()
-                await self._interrupted(error)
+                await self._interrupted(f"partition {self.partition}: {error}")
             except UnavailableError as error:
-                await self._interrupted(error)
+                await self._interrupted(f"partition {self.partition}: {error}")
 
     def close(self) -> None:
         """Finish the commit under way, take no other."""
@@ -220,10 +220,10 @@ class Lane:
             self._meters.counter("segue_replays_total").inc()
             log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
 
-    async def _interrupted(self, error: Exception) -> None:
+    async def _interrupted(self, why: str) -> None:
         pause_ms = min(self._bounds.retry_most_ms, self._bounds.retry_first_ms * 2 ** min(self._failures, 16))
         self._failures += 1
-        log.warning("partition %d: %s; again in %d ms", self.partition, error, pause_ms)
+        log.warning("%s; trying again in %d ms", why, pause_ms)
         if not self._closing:
             await asyncio.sleep(pause_ms / 1000)
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from aiokafka.errors import InvalidRequestError
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -297,5 +298,29 @@ def test_a_hint_for_a_partition_that_is_not_ours_harms_nothing(kafka: Kafka, nam
             one.lanes.assign([5], Fence(1, "m"), one.app.source)
             await wait_until_async(lambda: (5, Fence(1, "m")) in one.notes.loads, 10, "the load")
             assert not one.lanes.lanes[5].serving
+
+    asyncio.run(story())
+
+
+def test_a_join_that_the_group_refused_is_tried_again(kafka: Kafka, namespace: str) -> None:
+    """aiokafka holds an error back until it is asked for it, and Faust does not ask."""
+    create_topics(kafka.bootstrap_servers, namespace, partitions=1)
+
+    async def story() -> None:
+        async with member(kafka.bootstrap_servers, namespace) as one:
+            await wait_until_async(lambda: bool(one.lanes.serving()), 30, "a loaded partition")
+            thread = one.app.consumer._thread
+            coordinator = thread._consumer._coordinator
+
+            async def refuse(*_arguments: object) -> None:
+                del coordinator._do_rejoin_group  # once
+                raise InvalidRequestError
+
+            coordinator._do_rejoin_group = refuse
+            coordinator.request_rejoin()
+            await wait_until_async(lambda: coordinator._pending_exception is not None, 30, "the error held back")
+            await one.app.source.check_group()
+            assert coordinator._pending_exception is None
+            await wait_until_async(lambda: len(one.notes.loads) == 2, 30, "loaded anew after the second join")
 
     asyncio.run(story())
