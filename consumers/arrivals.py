@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schemas.topics import HEADER_EPOCH, HEADER_PARTITION, HEADER_SEQ, HEADER_TRANSITION_ID
 from schemas.transitions import Transition, decode_transition
 
-_MAX_DIGITS = 18
+_MAX_DIGITS = 19
 
 
 class RawMessage(NamedTuple):

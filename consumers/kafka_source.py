@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _POLL_S = 0.1
 _RETRY_PAUSE_S = 0.5
+_REBALANCING = (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID)
 
 
 class KafkaSource:
@@ -131,10 +132,12 @@ class KafkaSource:
             consumer.commit(offsets=self._offsets(progress), asynchronous=True)
         self._measure_lag(consumer, progress)
 
-    def _on_commit(self, error: KafkaError | None, _offsets: list[TopicPartition]) -> None:
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         asked_at, self._commit_asked_at = self._commit_asked_at, None
-        if error is not None:
-            log.warning("the group's offset was not committed: %s", error.str())
+        errors = [each for each in (error, *(place.error for place in places)) if each is not None]
+        if errors:
+            level = logging.INFO if errors[0].code() in _REBALANCING else logging.WARNING
+            log.log(level, "the group's offset was not committed now: %s", errors[0].str())
         elif asked_at is not None:
             self._loop.call_soon_threadsafe(self._lease.renew, asked_at)
 

@@ -13,6 +13,7 @@ from consumers.options import common_options, role_of
 from consumers.runner import Mode, Surroundings, configure_logging, run_consumer
 from consumers.sink import Sink
 from consumers.start import From
+from consumers.webhook.addresses import parse_endpoint
 from consumers.webhook.compose import load_webhook_settings, webhook_sink, webhook_url
 from consumers.webhook.dead_cli import dead
 
@@ -64,7 +65,7 @@ def command(
         return
     settings = load_webhook_settings(url, allow_private=allow_private)
     configure_logging(settings)
-    webhook_url(settings)
+    parse_endpoint(webhook_url(settings))
     role = role_of("webhook", name)
 
     def make_sink(surroundings: Surroundings) -> AbstractAsyncContextManager[Sink]:

@@ -16,7 +16,7 @@ from consumers.webhook.breaker import Breaker
 from consumers.webhook.dead_letters import DeadLetters
 from consumers.webhook.endpoint_state import EndpointState
 from consumers.webhook.policy import Pauses
-from consumers.webhook.sender import Sender, make_transport
+from consumers.webhook.sender import Sender, transport_maker
 from consumers.webhook.sink import WebhookSink
 from schemas.errors import InputError
 from schemas.settings import load_settings
@@ -62,7 +62,7 @@ async def open_sender(settings: WebhookSettings, clock: Clock) -> AsyncIterator[
     sender = Sender(
         endpoint,
         pin,
-        make_transport(settings.webhook_concurrency, settings.webhook_ca_file),
+        transport_maker(settings.webhook_ca_file),
         [secret_key(secret) for secret in settings.webhook_secrets],
         clock,
         timeout_s=settings.webhook_timeout_ms / 1000,

@@ -46,7 +46,7 @@ def test_logs_of_different_names_have_progress_of_their_own(commands: Commands, 
     transitions.append([make(1)])
     for name in ("one", "two"):
         consumer = commands.start("consumer", "log", "--name", name, "--from", "beginning")
-        wait_until(lambda consumer=consumer: consumer.stdout, 30, "a line")  # type: ignore[misc]
+        consumer.wait_for_output(r"^\{.*p0e1s1")
         assert consumer.terminate() == 0
     assert commands.run("consumer", "log", "--name", "No").returncode == 2
 

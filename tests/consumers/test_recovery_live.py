@@ -85,15 +85,19 @@ def test_after_kill_9_only_what_was_under_way_is_sent_again(
     assert not redis_client.exists(f"{key}:ahead")
 
 
+def wait_for_attempts(receiver: Receiver, count: int) -> None:
+    wait_until(lambda: len(receiver.requests) >= count, 30, f"{count} attempts")
+
+
 def test_kill_9_at_any_moment_skips_nothing_and_keeps_each_contacts_order(
     start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog
 ) -> None:
     made = [make(seq, f"c{seq % 23}") for seq in range(1, 601)]
     transitions.append(made)
     start = ["--from", "beginning"]
-    for target in (100, 230, 400):
+    for target in (150, 350):
         consumer = start_webhooks(*start)
-        wait_until(lambda target=target: len(receiver.requests) >= target, 30, "some deliveries")  # type: ignore[misc]
+        wait_for_attempts(receiver, target)
         consumer.kill()
         start = []
     last = start_webhooks()
@@ -103,8 +107,8 @@ def test_kill_9_at_any_moment_skips_nothing_and_keeps_each_contacts_order(
     for number in range(23):
         wanted = [each.id for each in made if each.transition.contact_id == f"c{number}"]
         assert [each for each in firsts if each in wanted] == wanted
-    # Three times at most four were under way, and as many may have been answered in the last moment.
-    assert len(receiver.requests) - len(made) <= 3 * 8
+    # Twice at most four were under way, and as many may have been answered in the last moment.
+    assert len(receiver.requests) - len(made) <= 2 * 8
 
 
 def test_a_lost_redis_sends_nothing_again_and_a_lost_group_neither(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,21 +30,23 @@ def run(redis_url: str, namespace: str, story: Story) -> None:
     asyncio.run(started())
 
 
+LETTER = DeadLetter(
+    transition_id="t0",
+    partition=0,
+    offset=0,
+    epoch=1,
+    seq=0,
+    reason="rejected",
+    status=400,
+    detail="",
+    endpoint="https://hooks.example",
+    dead_at="2026-11-21T10:00:00.000Z",
+    value=b"\xff\x00",
+)
+
+
 def letter(number: int, **changes: object) -> DeadLetter:
-    parts = {
-        "transition_id": f"t{number}",
-        "partition": 0,
-        "offset": number,
-        "epoch": 1,
-        "seq": number,
-        "reason": "rejected",
-        "status": 400,
-        "detail": "",
-        "endpoint": "https://hooks.example",
-        "dead_at": "2026-11-21T10:00:00.000Z",
-        "value": b"\xff\x00",
-    }
-    return DeadLetter(**(parts | changes))  # type: ignore[arg-type]
+    return msgspec.structs.replace(LETTER, transition_id=f"t{number}", offset=number, seq=number, **changes)
 
 
 SAVE = st.tuples(

@@ -17,7 +17,7 @@ from consumers.clock import SystemClock
 from consumers.settings import secret_key
 from consumers.webhook.addresses import Pin, Resolve, parse_endpoint
 from consumers.webhook.policy import Answer
-from consumers.webhook.sender import Sender, make_transport
+from consumers.webhook.sender import Sender, transport_maker
 from schemas.errors import InputError
 from tests.consumers.receiver import SECRET, Receiver, Reply
 
@@ -50,7 +50,7 @@ def attempts(
         sender = Sender(
             endpoint,
             pin,
-            make_transport(4, ca_file),
+            transport_maker(ca_file),
             [secret_key(SecretStr(SECRET))],
             clock,
             timeout_s=timeout_s,
@@ -187,7 +187,7 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     with pytest.raises(InputError, match="SEGUE_WEBHOOK_CA_FILE"):
-        make_transport(1, empty)
+        transport_maker(empty)
 
 
 def test_silence_is_a_timeout() -> None:
