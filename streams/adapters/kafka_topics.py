@@ -38,9 +38,12 @@ _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 _POLL_S = 0.25
 _RETRY_S = 0.05
 _PASSING = {
+    KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
 """What a broker answers for a moment while a topic is new, or its leader moves."""
@@ -128,6 +131,8 @@ class KafkaTopics:
                 error = raw.error()
                 if error is None:
                     yield _message(raw)
+                elif error.code() in _PASSING:
+                    continue
                 elif error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
                 waiting.discard(_partition(raw))

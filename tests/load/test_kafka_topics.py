@@ -31,14 +31,15 @@ def test_the_one_who_stamps_is_read_from_the_topic(kafka: Kafka, namespace: str,
 def test_the_first_record_of_each_partition_is_read_and_an_empty_log_has_none(kafka: Kafka, namespace: str) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace)
     append(kafka.bootstrap_servers, names.tracking, 0, b"zero", timestamp_ms=1_000)
-    append(kafka.bootstrap_servers, names.tracking, 2, b"two")
+    large = b"x" * 900_000
+    append(kafka.bootstrap_servers, names.tracking, 2, large)
     append(kafka.bootstrap_servers, names.tracking, 2, b"later")
     first = KafkaTopics(kafka.bootstrap_servers).first_records(names.tracking)
     assert first[0] is not None
     assert first[2] is not None
     assert (first[0].value, first[0].timestamp_ms, first[0].offset) == (b"zero", 1_000, 0)
     assert first[1] is None
-    assert first[2].value == b"two"
+    assert first[2].value == large
 
 
 def test_a_log_whose_start_was_deleted_begins_above_offset_0(kafka: Kafka, namespace: str) -> None:
