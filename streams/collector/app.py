@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from schemas.metrics import Meters
 from streams.collector.access import Access
@@ -60,6 +60,24 @@ def create_app(
     links = EmailLinks(LinkSigner(settings.link_keys), writer, meters, clock)
     probes = _Probes(readiness, meters)
 
+    routes = [
+        Route("/v1/track", api.track, methods=["POST"]),
+        Route("/v1/identify", api.identify, methods=["POST"]),
+        Route("/v1/batch", api.batch, methods=["POST"]),
+        Route("/o/{token:path}", links.open, methods=["GET"]),
+        Route("/c/{token:path}", links.click, methods=["GET"]),
+        Route("/healthz", probes.healthz),
+        Route("/readyz", probes.readyz),
+        Route("/metrics", probes.metrics),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(_Metered, meters=meters)], lifespan=_lifespan(readiness, writer, on_bug))
+
+
+def _lifespan(
+    readiness: Readiness, writer: Writer, on_bug: Callable[[BaseException], None]
+) -> Lifespan[Starlette]:
+    """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
+
     def ended(watch: asyncio.Task[None]) -> None:
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
@@ -74,17 +92,7 @@ def create_app(
         await asyncio.wait([watch])
         await writer.settle()
 
-    routes = [
-        Route("/v1/track", api.track, methods=["POST"]),
-        Route("/v1/identify", api.identify, methods=["POST"]),
-        Route("/v1/batch", api.batch, methods=["POST"]),
-        Route("/o/{token:path}", links.open, methods=["GET"]),
-        Route("/c/{token:path}", links.click, methods=["GET"]),
-        Route("/healthz", probes.healthz),
-        Route("/readyz", probes.readyz),
-        Route("/metrics", probes.metrics),
-    ]
-    return Starlette(routes=routes, middleware=[Middleware(_Metered, meters=meters)], lifespan=lifespan)
+    return lifespan
 
 
 class _Probes:
