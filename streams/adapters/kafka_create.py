@@ -96,6 +96,8 @@ class KafkaTopicCreator:
         All that exist are compared first: when one is not as planned nothing is created, and `InputError` names
         every difference. Raises `UnavailableError` when Kafka does not answer.
         """
+        if self._topics.is_embedded():
+            raise InputError(f"Kafka at {self._servers} is the embedded broker, which makes its topics by itself")
         counts = self._topics.partition_counts([plan.name for plan in plans])
         existing = [plan for plan in plans if plan.name in counts]
         differences = [line for plan in existing for line in self._differences(plan, counts[plan.name])]

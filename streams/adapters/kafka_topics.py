@@ -66,7 +66,7 @@ class KafkaTopics:
 
     def config(self, topic: str) -> dict[str, str] | None:
         """All settings of a topic, defaults too; None where the broker knows none (the embedded one)."""
-        if self._is_embedded():
+        if self.is_embedded():
             return None
         resource = ConfigResource(ResourceType.TOPIC, topic)
 
@@ -148,8 +148,9 @@ class KafkaTopics:
 
         return self._ask(look)
 
-    def _is_embedded(self) -> bool:
-        # The broker inside librdkafka leaves the administrative requests unanswered instead of refusing them.
+    def is_embedded(self) -> bool:
+        """Whether this is the broker inside librdkafka, which creates, describes and stamps nothing."""
+        # It leaves administrative requests unanswered instead of refusing them, so nobody should ask.
         return (self._metadata().cluster_id or "").startswith(_EMBEDDED_CLUSTER_PREFIX)
 
     def _metadata(self) -> ClusterMetadata:

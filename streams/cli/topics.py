@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from schemas.instants import DAY_MS
 from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_create import (
     DEFAULT_REPLICATION,
@@ -135,7 +136,7 @@ def create(
 
 def _warnings(plans: tuple[TopicPlan, ...], kept: Retention) -> list[str]:
     return [
-        f"{plan.name} keeps its records for {kept_ms} ms only: {cost}"
+        f"{plan.name} keeps its records for {kept_ms / DAY_MS:g} days only: {cost}"
         for plan, kept_ms, cost in zip(plans, kept, _COSTS.values(), strict=True)
         if kept_ms != KEEP_FOR_EVER_MS
     ]

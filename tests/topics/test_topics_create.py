@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -126,6 +127,7 @@ def test_a_bounded_retention_is_warned_of_with_what_it_costs(
     assert outcome.returncode == 0
     assert config(topics, f"{namespace}.tracking")["retention.ms"] == str(30 * 86_400_000)
     assert "warning: " in outcome.stderr
+    assert "tracking keeps its records for 30 days only" in outcome.stderr
     assert "a lost Redis cannot be recovered" in outcome.stderr
 
 
@@ -147,3 +149,11 @@ def test_a_broker_that_is_away_is_said_so_with_the_code_for_trying_again(command
     outcome = commands.run("topics", "create", environment=away)
     assert outcome.returncode == 75
     assert "does not answer" in outcome.stderr
+
+
+def test_the_embedded_broker_is_told_apart_and_asked_for_nothing(commands: Commands) -> None:
+    broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "127.0.0.1:1", "log_level": 3})
+    (address,) = [f"{one.host}:{one.port}" for one in broker.list_topics(timeout=10).brokers.values()]
+    outcome = commands.run("topics", "create", environment={"SEGUE_KAFKA_BOOTSTRAP_SERVERS": address})
+    assert outcome.returncode == 1
+    assert "is the embedded broker" in outcome.stderr
