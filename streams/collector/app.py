@@ -70,12 +70,11 @@ def create_app(
         Route("/readyz", probes.readyz),
         Route("/metrics", probes.metrics),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(_Metered, meters=meters)], lifespan=_lifespan(readiness, writer, on_bug))
+    middleware = [Middleware(_Metered, meters=meters)]
+    return Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_bug))
 
 
-def _lifespan(
-    readiness: Readiness, writer: Writer, on_bug: Callable[[BaseException], None]
-) -> Lifespan[Starlette]:
+def _lifespan(readiness: Readiness, writer: Writer, on_bug: Callable[[BaseException], None]) -> Lifespan[Starlette]:
     """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
 
     def ended(watch: asyncio.Task[None]) -> None:
