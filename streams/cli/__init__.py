@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -65,5 +66,5 @@ def main(arguments: list[str] | None = None, **extra: Any) -> None:
     except SegueError as error:
         click.echo(f"segue: {error}", err=True)
         if error.exit_code == EXIT_BUG:
-            raise
+            traceback.print_exception(error)
         sys.exit(error.exit_code)

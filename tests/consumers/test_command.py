@@ -1,0 +1,50 @@
+"""The command line of consumers, without Kafka and without Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+
+import pytest
+from click.testing import CliRunner
+
+from consumers import runner
+from consumers.cli import SINKS, command
+from schemas.errors import EXIT_BUG
+from streams.cli import main
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], *[[name] for name in SINKS], ["webhook", "dead"], ["webhook", "dead", "replay"]]
+)
+def test_every_command_explains_itself(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(command, [*arguments, "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output) > 200
+
+
+def test_a_new_secret_is_of_32_bytes_and_another_each_time() -> None:
+    made = {CliRunner().invoke(command, ["webhook", "secret"]).output.strip() for _ in range(3)}
+    assert len(made) == 3
+    assert {len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) for secret in made} == {32}
+
+
+def test_an_error_that_nobody_foresaw_ends_the_command_with_code_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object) -> None:
+        async def outcomes() -> None:
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            failed.set_exception(ZeroDivisionError("division by zero"))
+            runner._raise_first(failed)
+
+        asyncio.run(outcomes())
+
+    monkeypatch.setattr("consumers.log.run_consumer", fail)
+    monkeypatch.setattr("consumers.log.configure_logging", lambda _settings: None)
+    with pytest.raises(SystemExit) as ended:
+        main(["consumer", "log"])
+    assert ended.value.code == EXIT_BUG
+    shown = capsys.readouterr().err
+    assert "segue: the consumer stopped itself: ZeroDivisionError: division by zero" in shown
+    assert "Traceback" in shown
