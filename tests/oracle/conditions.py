@@ -280,6 +280,11 @@ def _is_anniversary(day: date, born: date) -> bool:
     return (day.month, day.day) == (born.month, born.day) or (kept_early and day.month == 2)
 
 
+def _kept_in(born: date, year: int) -> date:
+    """About the day on which it is kept in that year."""
+    return date(year, born.month, min(born.day, 28))
+
+
 def _anniversary_on(of: dict[str, Any], day: date, born: date) -> bool:
     return any(
         _is_anniversary(day - timedelta(days=passed) + timedelta(days=of.get("days_before", 0)), born)
@@ -291,12 +296,15 @@ def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
     zone = _zone(of, view)
     today = _local_date(view.now, zone)
     for born in _born(of, view, zone):
-        held = _anniversary_on(of, today, born)
-        for ahead in range(1, 9 * 366):
-            day = today + timedelta(days=ahead)
-            if _anniversary_on(of, day, born) != held:
-                yield _first_instant(day, zone)
-                break
+        flips = [
+            day
+            for year in range(today.year - 2, today.year + 10)
+            for shift in range(-1, 4)
+            for begins in [_kept_in(born, year) - timedelta(days=of.get("days_before", 0) - shift)]
+            for day in (begins, begins + timedelta(days=of.get("days", 1)))
+            if day > today and _anniversary_on(of, day, born) != _anniversary_on(of, day - timedelta(days=1), born)
+        ]
+        yield from (_first_instant(day, zone) for day in [min(flips)] if flips)
 
 
 @leaf("anniversary", _anniversary_looks)

@@ -11,10 +11,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.oracle.drawn_files import EVENTS, Taste, files
+from tests.oracle.drawn_conditions import EVENTS
+from tests.oracle.drawn_files import files
 from tests.oracle.driving import Body
 from tests.oracle.language import File
 from tests.oracle.notation import duration_ms
+from tests.oracle.writer import Taste
 
 CONTACTS = ("c1", "é\U0001f600", "\uffee")
 START_MS = 1_772_323_200_000
@@ -40,6 +42,33 @@ _VALUES: tuple[Any, ...] = (
     {"years": [9, 10]},
     {"years": None},
 )
+_PROPERTIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"value": 10},
+    {"value": 10.0, "label": "ab"},
+    {"value": -3.5, "label": ["a", "ab"]},
+    {"value": "10"},
+    {"value": 20.1, "items": [{"sku": "a", "price": 3}, {"sku": "b", "price": 9}]},
+    {"value": 0.1, "label": "x1"},
+    {"value": True, "items": {"sku": "b", "price": 5}},
+    {"value": None, "label": []},
+    {"value": 0.2, "items": []},
+    {"value": 2e15},
+)
+_CONTEXTS: tuple[dict[str, Any], ...] = ({}, {"page": {"path": "/cart"}}, {"page": {"path": "/"}}, {"page": None})
+_DATES: tuple[Any, ...] = (
+    "2026-03-01",
+    "2026-03-02",
+    "1984-02-29",
+    "2026-03-01T00:00:10Z",
+    "2026-03-02T05:30:00.001+05:30",
+    "2025-03-08T23:30:00-05:00",
+    "1990-03-11",
+    "2026-12-31",
+    "soon",
+    20260301,
+    None,
+)
 _KINDS = ("track",) * 6 + ("identify", "again", "tick", "track", "erase", "consent", "list", "identify", "again")
 _ZONES = (UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11)))
 
@@ -63,6 +92,10 @@ def text_of(instant: int, style: int = 0) -> str:
 
 def _track(number: int) -> Body:
     body: Body = {"type": "track", "event": EVENTS[number % len(EVENTS)]}
+    if number % 4:
+        body["properties"] = _PROPERTIES[number % len(_PROPERTIES)]
+    if number % 6 == 3:
+        body["context"] = _CONTEXTS[number // 6 % len(_CONTEXTS)]
     if number % 5 == 4:
         body["machine"] = {"suspected": number % 2 == 0, "reasons": ["prefetch_proxy"]}
     if number % 7 == 6:
@@ -71,8 +104,9 @@ def _track(number: int) -> Body:
 
 
 def _identify(number: int) -> Body:
-    name, value = ("plan", "age")[number % 2], _VALUES[number % len(_VALUES)]
-    return {"type": "identify", "traits": {name: value}}
+    name = ("plan", "age", "renews", "born")[number % 4]
+    values = _VALUES if number % 4 < 2 else _DATES
+    return {"type": "identify", "traits": {name: values[number // 4 % len(values)]}}
 
 
 def _consent(number: int) -> Body:

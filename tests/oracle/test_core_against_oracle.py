@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given, note
 
-from tests.oracle.drawn_files import Taste
 from tests.oracle.drawn_records import Case, cases
 from tests.oracle.driving import assert_same, reloaded
 from tests.oracle.fuzzing import SEED, fuzzed
+from tests.oracle.writer import Taste
 
 COUNTS = Taste(("performed", "not_performed"))
 SCORES = Taste(("score", "score", "tier", "performed"))

@@ -12,13 +12,13 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from streams.segmentation import Core, Fold, compile_definitions
-from tests.oracle.drawn_files import LEAF_WRITERS, Taste
 from tests.oracle.drawn_records import Case, cases, text_of
 from tests.oracle.driving import Body, Driven, Row, in_order_of_contacts, reloaded, row_of_transition, run_core
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.oracle.history import clock_of
+from tests.oracle.writer import Taste
 
-ANYTHING = Taste(tuple(LEAF_WRITERS), max_segments=4)
+ANYTHING = Taste(("performed", "score", "trait", "not_performed", "tier"), max_segments=4)
 
 
 def _rows(driven: Driven, *without: str) -> list[Row]:
