@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.records import ContactRecord
@@ -39,6 +40,9 @@ class Core:
         self.definitions = definitions
         self.program = Program(definitions)
         self._units = self.program.units
+        self._dependents = self.program.dependents
+        self._whiles = [other for other in self._dependents if not isinstance(other, CompiledSegment)]
+        self._plain = [unit for unit in self._units if not unit.reads]
         self._packing = [unit for unit in self._units if type(unit).store is not Unit.store]
         """Units whose slots are stored in another form than they are worked on."""
         self._horizon_ms = definitions.deduplicate_ms
@@ -107,7 +111,9 @@ class Core:
         for segment in self.program.segments:
             if contact.sequences[segment.index] & 1:
                 contact.bits |= segment.bit
-        self._look(contact, self._units, contact.as_of_ms)
+        self._look(contact, self._plain, contact.as_of_ms)
+        for score in self._whiles:
+            self._look(contact, (score,), contact.as_of_ms)
         contact.schedule(self._horizon_ms)
         return contact
 
@@ -137,11 +143,9 @@ class Core:
                 contact.created_by = record.event_id
                 contact.known_since_ms = now_ms
             touched = self._fold(contact, record, at_ms, now_ms)
-            changed = self._look(contact, self._units if first else touched, now_ms)
             contact.as_of_ms = now_ms
-            if changed or first:
-                step = Step(now_ms, now_ms, cause_of(record, position), emitted)
-                self._take(contact, -1 if first else changed, step)
+            step = Step(now_ms, now_ms, cause_of(record, position), emitted)
+            self._take(contact, self._units if first else touched, step, first=first)
             contact.schedule(self._horizon_ms)
         return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
 
@@ -156,11 +160,8 @@ class Core:
         if contact.exists:
             flips = contact.flips
             touched = [unit for unit in self._units if flips[unit.index] <= due_ms]
-            changed = self._look(contact, touched, due_ms)
             contact.as_of_ms = due_ms
-            if changed:
-                cause = known_cause("timer", position)
-                self._take(contact, changed, Step(due_ms, now_ms, cause, emitted))
+            self._take(contact, touched, Step(due_ms, now_ms, known_cause("timer", position), emitted))
         contact.schedule(self._horizon_ms)
 
     def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:
@@ -188,7 +189,7 @@ class Core:
 
     # --- steps -----------------------------------------------------------------------------------------
 
-    def _look(self, contact: Contact, units: list[Unit], now_ms: int) -> int:
+    def _look(self, contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
         """Read the units' bits at `now_ms` and their next flips; the bits that changed."""
         before = bits = contact.bits
         flips = contact.flips
@@ -198,43 +199,62 @@ class Core:
         contact.bits = bits
         return before ^ bits
 
-    def _take(self, contact: Contact, changed: int, step: Step) -> None:
-        """Bring memberships up to date with the bits that changed; one transition for each that moves."""
-        for segment in self.program.segments:
-            if not segment.reads & changed or segment.member(contact.bits) == bool(contact.bits & segment.bit):
-                continue
-            contact.bits ^= segment.bit
-            changed |= segment.bit
-            contact.sequences[segment.index] += 1
-            contact.since_ms[segment.index] = step.at_ms
-            scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
-            step.emitted.append(transition(contact, segment, step, scores, self.valid_until(contact, segment)))
+    def _take(self, contact: Contact, touched: list[Unit], step: Step, first: bool = False) -> None:
+        """Look at the units touched, then bring all up to date that reads their bits; emit what moves."""
+        late: set[Unit] = set()
+        if self._whiles:
+            late = {unit for unit in touched if unit.reads}
+            touched = [unit for unit in touched if not unit.reads]
+        changed = self._look(contact, touched, step.at_ms)
+        if first:
+            changed = -1
+        if not changed and not late:
+            return
+        for other in self._dependents:
+            if not isinstance(other, CompiledSegment):
+                if other.reads & changed or other in late:
+                    changed |= self._look(contact, (other,), step.at_ms)
+            elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):
+                contact.bits ^= other.bit
+                changed |= other.bit
+                self._move(contact, other, step)
+
+    def _move(self, contact: Contact, segment: CompiledSegment, step: Step) -> None:
+        contact.sequences[segment.index] += 1
+        contact.since_ms[segment.index] = step.at_ms
+        scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
+        step.emitted.append(transition(contact, segment, step, scores, self.valid_until(contact, segment)))
 
     def valid_until(self, contact: Contact, segment: CompiledSegment) -> int | None:
         """When the contact's membership of the segment changes next if only the clock moves.
 
         None: never, or not within the flips that are searched.
         """
-        bits = contact.bits
-        rests_on = [self.program.segments[index] for index in segment.rests_on]
-        flips = {unit.index: contact.flips[unit.index] for unit in segment.units}
-        member = bits & segment.bit
+        bits, flips = contact.bits, contact.flips
+        contact.flips = flips.copy()
+        try:
+            return self._next_move(contact, segment)
+        finally:
+            contact.bits, contact.flips = bits, flips
+
+    def _next_move(self, contact: Contact, segment: CompiledSegment) -> int | None:
+        """Play time forward on the contact, as far as the segment rests on it."""
+        flips, member = contact.flips, contact.bits & segment.bit
+        indexes = segment.flips
         passed = 0
         while passed < MAX_FLIPS_PASSED:
-            at_ms = min(flips.values(), default=NEVER)
+            at_ms = min([flips[index] for index in indexes], default=NEVER)
             if at_ms >= NEVER:
                 return None
-            before = bits
-            for unit in segment.units:
-                if flips[unit.index] == at_ms:
-                    true, flips[unit.index] = unit.look(contact, at_ms)
-                    bits = bits & ~unit.mask | true
-            if not (before ^ bits) & segment.leaf_mask:
-                continue
-            for other in rests_on:
-                if other.member(bits) != bool(bits & other.bit):
-                    bits ^= other.bit
-            if bits & segment.bit != member:
+            before = contact.bits
+            self._look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
+            for other in segment.rests_on:
+                if not isinstance(other, CompiledSegment):
+                    if flips[other.index] == at_ms or other.reads & (before ^ contact.bits):
+                        self._look(contact, (other,), at_ms)
+                elif other.member(contact.bits) != bool(contact.bits & other.bit):
+                    contact.bits ^= other.bit
+            if contact.bits & segment.bit != member:
                 return at_ms
-            passed += 1
+            passed += (before ^ contact.bits) & segment.leaf_mask != 0
         return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Annotated, Any
 
@@ -14,10 +13,11 @@ from schemas.records import definitions_hash
 from streams.segmentation.calendars import Zone, load_zone
 from streams.segmentation.canonical import canonical_hash, canonical_text
 from streams.segmentation.conditions.reading import ScoreLeafSpec
-from streams.segmentation.expressions import InSegment, Leaf, Node, parse_condition, walk
+from streams.segmentation.expressions import Leaf, Node, parse_condition, walk
 from streams.segmentation.problems import DefinitionsError, Findings, Problem, Spec, join
 from streams.segmentation.quantities import Duration
-from streams.segmentation.scores import ScoreSpec, check_score
+from streams.segmentation.references import Place, in_order, reached_from, references
+from streams.segmentation.scores import PointsRule, ScoreSpec, WhileSpec, check_score
 from streams.segmentation.units import Scope
 
 SEMANTICS_VERSION = "1"
@@ -58,20 +58,17 @@ class Segment:
     definition: str = ""
     """SHA-256 of the canonical JSON of the segment and of all that it refers to."""
 
-    def nodes(self) -> Iterator[Node]:
-        """Every node of its conditions."""
-        yield from walk(self.when)
-        if self.exit_when is not None:
-            yield from walk(self.exit_when)
+    def conditions(self) -> list[Node]:
+        """`when`, and `exit_when` where there is one."""
+        return [self.when] if self.exit_when is None else [self.when, self.exit_when]
 
-    def refers_to(self) -> list[str]:
-        """Names of the segments that it follows directly, in the order of the file."""
-        return list(dict.fromkeys(node.segment for node in self.nodes() if isinstance(node, InSegment)))
 
-    def score_names(self) -> list[str]:
-        """Names of the scores that its own conditions read."""
-        found = (name for node in self.nodes() if isinstance(node, Leaf) for name in node.kind.score(node.spec))
-        return list(dict.fromkeys(found))
+@dataclass(frozen=True, slots=True)
+class WhileRule:
+    """Points that a score has while a condition holds, in billionths."""
+
+    condition: Node
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,11 @@ class Definitions:
     zone: tzinfo
     """Of `@hour`, `@weekday` and `@date`."""
     scores: dict[str, ScoreSpec]
+    whiles: dict[str, tuple[WhileRule, ...]]
+    """Of each score, the points that it has while a condition holds."""
     segments: tuple[Segment, ...]
+    order: tuple[Place, ...]
+    """Segments and scores, each after all that it refers to: the order of evaluation."""
     warnings: tuple[Problem, ...] = field(default=())
 
 
@@ -95,12 +96,21 @@ def compile_definitions(data: Any) -> Definitions:
     if spec is None:
         raise DefinitionsError(findings.problems)
     scores = _read_scores(spec.scores, findings)
-    segments = _read_segments(spec.segments, Scope(scores, frozenset(spec.segments), spec.zone), findings)
+    scope = Scope(scores, frozenset(spec.segments), spec.zone)
+    whiles = {name: _read_whiles(name, spec.scores[name], scope, findings) for name in scores}
+    segments = _read_segments(spec.segments, scope, findings)
     if not spec.segments:
         findings.add("segments", spec.segments, "expected at least one segment")
     if findings.problems:
         raise DefinitionsError(findings.problems)
-    ordered = _ordered(segments, findings)
+
+    def refers_to(place: Place) -> list[Place]:
+        if place.kind == "segments":
+            return references(segments[place.name].conditions())
+        return references(rule.condition for rule in whiles[place.name])
+
+    starts = [*(Place("segments", name) for name in segments), *(Place("scores", name) for name in scores)]
+    order = in_order(starts, refers_to, findings)
     if findings.problems:
         raise DefinitionsError(findings.problems)
     canonical = canonical_text(data)
@@ -110,7 +120,13 @@ def compile_definitions(data: Any) -> Definitions:
         deduplicate_ms=spec.deduplicate,
         zone=spec.zone,
         scores=scores,
-        segments=tuple(_hashed(segment, segments, data) for segment in ordered),
+        whiles=whiles,
+        segments=tuple(
+            replace(segments[place.name], definition=_hash(place, reached_from(place, refers_to), data))
+            for place in order
+            if place.kind == "segments"
+        ),
+        order=tuple(order),
         warnings=tuple(findings.warnings),
     )
 
@@ -129,16 +145,49 @@ def _check_name(name: str, path: str, findings: Findings) -> None:
         findings.add(join(path, name), name, "expected a name of at most 64 letters, digits, _ and -")
 
 
+def _has_while(rule: Any) -> bool:
+    return isinstance(rule, dict) and "while" in rule
+
+
 def _read_scores(raw: dict[str, Any], findings: Findings) -> dict[str, ScoreSpec]:
     scores = {}
     for name, body in raw.items():
         path = join("scores", name)
         _check_name(name, "scores", findings)
-        spec = findings.read(ScoreSpec, body, path)
+        spec = findings.read(ScoreSpec, _without_whiles(body, path, findings), path)
         if spec is not None:
             check_score(spec, path, findings)
             scores[name] = spec
     return scores
+
+
+def _without_whiles(body: Any, path: str, findings: Findings) -> Any:
+    """The body of a score with those of its points rules read that are about events."""
+    rules = body.get("points") if isinstance(body, dict) else None
+    if not isinstance(rules, list):
+        return body
+    if not rules:
+        findings.add(join(path, "points"), rules, "expected a list of at least one rule")
+    read = [
+        findings.read(PointsRule, rule, join(path, "points", place))
+        for place, rule in enumerate(rules)
+        if not _has_while(rule)
+    ]
+    return {**body, "points": [rule for rule in read if rule is not None]}
+
+
+def _read_whiles(name: str, body: dict[str, Any], scope: Scope, findings: Findings) -> tuple[WhileRule, ...]:
+    found = []
+    rules = body.get("points")
+    for place, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if _has_while(rule):
+            path = join("scores", name, "points", place)
+            rest = {key: value for key, value in rule.items() if key != "while"}
+            spec = findings.read(WhileSpec, rest, path)
+            condition = parse_condition(rule["while"], join(path, "while"), scope, findings)
+            if spec is not None and condition is not None:
+                found.append(WhileRule(condition, spec.points))
+    return tuple(found)
 
 
 def _read_segments(raw: dict[str, Any], scope: Scope, findings: Findings) -> dict[str, Segment]:
@@ -175,53 +224,16 @@ def _warn_of_flapping(segment: Segment, scores: dict[str, ScoreSpec], path: str,
             )
 
 
-def _ordered(segments: dict[str, Segment], findings: Findings) -> list[Segment]:
-    """Depth-first in file order, each right after those it refers to."""
-    done: dict[str, Segment] = {}
-    under_way: list[str] = []
+def _hash(segment: Place, reached: set[Place], data: dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a segment and of all that it rests on."""
 
-    def visit(name: str) -> None:
-        if name in done:
-            return
-        if name in under_way:
-            circle = " -> ".join([*under_way[under_way.index(name) :], name])
-            findings.add(join("segments", name), name, f"expected no circle of in_segment: {circle}")
-            return
-        under_way.append(name)
-        for other in segments[name].refers_to():
-            visit(other)
-        under_way.pop()
-        done[name] = segments[name]
+    def meaning(place: Place) -> dict[str, Any]:
+        body: dict[str, Any] = data[place.kind][place.name]
+        return {key: value for key, value in body.items() if key not in {"description", "tags", "meta"}}
 
-    for name in segments:
-        visit(name)
-    return list(done.values())
-
-
-def _hashed(segment: Segment, segments: dict[str, Segment], data: dict[str, Any]) -> Segment:
-    reached: dict[str, Segment] = {}
-
-    def reach(current: Segment) -> None:
-        for other in current.refers_to():
-            if other not in reached:
-                reached[other] = segments[other]
-                reach(segments[other])
-
-    reach(segment)
-    scores = {name for each in (segment, *reached.values()) for name in each.score_names()}
-
-    def conditions(name: str) -> dict[str, Any]:
-        return {key: data["segments"][name][key] for key in ("when", "exit_when") if key in data["segments"][name]}
-
-    material: dict[str, Any] = {
-        "segment": conditions(segment.name),
-        "segments": {name: conditions(name) for name in reached},
-        "scores": {
-            name: {key: value for key, value in data["scores"][name].items() if key != "description"} for name in scores
-        },
-    }
+    material: dict[str, Any] = {"segment": meaning(segment), "segments": {}, "scores": {}}
+    for place in reached:
+        material[place.kind][place.name] = meaning(place)
     if '"@' in canonical_text(material):
         material["zone"] = str(data.get("zone", "UTC"))  # it reads local hours or dates
-    return Segment(
-        segment.name, segment.when, segment.exit_when, segment.tags, segment.description, canonical_hash(material)
-    )
+    return canonical_hash(material)

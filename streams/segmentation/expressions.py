@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 from streams.segmentation.canonical import canonical_text
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.problems import Findings, join
-from streams.segmentation.units import LeafKind, Scope
+from streams.segmentation.units import LeafKind, Scope, Test
 
 MAX_DEPTH = 31
-Test: TypeAlias = Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.decay import Decaying, HalfLife
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano, rounded
-from streams.segmentation.scores import UNBOUNDED, PointsRule, ScoreSpec, Span
-from streams.segmentation.units import Unit
+from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.scores import PointsRule, ScoreSpec
+from streams.segmentation.units import Test
 from streams.segmentation.windows import Entry, add_entry, drop_until, first_after, pack_total, unpack_total
 
 _NO_DECAY = HalfLife(1)
@@ -49,34 +50,25 @@ class _Sums:
         self.expiring: list[list[Entry]] = [[] for _ in range(durations)]
 
 
-class ScoreUnit(Unit):
-    """A score and all leaves that read it."""
+class PointsUnit(ScoreUnit):
+    """A score made of points."""
 
     def __init__(self, name: str, spec: ScoreSpec, zone: tzinfo) -> None:
-        self.name = name
-        self.spec = spec
+        super().__init__(name, spec)
         self._rules: dict[str, list[_Rule]] = {}
-        for rule in spec.points:
+        for rule in spec.points or ():
             expires_after_ms = spec.expires_after if rule.expires_after is None else rule.expires_after
             self._rules.setdefault(rule.event, []).append(_Rule(rule, expires_after_ms, zone))
         lasting = {rule.expires_after_ms for rules in self._rules.values() for rule in rules}
         self._durations_ms = sorted(duration for duration in lasting if duration is not None)
         self._decay = None if spec.half_life is None else HalfLife(spec.half_life)
-        self._low = -UNBOUNDED if spec.floor is None else spec.floor
-        self._high = UNBOUNDED if spec.cap is None else spec.cap
-        self._leaves: list[tuple[int, Span]] = []
-        self._bounds: list[int] = []
-        self._tiers = spec.tier_spans()
-        self.mask = 0
+        self._whiles: list[tuple[Test, int]] = []
         self.events = frozenset(self._rules)
 
-    def watch(self, bit: int, span: Span) -> None:
-        """Let `bit` be true while the reading lies in `span`."""
-        self._leaves.append((bit, span))
-        self.mask |= bit
-        # A bound outside of (floor, cap] is never passed by the bounded reading.
-        passed = {bound for bound in span if self._low < bound <= self._high}
-        self._bounds = sorted(passed.union(self._bounds))
+    def add_while(self, test: Test, reads: int, points: int) -> None:
+        """Add `points` billionths while `test` holds of the contact's bits, of which it reads `reads`."""
+        self._whiles.append((test, points))
+        self.reads |= reads
 
     def fresh(self) -> _Sums:
         return _Sums(len(self._durations_ms))
@@ -103,12 +95,11 @@ class ScoreUnit(Unit):
             self._decay.add(sums.decaying, points, at_ms)
         return True
 
-    def reading(self, contact: Contact, now_ms: int) -> int:
-        """The score read at `now_ms`, in thousandths, within floor and cap."""
+    def unbounded(self, contact: Contact, now_ms: int) -> int:
         sums: _Sums = contact.slots[self.index]
-        return self._bounded(self._unbounded(sums, self._steady(sums, now_ms)[0], now_ms))
+        return self._read(sums, self._steady(contact, sums, now_ms)[0], now_ms)
 
-    def _steady(self, sums: _Sums, now_ms: int) -> tuple[int, int]:
+    def _steady(self, contact: Contact, sums: _Sums, now_ms: int) -> tuple[int, int]:
         """What does not decay and has not expired, in billionths, and when the next part of it expires."""
         total, expires_ms = sums.steady, NEVER
         for entries, duration_ms in zip(sums.expiring, self._durations_ms, strict=True):
@@ -116,39 +107,26 @@ class ScoreUnit(Unit):
             if place < len(entries):
                 expires_ms = min(expires_ms, entries[place].at_ms + duration_ms)
                 total += sum(entry.total for entry in entries[place:])
+        for test, points in self._whiles:
+            if test(contact.bits):
+                total += points
         return total, expires_ms
 
-    def _unbounded(self, sums: _Sums, steady: int, now_ms: int) -> int:
+    def _read(self, sums: _Sums, steady: int, now_ms: int) -> int:
         # A sum without decay is read like one that has not begun to.
         return (self._decay or _NO_DECAY).reading(sums.decaying, steady, now_ms)
-
-    def _bounded(self, reading: int) -> int:
-        return max(self._low, min(self._high, reading))
-
-    def tier(self, reading: int) -> str | None:
-        """The tier of a reading; None below the lowest bound."""
-        return next((name for name, span in self._tiers.items() if span.low <= reading < span.high), None)
-
-    def span_of_tier(self, name: str) -> Span:
-        """The readings of one tier."""
-        return self._tiers[name]
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         if not self._leaves:
             return 0, NEVER
         sums: _Sums = contact.slots[self.index]
-        steady, expires_ms = self._steady(sums, now_ms)
-        unbounded = self._unbounded(sums, steady, now_ms)
-        reading = self._bounded(unbounded)
-        bits = 0
-        for bit, (low, high) in self._leaves:
-            if low <= reading < high:
-                bits |= bit
+        steady, expires_ms = self._steady(contact, sums, now_ms)
+        unbounded = self._read(sums, steady, now_ms)
         if self._decay is None:
-            return bits, expires_ms
+            return self.bits_of(unbounded), expires_ms
         # Up to the next expiry the steady part stands still, and the decaying one falls alone.
         crossing_ms = self._decay.crossing(sums.decaying, steady, self._bounds, unbounded, now_ms)
-        return bits, min(crossing_ms, expires_ms)
+        return self.bits_of(unbounded), min(crossing_ms, expires_ms)
 
     def store(self, slot: _Sums) -> Any:
         decaying = slot.decaying

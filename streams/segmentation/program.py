@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.definitions import Definitions, Segment
-from streams.segmentation.expressions import InSegment, Leaf, Test, compile_test
-from streams.segmentation.points import ScoreUnit
-from streams.segmentation.units import Unit
+from streams.segmentation.expressions import InSegment, Leaf, compile_test, walk
+from streams.segmentation.mix import MixUnit
+from streams.segmentation.points import PointsUnit
+from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.units import Test, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,13 @@ class CompiledSegment:
     reads: int
     """Bits that its own conditions read, memberships included."""
     leaf_mask: int
-    """Bits of all leaves that it rests on, also through other segments."""
+    """Bits of all leaves that it rests on, also through other segments; a score is one leaf."""
     units: tuple[Unit, ...]
-    """Units of those leaves."""
-    rests_on: tuple[int, ...]
-    """Indexes of the segments that it rests on, in order of evaluation, itself last."""
+    """Units that it rests on, also through other segments and scores, those that read other bits left out."""
+    rests_on: tuple[Dependent, ...]
+    """What it rests on that reads other bits, in order of evaluation, itself last."""
+    flips: tuple[int, ...]
+    """Indexes of all units that it rests on."""
     scores: tuple[ScoreUnit, ...]
     """Scores that it uses, directly or through other segments, in the order of the file."""
 
@@ -43,6 +48,10 @@ class CompiledSegment:
         return self.when(bits) and not self.exit_when(bits)
 
 
+Dependent: TypeAlias = CompiledSegment | ScoreUnit
+"""What reads bits of others: a segment, or a score with points while a condition holds."""
+
+
 class Program:
     """Units and segments of a set of definitions. A set is compiled once and serves every contact."""
 
@@ -51,22 +60,46 @@ class Program:
         self.units: list[Unit] = []
         self.scores: dict[str, ScoreUnit] = {}
         self.segments: list[CompiledSegment] = []
+        self.dependents: list[Dependent] = []
+        """In order of evaluation."""
         self._bits_used = 0
         self._leaf_bits: dict[str, int] = {}
         self._unit_of_bit: dict[int, Unit] = {}
+        self._make_units()
+        self._segment_bits = {segment.name: self._new_bit() for segment in definitions.segments}
+        self._add_whiles()
+        by_name = {segment.name: segment for segment in definitions.segments}
+        for place in definitions.order:
+            if place.kind == "segments":
+                compiled = self._compile(by_name[place.name])
+                self.segments.append(compiled)
+                self.dependents.append(compiled)
+            elif self.scores[place.name].reads:
+                self.dependents.append(self.scores[place.name])
+        self.by_event = self._index((unit, unit.events) for unit in self.units)
+        self.by_fact = self._index((unit, unit.facts) for unit in self.units)
+
+    def _make_units(self) -> None:
+        definitions = self.definitions
         for name, spec in definitions.scores.items():
-            self.scores[name] = ScoreUnit(name, spec, definitions.zone)
-        for segment in definitions.segments:
-            for node in segment.nodes():
+            kind = PointsUnit if spec.mix is None else MixUnit
+            self.scores[name] = kind(name, spec, definitions.zone)
+        conditions = [node for segment in definitions.segments for node in segment.conditions()]
+        conditions += [rule.condition for rules in definitions.whiles.values() for rule in rules]
+        for condition in conditions:
+            for node in walk(condition):
                 if isinstance(node, Leaf) and node.text not in self._leaf_bits:
                     self._add_leaf(node)
         for score in self.scores.values():
             self._add_unit(score)
-        self._segment_bits = {segment.name: self._new_bit() for segment in definitions.segments}
-        for segment in definitions.segments:
-            self.segments.append(self._compile(segment))
-        self.by_event = self._index((unit, unit.events) for unit in self.units)
-        self.by_fact = self._index((unit, unit.facts) for unit in self.units)
+
+    def _add_whiles(self) -> None:
+        for name, rules in self.definitions.whiles.items():
+            score = self.scores[name]
+            for rule in rules:
+                test, reads = compile_test(rule.condition, self._bit_of)
+                assert isinstance(score, PointsUnit), "a mix has no rules"
+                score.add_while(test, reads, rule.points)
 
     def _new_bit(self) -> int:
         bit = 1 << self._bits_used
@@ -100,16 +133,14 @@ class Program:
         if segment.exit_when is not None:
             exit_when, exit_reads = compile_test(segment.exit_when, self._bit_of)
             reads |= exit_reads
-        below = [other for other in self.segments if other.bit & reads]
         leaf_mask = reads & (self._segment_mask() - 1)
-        rests_on = {index for other in below for index in other.rests_on}
-        for other in below:
-            leaf_mask |= other.leaf_mask
-        units = {id(unit): unit for bit, unit in self._unit_of_bit.items() if bit & leaf_mask}
-        scores = {score.name for other in below for score in other.scores}.union(segment.score_names())
-        index = len(self.segments)
-        return CompiledSegment(
-            index=index,
+        scores = {unit.name for bit, unit in self._unit_of_bit.items() if bit & reads and isinstance(unit, ScoreUnit)}
+        for other in self.segments:
+            if other.bit & reads:
+                leaf_mask |= other.leaf_mask
+                scores.update(score.name for score in other.scores)
+        compiled = CompiledSegment(
+            index=len(self.segments),
             name=segment.name,
             tags=list(segment.tags),
             definition=segment.definition,
@@ -118,10 +149,37 @@ class Program:
             exit_when=exit_when,
             reads=reads,
             leaf_mask=leaf_mask,
-            units=tuple(units.values()),
-            rests_on=(*sorted(rests_on), index),
+            units=self._units_below(reads),
+            rests_on=(),
+            flips=(),
             scores=tuple(score for name, score in self.scores.items() if name in scores),
         )
+        below = self._dependents_below(reads)
+        whiles = [other for other in below if isinstance(other, ScoreUnit)]
+        flips = tuple(unit.index for unit in (*compiled.units, *whiles))
+        object.__setattr__(compiled, "flips", flips)
+        object.__setattr__(compiled, "rests_on", (*below, compiled))
+        return compiled
+
+    def _all_read(self, reads: int) -> int:
+        """All bits that decide on some bits, through segments and scores, themselves included."""
+        while True:
+            more = reads
+            for dependent in self.dependents:
+                if more & _own_bits(dependent):
+                    more |= dependent.reads
+            if more == reads:
+                return reads
+            reads = more
+
+    def _units_below(self, reads: int) -> tuple[Unit, ...]:
+        reads = self._all_read(reads)
+        units = {unit.index: unit for bit, unit in self._unit_of_bit.items() if bit & reads and not unit.reads}
+        return tuple(units.values())
+
+    def _dependents_below(self, reads: int) -> list[Dependent]:
+        reads = self._all_read(reads)
+        return [dependent for dependent in self.dependents if _own_bits(dependent) & reads]
 
     def _segment_mask(self) -> int:
         """The lowest bit of a membership: all bits under it are leaves."""
@@ -134,3 +192,7 @@ class Program:
             for name in names:
                 index.setdefault(name, []).append(unit)
         return {name: tuple(units) for name, units in index.items()}
+
+
+def _own_bits(dependent: Dependent) -> int:
+    return dependent.bit if isinstance(dependent, CompiledSegment) else dependent.mask

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -21,6 +21,9 @@ from streams.segmentation.problems import Findings
 if TYPE_CHECKING:
     from streams.segmentation.contact import Contact
     from streams.segmentation.scores import ScoreSpec
+
+Test: TypeAlias = Callable[[int], bool]
+"""A condition on a contact's bits."""
 
 
 class Unit(ABC):
@@ -34,6 +37,8 @@ class Unit(ABC):
     """Names of the events that may touch it."""
     facts: frozenset[str] = frozenset()
     """Names of the facts that it reads."""
+    reads: int = 0
+    """Bits of others that it reads. One that reads some is looked at after them."""
 
     def fresh(self) -> Any:
         """The slot of a contact of whom nothing is known."""

@@ -67,7 +67,7 @@ def test_conditions_nest_to_a_depth_of_31() -> None:
         ({"a": 1, "b": 2}, "segments.s.when", "one key"),
         ([], "segments.s.when", "one key"),
         ({"in_segment": "other"}, "segments.s.when.in_segment", "name of a segment: s"),
-        ({"in_segment": "s"}, "segments.s", "circle of in_segment: s -> s"),
+        ({"in_segment": "s"}, "segments.s", "no circle of references: segments.s -> segments.s"),
         ({"score": {"name": "x", "gte": 1}}, "segments.s.when.score.name", "name of a score: e"),
         ({"score": {"name": "e"}}, "segments.s.when.score", "at least one comparison"),
         ({"score": {"name": "e", "gte": "70"}}, "segments.s.when.score.gte", "at most 3 decimals"),
@@ -90,7 +90,7 @@ def test_a_bad_condition_is_refused_with_its_path(when: Any, path: str, expected
     ("change", "path", "expected"),
     [
         ({"half_life": "-1d"}, "scores.e.half_life", "expected a duration"),
-        ({"points": []}, "scores.e.points", "at least 1 item"),
+        ({"points": []}, "scores.e.points", "at least one rule"),
         ({"points": [{"event": "x", "points": "5"}]}, "scores.e.points[0].points", "expected a number"),
         ({"points": [{"event": "x", "points": 5, "when": 1}]}, "scores.e.points[0].when", "unknown key"),
         ({"cap": 1, "floor": 2}, "scores.e.cap", "not below the floor"),

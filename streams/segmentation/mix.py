@@ -1,0 +1,163 @@
+"""A score mixed of recency, frequency and monetary value, as a unit."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_left, bisect_right
+from datetime import tzinfo
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from schemas.records import Track
+from streams.segmentation.contact import Contact
+from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.quantities import NANO, NEVER, nano
+from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.scores import FrequencySpec, MixPart, MonetarySpec, RecencySpec, ScoreSpec
+from streams.segmentation.windows import Entry, add_entry, drop_until, first_after, pack_total, unpack_total
+
+_CONTEXT = Context(prec=50)
+_SNAP = Fraction(1, 10**25)
+"""A logarithm is known to so many digits; a sum that is nearer than this to the middle counts as the middle."""
+
+
+class _Part:
+    """One part: between 0 and 1 at an instant, moving in a straight line up to the next of its edges."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+
+    @abstractmethod
+    def add(self, entries: list[Entry], event: Track, at_ms: int, now_ms: int) -> bool:
+        """Fold a matching event; whether anything changed."""
+
+    @abstractmethod
+    def value(self, entries: list[Entry], now_ms: int) -> Fraction:
+        """The part at `now_ms`."""
+
+    @abstractmethod
+    def edge(self, entries: list[Entry], now_ms: int) -> int:
+        """The next instant at which its course breaks, or `NEVER`."""
+
+
+class _Recency(_Part):
+    def __init__(self, spec: RecencySpec, zone: tzinfo) -> None:
+        super().__init__(Pattern(spec, zone, include_machine=False))
+        self._over_ms = spec.over
+
+    def add(self, entries: list[Entry], event: Track, at_ms: int, now_ms: int) -> bool:  # noqa: ARG002 - newest alone
+        if entries and entries[0].at_ms >= at_ms:
+            return False
+        entries[:] = [Entry(at_ms)]
+        return True
+
+    def value(self, entries: list[Entry], now_ms: int) -> Fraction:
+        if not entries:
+            return Fraction(0)
+        return max(Fraction(0), 1 - Fraction(now_ms - entries[0].at_ms, self._over_ms))
+
+    def edge(self, entries: list[Entry], now_ms: int) -> int:
+        end_ms = entries[0].at_ms + self._over_ms if entries else NEVER
+        return end_ms if end_ms > now_ms else NEVER
+
+
+class _Measure(_Part):
+    """Frequency, or monetary value where a property is summed."""
+
+    def __init__(self, spec: FrequencySpec, zone: tzinfo) -> None:
+        super().__init__(Pattern(spec, zone, include_machine=False))
+        self._within_ms = spec.within
+        self._full = spec.full
+        self._logarithmic = spec.scale == "log"
+        self._values = property_of(spec.property, zone) if isinstance(spec, MonetarySpec) else None
+
+    def add(self, entries: list[Entry], event: Track, at_ms: int, now_ms: int) -> bool:
+        worth = NANO
+        if self._values is not None:
+            values = [value for value in map(nano, self._values(event, at_ms)) if value is not None]
+            if not values:
+                return False
+            worth = sum(values)
+        drop_until(entries, now_ms - self._within_ms)
+        if at_ms <= now_ms - self._within_ms:
+            return False
+        add_entry(entries, Entry(at_ms, 1, worth), self._within_ms)
+        return True
+
+    def value(self, entries: list[Entry], now_ms: int) -> Fraction:
+        inside = entries[first_after(entries, now_ms - self._within_ms) :]
+        amount = max(Fraction(0), Fraction(sum(entry.total for entry in inside), NANO))
+        if amount >= self._full:
+            return Fraction(1)
+        return _logarithm(amount) / _logarithm(self._full) if self._logarithmic else amount / self._full
+
+    def edge(self, entries: list[Entry], now_ms: int) -> int:
+        place = first_after(entries, now_ms - self._within_ms)
+        return entries[place].at_ms + self._within_ms if place < len(entries) else NEVER
+
+
+@lru_cache(maxsize=4096)
+def _logarithm(amount: Fraction) -> Fraction:
+    """ln(1 + amount), to fifty digits, the same on every machine."""
+    sum_ = 1 + amount
+    return Fraction(_CONTEXT.ln(_CONTEXT.divide(Decimal(sum_.numerator), Decimal(sum_.denominator))))
+
+
+def _compile(part: MixPart, zone: tzinfo) -> _Part:
+    if part.recency is not None:
+        return _Recency(part.recency, zone)
+    measure = part.monetary or part.frequency
+    assert measure is not None, "a part is one of three"
+    return _Measure(measure, zone)
+
+
+class MixUnit(ScoreUnit):
+    """A weighted sum of parts. Its slot has the entries of each part."""
+
+    def __init__(self, name: str, spec: ScoreSpec, zone: tzinfo) -> None:
+        super().__init__(name, spec)
+        self._parts = [(Fraction(part.weight, NANO), _compile(part, zone)) for part in spec.mix or ()]
+        self.events = frozenset(part.pattern.event for _, part in self._parts)
+
+    def fresh(self) -> list[list[Entry]]:
+        return [[] for _ in self._parts]
+
+    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
+        changed = False
+        for (_, part), entries in zip(self._parts, contact.slots[self.index], strict=True):
+            if part.pattern.matches(event, at_ms):
+                changed |= part.add(entries, event, at_ms, now_ms)
+        return changed
+
+    def unbounded(self, contact: Contact, now_ms: int) -> int:
+        pairs = zip(self._parts, contact.slots[self.index], strict=True)
+        total = sum((weight * part.value(entries, now_ms) for (weight, part), entries in pairs), Fraction(0))
+        return int((1000 * total + Fraction(1, 2) + _SNAP) // 1)
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        if not self._leaves:
+            return 0, NEVER
+        unbounded = self.unbounded(contact, now_ms)
+        pairs = zip(self._parts, contact.slots[self.index], strict=True)
+        edge_ms = min(part.edge(entries, now_ms) for (_, part), entries in pairs)
+        if edge_ms == NEVER:
+            return self.bits_of(unbounded), NEVER
+        return self.bits_of(unbounded), self._crossing(contact, unbounded, now_ms, edge_ms)
+
+    def _crossing(self, contact: Contact, reading: int, now_ms: int, edge_ms: int) -> int:
+        """The first instant up to the next edge at which the reading has passed a bound; the edge if none."""
+        # Between two edges the sum moves in a straight line, so the reading moves one way.
+        place = bisect_right(self._bounds, reading)
+
+        def passed(instant_ms: int) -> bool:
+            return bisect_right(self._bounds, self.unbounded(contact, instant_ms)) != place
+
+        return now_ms + 1 + bisect_left(range(now_ms + 1, edge_ms), True, key=passed)
+
+    def store(self, slot: Any) -> Any:
+        return [[(entry.at_ms, entry.count, pack_total(entry.total)) for entry in entries] for entries in slot]
+
+    def restore(self, stored: Any) -> Any:
+        return [[Entry(at_ms, count, unpack_total(total)) for at_ms, count, total in entries] for entries in stored]

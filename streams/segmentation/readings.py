@@ -1,0 +1,51 @@
+"""What every score is to the rest of the core: a reading, and the leaves and tiers that it decides."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from streams.segmentation.contact import Contact
+from streams.segmentation.scores import UNBOUNDED, ScoreSpec, Span
+from streams.segmentation.units import Unit
+
+
+class ScoreUnit(Unit):
+    """A score and all leaves that read it."""
+
+    def __init__(self, name: str, spec: ScoreSpec) -> None:
+        self.name = name
+        self.mask = 0
+        self._low = -UNBOUNDED if spec.floor is None else spec.floor
+        self._high = UNBOUNDED if spec.cap is None else spec.cap
+        self._leaves: list[tuple[int, Span]] = []
+        self._bounds: list[int] = []
+        self._tiers = spec.tier_spans()
+
+    def watch(self, bit: int, span: Span) -> None:
+        """Let `bit` be true while the reading lies in `span`."""
+        self._leaves.append((bit, span))
+        self.mask |= bit
+        # A bound outside of (floor, cap] is never passed by the bounded reading.
+        passed = {bound for bound in span if self._low < bound <= self._high}
+        self._bounds = sorted(passed.union(self._bounds))
+
+    def span_of_tier(self, name: str) -> Span:
+        """The readings of one tier."""
+        return self._tiers[name]
+
+    def reading(self, contact: Contact, now_ms: int) -> int:
+        """The score read at `now_ms`, in thousandths, within floor and cap."""
+        return max(self._low, min(self._high, self.unbounded(contact, now_ms)))
+
+    @abstractmethod
+    def unbounded(self, contact: Contact, now_ms: int) -> int:
+        """`floor(1000 * S + 0.5)` at `now_ms`, in thousandths."""
+
+    def bits_of(self, unbounded: int) -> int:
+        """The leaves that are true at a reading."""
+        reading = max(self._low, min(self._high, unbounded))
+        bits = 0
+        for bit, (low, high) in self._leaves:
+            if low <= reading < high:
+                bits |= bit
+        return bits
