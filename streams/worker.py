@@ -54,6 +54,7 @@ class Worker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._heartbeat = time.monotonic()
+        self._shown: set[int] = set()  # partitions that the gauges speak of
         self._loop = asyncio.get_running_loop()
         self._consumer = parts.app.consumer  # Faust makes it when it is first asked for: not on another thread
         settings = parts.settings
@@ -131,13 +132,15 @@ class Worker:
             except UnavailableError as error:
                 log.warning("%s", error)
                 continue
-            for partition, lane in self._parts.lanes.lanes.items():
+            lanes, lag = self._parts.lanes.lanes, "segue_lag_records"
+            for partition, lane in lanes.items():
                 if partition in bounds:
                     lane.log_end = max(lane.log_end, bounds[partition].end)
-                self._parts.meters.gauge("segue_lag_records", str(partition)).set(lane.lag)
-                if lane.serving:
-                    clock_s = lane.pipeline.clock_ms / 1000
-                    self._parts.meters.gauge("segue_clock_timestamp_seconds", str(partition)).set(clock_s)
+                self._parts.meters.gauge(lag, str(partition)).set(lane.lag)
+            for lost in self._shown - lanes.keys():
+                for name in (lag, "segue_clock_timestamp_seconds", "segue_outbox_entries"):
+                    self._parts.meters.gauge(name).remove(str(lost))  # another worker shows it now
+            self._shown = set(lanes)
 
     async def _ask_group(self) -> None:
         while True:

@@ -116,31 +116,32 @@ class KafkaPublisher:
         self._waiting.add(deliveries)
         try:
             for message in messages:
-                await self._produce(message, deliveries)
+                while not self._taken(message, deliveries):
+                    await asyncio.sleep(_FULL_QUEUE_PAUSE_S)
             await deliveries.future
         finally:
             self._waiting.discard(deliveries)
         return deliveries.last_offset
 
-    async def _produce(self, message: Message, deliveries: _Deliveries) -> None:
-        while self._failure is None:
-            try:
-                self._producer.produce(
-                    message.topic,
-                    value=message.value,
-                    key=message.key,
-                    partition=message.partition,
-                    headers=list(message.headers),
-                    timestamp=message.timestamp_ms,
-                    on_delivery=deliveries,
-                )
-            except BufferError:
-                await asyncio.sleep(_FULL_QUEUE_PAUSE_S)
-            except KafkaException as error:
-                raise BugError(f"the producer refused a message for {message.topic}: {error}") from error
-            else:
-                return
-        raise self._failure
+    def _taken(self, message: Message, deliveries: _Deliveries) -> bool:
+        """Whether the producer's queue had room for the message."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._producer.produce(
+                message.topic,
+                value=message.value,
+                key=message.key,
+                partition=message.partition,
+                headers=list(message.headers),
+                timestamp=message.timestamp_ms,
+                on_delivery=deliveries,
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise BugError(f"the producer refused a message for {message.topic}: {error}") from error
+        return True
 
     def _poll(self) -> None:
         while True:
@@ -164,7 +165,7 @@ class KafkaPublisher:
         if self._failure is not None:
             return
         self._failure = UnavailableError(
-            f"Kafka at {self._servers} did not take a message within {self._publish_timeout_ms} ms: {error.str()}"
+            f"Kafka at {self._servers} did not take a message (in {self._publish_timeout_ms} ms): {error.str()}"
         )
         for deliveries in self._waiting:
             if not deliveries.future.done():
