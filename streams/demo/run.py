@@ -38,6 +38,14 @@ _REFRESH_S = 0.25
 _PAUSE_S = 0.05
 
 
+class StartInterruptedError(Exception):
+    """A signal came before the shop was open."""
+
+    def __init__(self, number: SignalNumber) -> None:
+        super().__init__(f"{number.name} came while starting")
+        self.number = number
+
+
 class Options(NamedTuple):
     """What a person may choose."""
 
@@ -62,16 +70,20 @@ class Outcome:
 
 
 async def run_demo(options: Options, screen: Screen) -> Outcome:
-    """Run it to its end. Raises `SegueError` when a program fails, `CancelledError` on a signal while starting."""
+    """Run it to its end. Raises `SegueError` when a program fails, and `StartInterruptedError`."""
     supervisor = Supervisor()
-    try:
-        with Signals(supervisor.kill) as signals:
+    with Signals(supervisor.kill) as signals:
+        try:
             async with supervisor, httpx.AsyncClient(trust_env=False) as client:
                 return await _Run(options, screen, supervisor, client, signals).run()
-    except SegueError:
-        if supervisor.kept_logs is not None:
-            screen.say(f"the logs of all programs are kept in {supervisor.kept_logs}")
-        raise
+        except asyncio.CancelledError:
+            if signals.number is None or not signals.answered():
+                raise
+            raise StartInterruptedError(signals.number) from None
+        except SegueError:
+            if supervisor.kept_logs is not None:
+                screen.say(f"the logs of all programs are kept in {supervisor.kept_logs}")
+            raise
 
 
 class _Run:

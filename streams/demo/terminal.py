@@ -146,7 +146,8 @@ def _moved(moved: Moved, show: Show, width: int) -> Text:
     line.append(words[0] if entered else words[1], style="green" if entered else "magenta")
     line.append(f"{transition.segment:<{_SEGMENT_CHARACTERS}} ", style="bold")
     by_time = transition.cause.kind == "timer"
-    line.append("time: " if by_time else "• ", style="yellow" if by_time else "cyan")
+    by_time_words = "time: " if wide else "◷ "
+    line.append(by_time_words if by_time else "• ", style="yellow" if by_time else "cyan")
     line.append(show.phrases.why(transition))
     if wide:
         line.append(f"  +{moved.latency_ms} ms", style="dim")

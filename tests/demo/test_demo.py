@@ -1,0 +1,194 @@
+"""`segue demo` as a person runs it: it ends by itself, by Ctrl-C, or because something broke, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.processes import SEGUE, base_environment
+from tests.support.run_directory import RunDirectory
+from tests.support.waiting import wait_until
+
+START_TIMEOUT_S = 90.0
+END_TIMEOUT_S = 60.0
+
+
+class RunningDemo:
+    """A demo whose every process and file can be told by the directory that it was given for temporary files."""
+
+    def __init__(self, run: RunDirectory, *command: str) -> None:
+        self.directory = run.subdirectory("demo")
+        self._out, self._err = run.subdirectory("demo-output") / "out", run.subdirectory("demo-output") / "err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                env=base_environment(TMPDIR=str(self.directory), TERM="xterm", COLUMNS="100", LINES="30"),
+            )
+        run.note_process(self.child.pid)
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text(errors="replace")
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text(errors="replace")
+
+    def wait_for(self, words: str) -> None:
+        def said() -> bool:
+            assert self.child.poll() is None, f"it ended with {self.child.returncode}:\n{self.out}{self.err}"
+            return words in self.out + self.err
+
+        wait_until(said, START_TIMEOUT_S, f"{words!r} in the demo's output")
+
+    def end(self) -> int:
+        return self.child.wait(END_TIMEOUT_S)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that belong to it, also those that it left behind."""
+        return [one for one in psutil.process_iter() if self._is_mine(one)]
+
+    def _is_mine(self, process: psutil.Process) -> bool:
+        try:
+            # Redis writes its title over its environment, but works in the demo's directory.
+            mine = (
+                process.environ().get("TMPDIR") == str(self.directory) or self.directory in Path(process.cwd()).parents
+            )
+            return mine and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    def leaves_nothing(self) -> None:
+        wait_until(lambda: not self.processes(), 15, f"no process left, {self.processes()}")
+        wait_until(lambda: not list(self.directory.iterdir()), 15, "no file left")
+
+
+@pytest.fixture
+def start(run_directory: RunDirectory) -> Iterator[Callable[..., RunningDemo]]:
+    """Starts a demo by its command line; all are ended with the test."""
+    started: list[RunningDemo] = []
+
+    def start_demo(*command: str) -> RunningDemo:
+        started.append(RunningDemo(run_directory, *command))
+        return started[-1]
+
+    yield start_demo
+    for demo in started:
+        for process in demo.processes():
+            process.kill()
+        demo.child.wait(END_TIMEOUT_S)
+        assert demo.child.stdin is not None
+        demo.child.stdin.close()
+
+
+def test_two_at_once_do_not_meet_one_sees_every_stage_and_the_other_one_may_be_killed(
+    start: Callable[..., RunningDemo],
+) -> None:
+    judged = start(SEGUE, "demo", "--seconds", "12", "--json", "--seed", "1")
+    killed = start(SEGUE, "demo", "--visitors", "5")
+
+    killed.wait_for("the shop is open")
+    assert len(killed.processes()) >= 7  # itself, its guard, Kafka, Redis, collector, worker, consumer
+    killed.child.kill()
+    killed.end()
+    killed.leaves_nothing()
+
+    code = judged.end()
+    outcome = json.loads(judged.out)
+    failed = {stage["name"]: stage["text"] for stage in outcome["stages"] if not stage["passed"]}
+    assert (failed, code, outcome["passed"]) == ({}, 0, True), judged.err
+    assert [stage["name"] for stage in outcome["stages"]] == [
+        "collector",
+        "log",
+        "worker",
+        "entered by event",
+        "entered by time alone",
+        "left by time alone",
+        "transitions",
+        "recomputed from the log",
+        "webhooks",
+        "signatures",
+        "dead letters",
+        "end",
+    ]
+    assert outcome["webhooks_delivered"] > 0
+    assert outcome["latency_by_event_ms"]["count"] > 0
+    assert outcome["latency_by_time_ms"]["count"] > 0
+    judged.leaves_nothing()
+
+
+def test_ctrl_c_on_a_terminal_ends_everything_and_gives_the_terminal_back(
+    start: Callable[..., RunningDemo],
+) -> None:
+    on_a_terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    demo = start(sys.executable, "-c", on_a_terminal, SEGUE, "demo", "--visitors", "5")
+    demo.wait_for("last transitions, and why")
+    demo.wait_for("looked at a page")
+    assert demo.child.stdin is not None
+    demo.child.stdin.write(b"\x03")
+    demo.child.stdin.flush()
+    assert demo.end() == 0, demo.out  # the way to end a demo that has no end of its own
+    assert "\x1b[?1049h" in demo.out
+    picture, _, afterwards = demo.out.rpartition("\x1b[?1049l")  # back from the alternate screen
+    assert "by event" in picture
+    assert "the demo ended early" in afterwards
+    assert "recomputed from the log" in afterwards
+    demo.leaves_nothing()
+
+
+def test_a_signal_while_starting_ends_what_was_started(start: Callable[..., RunningDemo]) -> None:
+    demo = start(SEGUE, "demo", "--seconds", "30")
+    demo.wait_for("starting the collector")
+    demo.child.send_signal(signal.SIGTERM)
+    assert demo.end() == 128 + signal.SIGTERM
+    demo.leaves_nothing()
+
+
+def test_a_program_that_breaks_ends_the_demo_with_its_last_lines_and_the_logs_are_kept(
+    start: Callable[..., RunningDemo],
+) -> None:
+    demo = start(SEGUE, "demo", "--seconds", "60", "--visitors", "3")
+    demo.wait_for("the shop is open")
+    (worker,) = [one for one in demo.processes() if one.cmdline()[-1] == "worker"]
+    worker.send_signal(signal.SIGKILL)
+    assert demo.end() == 75
+    assert "worker ended with code -9; its last lines:" in demo.err
+    assert "ticks on" in demo.err  # what the worker had said about itself
+    assert "Traceback" not in demo.err
+    wait_until(lambda: not demo.processes(), 15, "no process left")
+    (kept,) = demo.directory.iterdir()
+    assert f"the logs of all programs are kept in {kept}/logs" in demo.out
+    assert [path.name for path in kept.iterdir()] == ["logs"]
+    names = {path.stem for path in (kept / "logs").iterdir()}
+    assert names == {"kafka", "redis", "apply", "collector", "worker", "webhook-consumer"}
+
+
+def test_too_short_a_time_is_refused() -> None:
+    outcome = subprocess.run([SEGUE, "demo", "--seconds", "2"], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 2
+    assert "--seconds" in outcome.stderr
+
+
+def test_its_directory_is_not_readable_to_others(tmp_path: Path) -> None:
+    source = "import asyncio, stat, os\nfrom streams.demo.supervision import Supervisor\n"
+    story = source + (
+        "async def main():\n"
+        "    async with Supervisor() as supervisor:\n"
+        "        print(oct(stat.S_IMODE(os.stat(supervisor.directory).st_mode)))\n"
+        "asyncio.run(main())\n"
+    )
+    environment = base_environment(TMPDIR=str(tmp_path))
+    outcome = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True, env=environment)
+    assert outcome.stdout.strip() == "0o700"
+    assert list(tmp_path.iterdir()) == []
