@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 from packaging.requirements import Requirement
@@ -41,3 +44,28 @@ def test_a_lock_has_every_requirement_in_a_version_that_is_asked_for(lock: str, 
 def test_what_runs_is_the_same_in_both_locks() -> None:
     runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
     assert runtime.items() <= development.items()
+
+
+def imported_modules(package: str) -> set[str]:
+    found: set[str] = set()
+    for path in (CHECKOUT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                found.add(node.module.split(".")[0])
+    own = {"schemas", "streams", "consumers", "tests"}
+    return found - sys.stdlib_module_names - own - {"_typeshed"}  # the last exists for type checkers only
+
+
+@pytest.mark.parametrize(
+    ("package", "wanted"),
+    [("schemas", RUNTIME), ("streams", RUNTIME), ("consumers", RUNTIME), ("tests", RUNTIME + DEVELOPMENT)],
+)
+def test_what_is_imported_is_asked_for_by_name(package: str, wanted: list[Requirement]) -> None:
+    """So that `make demo`, which installs no development tools, finds all that it imports."""
+    providers = packages_distributions()
+    names = {canonicalize_name(requirement.name) for requirement in wanted}
+    for module in imported_modules(package):
+        provided_by = {canonicalize_name(distribution) for distribution in providers[module]}
+        assert provided_by & names, module
