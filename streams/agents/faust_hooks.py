@@ -129,6 +129,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
         handles its errors.
         """
         lanes, most = self.app.lanes, self.app.tuning.batch_records_max
+        placements = lanes.placements()
         try:
             fetched, active = await self._wait_next_records(timeout)
         except OffsetOutOfRangeError as error:
@@ -149,7 +150,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
                 if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                     return  # rebalancing: everything is placed anew afterwards
                 self._read_offset.pop(place, None)  # Faust's own filter races with seeks; lanes check instead
-                yield place, self._batch_message(place, records[start : start + most])
+                placement = placements.get(place.partition, 0)
+                yield place, self._batch_message(place, records[start : start + most], placement)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Begin to load the partitions that we were given. Faust waits for this, so it returns at once."""
@@ -157,11 +159,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
             self.app.lanes.assign(self.joined.partitions, self.joined.fence, self.app.source)
         return {}
 
-    def _batch_message(self, place: TP, records: list[Any]) -> ConsumerMessage:
+    def _batch_message(self, place: TP, records: list[Any], placement: int) -> ConsumerMessage:
         first = records[0]
         batch = Batch(
             partition=place.partition,
             records=[RawRecord(record.offset, record.timestamp, record.key, record.value) for record in records],
+            placement=placement,
             log_end=self.highwater(place),
             release=self.app.lanes.flight.enter(),
         )

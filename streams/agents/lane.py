@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +61,7 @@ class Batch:
 
     partition: int
     records: list[RawRecord]
+    placement: int  # the lane's, as the fetch began
     log_end: int | None  # offset of the next append, as the broker said with these records
     release: Callable[[], None]  # gives back the batch's place among those in flight
 
@@ -85,6 +87,7 @@ class Lane:
         self.serving = False
         self.next_offset = -1  # of the next record to fold; -1 until the first load
         self.log_end = -1  # as far as the broker told
+        self.placement = 0  # how often the consumer was placed; what was fetched before the last time may not follow
         self.pipeline = pipeline
         self._source = source
         self._bounds = bounds
@@ -92,8 +95,8 @@ class Lane:
         self._queue: deque[Batch] = deque()
         self._expected = 0  # offset of the next record to queue
         self._misplaced = False
-        self._placed_for: tuple[int, int] = (-1, 0)  # offset, and how often the consumer was placed there
-        self._closing = False
+        self._missing: tuple[int, int] = (-1, 0)  # an offset, and how often it was asked for in vain
+        self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._failures = 0
         self._refused_since: float | None = None
@@ -118,8 +121,8 @@ class Lane:
         if batch.log_end is not None:
             self.log_end = max(self.log_end, batch.log_end)
         first, last = batch.records[0].offset, batch.records[-1].offset
-        if not self.serving or self._closing or first > self._expected:
-            self._misplaced = self.serving
+        if not self.serving or self._closing.is_set() or first > self._expected:
+            self._misplaced |= self.serving and batch.placement == self.placement
             self._drop(batch)
         elif last < self._expected:
             batch.release()  # fetched before the consumer was placed: seen already
@@ -131,7 +134,7 @@ class Lane:
 
     async def run(self) -> None:
         """Serve until `close`. Ends early only with an error that trying again would not mend."""
-        while not self._closing:
+        while not self._closing.is_set():
             try:
                 await self._serve()
             except FenceLostError as error:
@@ -146,7 +149,7 @@ class Lane:
 
     def close(self) -> None:
         """Finish the commit under way, take no other."""
-        self._closing = True
+        self._closing.set()
         self._wake.set()
 
     async def _serve(self) -> None:
@@ -154,10 +157,9 @@ class Lane:
         await self._check_history(offset)
         self._refused_since = None
         self.next_offset = self._expected = offset
-        self._misplaced = False
         self.serving = True
         try:
-            await self._source.start_at(self.partition, offset)
+            await self._place()
             log.info("partition %d: serving from offset %d, generation %d", self.partition, offset, self.fence[0])
             while (records := await self._next()) is not None:
                 await self.pipeline.apply(records)
@@ -170,7 +172,7 @@ class Lane:
 
     async def _next(self) -> list[RawRecord] | None:
         """The records to fold next, gathered from all that waits; None when the lane closes."""
-        while not self._closing:
+        while not self._closing.is_set():
             if self._queue:
                 return self._gather()
             if self._misplaced:
@@ -190,17 +192,21 @@ class Lane:
             more.release()
         return records
 
+    async def _place(self) -> None:
+        """Have the consumer deliver from the record that is expected next."""
+        self._misplaced = False
+        await self._source.start_at(self.partition, self._expected)
+        self.placement += 1
+
     async def _place_again(self) -> None:
-        offset, times = self._placed_for
-        times = times + 1 if offset == self._expected else 1
-        self._placed_for = (self._expected, times)
-        if times > 3:
+        offset, times = self._missing
+        self._missing = (self._expected, times + 1 if offset == self._expected else 1)
+        if self._missing[1] > 3:
             raise InputError(
                 f"partition {self.partition}: record {self._expected} is not in the log, though later ones are; "
                 "expected a log without gaps: produce to it without transactions and without compaction"
             )
-        self._misplaced = False
-        await self._source.start_at(self.partition, self._expected)
+        await self._place()
 
     async def _check_history(self, offset: int) -> None:
         start, end = await self._source.bounds(self.partition)
@@ -224,8 +230,8 @@ class Lane:
         pause_ms = min(self._bounds.retry_most_ms, self._bounds.retry_first_ms * 2 ** min(self._failures, 16))
         self._failures += 1
         log.warning("%s; trying again in %d ms", why, pause_ms)
-        if not self._closing:
-            await asyncio.sleep(pause_ms / 1000)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), pause_ms / 1000)
 
     def _bear_refusal(self, error: FenceLostError) -> None:
         """A zombie learns from the group that it is one; a member in good standing would be refused for ever."""

@@ -72,6 +72,10 @@ class Lanes:
         """Lanes that are loaded and fold records."""
         return [lane for lane in list(self.lanes.values()) if lane.serving]
 
+    def placements(self) -> dict[int, int]:
+        """How often the consumer was placed for each partition; to be noted before a fetch."""
+        return {partition: lane.placement for partition, lane in self.lanes.items()}
+
     def assign(self, partitions: Iterable[int], fence: Fence, source: Log) -> None:
         """Begin to own `partitions`; returns at once, the lanes load on their own."""
         for partition in () if self._closed else partitions:

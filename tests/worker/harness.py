@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Producer, TopicPartition
 
+from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.settings import load_settings
 from streams.adapters.kafka_topics import KafkaTopics
@@ -34,6 +35,7 @@ class Notes:
     loading: asyncio.Event = field(default_factory=asyncio.Event)  # loads wait for it
     applying: asyncio.Event = field(default_factory=asyncio.Event)  # so do commits
     errors: list[Exception] = field(default_factory=list)  # raised by the next commits, one each
+    away_at: set[int] = field(default_factory=set)  # offsets whose commit finds the store away, once each
 
     def count(self) -> int:
         """Records folded, over all partitions."""
@@ -62,6 +64,9 @@ class RecordingPipeline:
             raise self.notes.errors.pop(0)
         expected = self.notes.offsets[self.partition]
         offsets = [record.offset for record in records]
+        if met := self.notes.away_at.intersection(offsets):
+            self.notes.away_at -= met
+            raise UnavailableError("away")
         assert offsets == list(range(expected, expected + len(offsets))), "contiguous, and the next one first"
         self.notes.batches.append((self.partition, offsets))
         self.notes.records.setdefault(self.partition, []).extend(records)

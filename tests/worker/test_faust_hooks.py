@@ -199,15 +199,16 @@ def test_state_that_was_set_back_is_replayed_from_there(kafka: Kafka, namespace:
 
 def test_what_is_down_is_tried_again_and_nothing_is_lost_or_repeated(kafka: Kafka, namespace: str) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
+    produce(kafka.bootstrap_servers, names.tracking, 0, 2_000)
     notes = _notes()
-    notes.errors += [UnavailableError("away")] * 3
+    notes.away_at = {205, 500, 1_000, 1_500}  # while batches are on their way
 
     async def story() -> None:
-        async with member(kafka.bootstrap_servers, namespace, notes):
-            await asyncio.to_thread(produce, kafka.bootstrap_servers, names.tracking, 0, 300)
-            await wait_until_async(lambda: notes.count() == 300, 30, "all records folded")
-            assert [record.offset for record in notes.records[0]] == list(range(300))
-            assert len(notes.loads) == 4
+        async with member(kafka.bootstrap_servers, namespace, notes, batch_records_max=10) as one:
+            await wait_until_async(lambda: notes.count() == 2_000, 30, "all records folded")
+            assert [record.offset for record in notes.records[0]] == list(range(2_000))
+            assert len(notes.loads) == 5
+            assert one.lanes.lanes[0].serving
 
     asyncio.run(story())
 

@@ -57,9 +57,11 @@ class HandLane:
         self.lane = Lane(0, OURS, self.pipeline, self.log, BOUNDS, self.meters)
         self.released = 0
 
-    def offer(self, offsets: Sequence[int], log_end: int | None = None) -> None:
+    def offer(self, offsets: Sequence[int], log_end: int | None = None, placement: int | None = None) -> None:
+        """Fetched now, or at an earlier `placement`."""
         records = [RawRecord(offset, 0, b"k", b"v") for offset in offsets]
-        self.lane.offer(Batch(0, records, log_end, self._release))
+        fetched_at = self.lane.placement if placement is None else placement
+        self.lane.offer(Batch(0, records, fetched_at, log_end, self._release))
 
     async def folded(self, upto: int) -> None:
         await wait_until_async(lambda: self.lane.next_offset == upto, 10, f"folded up to {upto}")
@@ -123,6 +125,21 @@ def test_where_a_record_is_missing_the_consumer_is_placed_again() -> None:
             hand.offer(range(5, 9))
             await hand.folded(9)
             assert hand.count("segue_batches_dropped_total") == 1
+
+    asyncio.run(story())
+
+
+def test_what_was_fetched_before_the_consumer_was_placed_is_no_sign_of_a_hole() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand) as task:
+            for start in range(20, 36):
+                hand.offer([start], placement=0)
+                await asyncio.sleep(0.001)
+            assert not task.done()
+            assert hand.log.starts == [0]
+            hand.offer(range(3), placement=0)  # though it was fetched before, it is what comes next
+            await hand.folded(3)
 
     asyncio.run(story())
 
@@ -212,7 +229,7 @@ def test_a_lane_finishes_the_commit_under_way_before_the_next_owner_in_the_proce
         lanes = Lanes(lambda partition: RecordingPipeline(partition, notes), BOUNDS, 4, ending, Meters("worker"))
         lanes.assign([0], OURS, log)
         await wait_until_async(lambda: bool(lanes.serving()), 10, "serving")
-        lanes.accept(Batch(0, [RawRecord(0, 0, b"k", b"v")], None, lanes.flight.enter()))
+        lanes.accept(Batch(0, [RawRecord(0, 0, b"k", b"v")], 1, None, lanes.flight.enter()))
         await asyncio.sleep(0)
         revoked = asyncio.create_task(lanes.revoke(5.0))
         await asyncio.sleep(0)
