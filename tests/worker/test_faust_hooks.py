@@ -10,7 +10,7 @@ from aiokafka.errors import InvalidRequestError
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import BugError, InputError, UnavailableError
+from schemas.errors import BugError, InputError
 from schemas.topics import Names
 from streams.ports import Cursor, CursorMismatchError, Fence
 from tests.conftest import Kafka
