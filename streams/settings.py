@@ -39,13 +39,19 @@ class WorkerSettings(CommonSettings):
         default=16, ge=1, le=256, description="Most batches read from Kafka and not folded yet, over all partitions."
     )
     fetch_wait_ms: int = Field(
-        default=10, ge=1, le=5_000, description="How long the broker may gather records for us, in milliseconds."
+        default=10,
+        ge=1,
+        le=5_000,
+        description="How long the broker may gather records while they flow, in milliseconds.",
     )
     fetch_bytes_min: int = Field(
         default=65_536, ge=1, le=16_777_216, description="With this many bytes the broker answers at once."
     )
     fetch_idle_wait_ms: int = Field(
-        default=250, ge=1, le=5_000, description="The same while no records flow; the first one ends the wait."
+        default=250,
+        ge=1,
+        le=5_000,
+        description="How long the broker may wait for a first record while none flow, in milliseconds.",
     )
     fetch_partition_bytes_max: int = Field(
         default=1_048_576, ge=65_536, le=67_108_864, description="Most bytes fetched of one partition at once."
