@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Ordinal, Scalar, is_number
+from streams.segmentation.regexes import Pattern, compile_pattern
 
 Test = Callable[[Any, Any], bool]
 
@@ -45,6 +46,10 @@ OPERATORS: dict[str, Test] = {
 """Operators that hold if one element satisfies them; the others look at all elements at once."""
 
 
+def _matches(value: Any, found_in: Callable[[str], bool]) -> bool:
+    return isinstance(value, str) and found_in(value)
+
+
 class Operators(Spec):
     """The operators of a filter; all that are given must hold."""
 
@@ -58,6 +63,7 @@ class Operators(Spec):
     not_in: list[Scalar] | None = Field(default=None, min_length=1)
     contains: Scalar | None = None
     starts_with: str | None = None
+    matches: Pattern | None = None
     exists: bool | None = None
 
     def given(self) -> bool:
@@ -115,6 +121,8 @@ class Predicate:
         self._none_of = [*([] if operators.ne is None else [operators.ne]), *(operators.not_in or [])]
         given = {name.rstrip("_"): getattr(operators, name) for name in Operators.model_fields}
         self._any_of = [(test, given[name]) for name, test in OPERATORS.items() if given[name] is not None]
+        if operators.matches is not None:
+            self._any_of.append((_matches, compile_pattern(operators.matches)))
 
     def holds(self, root: Mapping[str, Any]) -> bool:
         """Whether every operator holds of what lies under the path in `root`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from streams.segmentation.values import Operators, Predicate
 
@@ -59,7 +60,35 @@ ROOT: dict[str, Any] = {
         ("items.colour", {"exists": True}, False),
         ("items.price", {"ne": 5, "gt": 10}, False),
         ("matrix", {"eq": 3}, True),
+        ("n", {"not_in": [1, "10"]}, True),
+        ("n", {"not_in": [1, 10]}, False),
+        ("missing", {"not_in": [1]}, True),
+        ("tags", {"not_in": ["red"]}, False),
+        ("tags", {"contains": "red"}, True),
+        ("tags", {"contains": "re"}, False),
+        ("empty", {"contains": "red"}, False),
+        ("nested.plan", {"contains": "ro"}, True),
+        ("n", {"contains": "1"}, False),
+        ("nested.plan", {"starts_with": "pr"}, True),
+        ("nested.plan", {"starts_with": "ro"}, False),
+        ("nested.plan", {"matches": "^p.o$"}, True),
+        ("nested.plan", {"matches": "o$"}, True),
+        ("nested.plan", {"matches": r"\d"}, False),
+        ("tags", {"matches": "^gr"}, True),
+        ("n", {"matches": "1"}, False),
     ],
 )
 def test_a_filter_says_of_a_value_what_its_type_allows(path: str, operators: dict[str, Any], holds: bool) -> None:
     assert Predicate(path, Operators.model_validate(operators)).holds(ROOT) is holds
+
+
+def test_a_pattern_takes_linear_time_and_has_ascii_classes() -> None:
+    evil = Predicate("s", Operators.model_validate({"matches": "^(a+)+$"}))
+    assert not evil.holds({"s": "a" * 100_000 + "b"})
+    assert not Predicate("s", Operators.model_validate({"matches": r"\d"})).holds({"s": "\u0663"})
+
+
+@pytest.mark.parametrize("pattern", ["(", "a(?=b)", r"(a)\1", "", "a" * 1001])
+def test_what_is_no_pattern_of_re2_is_refused(pattern: str) -> None:
+    with pytest.raises(ValidationError):
+        Operators.model_validate({"matches": pattern})
