@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli import COMMANDS
+from streams.segmentation.conditions import LEAVES
 from tests.support.processes import base_environment
 from tests.support.run_directory import CHECKOUT
 
@@ -38,6 +39,12 @@ def test_every_command_is_in_the_readme_or_mends_what_is_broken() -> None:
     named = set(re.findall(r"segue ([a-z]+)", README))
     assert set(COMMANDS) - {"fence", "epoch"} <= named
     assert named <= set(COMMANDS)
+
+
+def test_the_readme_names_every_condition() -> None:
+    sentence = re.search(r"Conditions are (.*?), put together by", README, re.DOTALL)
+    assert sentence is not None
+    assert set(re.findall(r"`(\w+)`", sentence[1])) == {*LEAVES, "in_segment"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -36,18 +36,18 @@ def segue(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_example_is_valid_without_a_warning() -> None:
-    outcome = segue("check", "examples/shop.yaml", "--json")
+    outcome = segue("check", "ops/examples/shop.yaml", "--json")
     assert outcome.returncode == 0, outcome.stderr
     assert json.loads(outcome.stdout)["warnings"] == []
 
 
 def test_every_segment_of_the_example_is_entered_by_its_events() -> None:
-    arguments = ("simulate", "examples/shop.yaml", "examples/events.jsonl", "--until", "2026-04-30T00:00:00Z")
+    arguments = ("simulate", "ops/examples/shop.yaml", "ops/examples/events.jsonl", "--until", "2026-04-30T00:00:00Z")
     outcome = segue(*arguments, "--strict")
     assert outcome.returncode == 0, outcome.stderr
     transitions = [json.loads(line) for line in outcome.stdout.splitlines()]
     entered = {line["segment"] for line in transitions if line["type"] == "segment.entered"}
-    assert entered == set(json.loads(segue("check", "examples/shop.yaml", "--json").stdout)["segments"])
+    assert entered == set(json.loads(segue("check", "ops/examples/shop.yaml", "--json").stdout)["segments"])
 
 
 @pytest.fixture
