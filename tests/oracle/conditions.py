@@ -123,9 +123,14 @@ def values_of(of: dict[str, Any], view: View) -> list[Any]:
     return values
 
 
+def is_numeric(value: object) -> bool:
+    """Whether a property's value is a number to reckon with: one beyond 1e15 is none."""
+    return is_number(value) and abs(value) <= _MAX_NUMBER
+
+
 def numbers(values: list[Any]) -> list[Fraction]:
     """The numeric ones, exactly as they are written."""
-    return [Fraction(decimal_of(value)) for value in values if is_number(value) and abs(value) <= _MAX_NUMBER]
+    return [Fraction(decimal_of(value)) for value in values if is_numeric(value)]
 
 
 def total(values: list[Any]) -> Fraction:

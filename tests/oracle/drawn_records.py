@@ -98,8 +98,6 @@ def _track(number: int) -> Body:
         body["context"] = _CONTEXTS[number // 6 % len(_CONTEXTS)]
     if number % 5 == 4:
         body["machine"] = {"suspected": number % 2 == 0, "reasons": ["prefetch_proxy"]}
-    if number % 7 == 6:
-        body["backfill"] = True
     return body
 
 
@@ -152,6 +150,8 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
     body = _BODIES["track" if kind == "again" else kind](number)
     if kind == "tick":
         return {**body, "received_at": text_of(clock, style)}
+    if number % 7 == 6:
+        body["backfill"] = True
     body["event_id"] = again["event_id"] if again is not None else f"e{len(earlier)}"
     body["contact_id"] = CONTACTS[max(0, contact % 9 - 6)]
     body["occurred_at"] = text_of(clock + shifts[shift % len(shifts)], style)

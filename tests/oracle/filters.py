@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from tests.oracle.notation import decimal_of
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """JSON numbers; booleans are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

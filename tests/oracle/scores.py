@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from tests.oracle.conditions import counted, matching, property_root, total, values_of, window_looks
-from tests.oracle.filters import elements, ends, is_number
+from tests.oracle.conditions import counted, is_numeric, matching, property_root, total, values_of, window_looks
+from tests.oracle.filters import elements, ends
 from tests.oracle.notation import EXACT, decimal_of, duration_ms, half_power
 from tests.oracle.view import View, leaf, next_look, truth
 
@@ -25,8 +25,9 @@ def _points(rule: dict[str, Any], view: View) -> list[tuple[int, Decimal]]:
         points = decimal_of(rule["points"])
         if "per" in rule:
             root, path = property_root(event, rule["per"], view)
-            factors = [value for value in elements(ends(root, path.split("."))) if is_number(value)]
-            points *= decimal_of(factors[0]) if factors else 0
+            factors = elements(ends(root, path.split(".")))
+            # Several values are no number.
+            points *= decimal_of(factors[0]) if len(factors) == 1 and is_numeric(factors[0]) else 0
         found.append((event.time, points))
     return found
 

@@ -259,6 +259,7 @@ def test_causes_name_the_record() -> None:
         did("email_open", HOUR, event_id="b", backfill=True),
         erase(2 * HOUR, event_id="c"),
         consented("news", 3 * HOUR, granted=True, event_id="d"),
+        erase(3 * HOUR, event_id="e", backfill=True),
     ]
     oracle, _ = run_oracle(file, bodies)
     assert [change.cause for change in oracle.changes] == [
@@ -267,6 +268,7 @@ def test_causes_name_the_record() -> None:
         {"kind": "timer", "position": "tracking-0@4"},
         {"kind": "erasure", "position": "tracking-0@4", "event_id": "c"},
         {"kind": "consent", "position": "tracking-0@5", "event_id": "d"},
+        {"kind": "backfill", "position": "tracking-0@6", "event_id": "e"},
     ]
     assert_same(file, bodies)
 

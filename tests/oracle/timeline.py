@@ -109,7 +109,7 @@ class Oracle:
 
     def _cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
         cause = {"kind": _CAUSES[body["type"]], "position": self._position(offset), "event_id": body["event_id"]}
-        if body.get("backfill") and body["type"] != "erase":
+        if body.get("backfill"):
             cause["kind"] = "backfill"
         elif body["type"] == "track":
             cause["event"] = body["event"]
