@@ -16,13 +16,14 @@ from streams.ports import Fence, Message, RawRecord
 from tests.engine.driving import drive
 from tests.engine.faults import FaultyStore
 from tests.engine.simulation import simulated
-from tests.engine.stories import HOUR, LogWriter, busy_log, cut, story
+from tests.engine.stories import DEFINITIONS, HOUR, MINUTE, SECOND, LogWriter, busy_log, cut, definitions_value, story
 from tests.engine.world import Contents, StoreOpener, drained, world_in_memory
 
 TIGHT = PipelineBounds(
     timers_per_commit_max=2, transitions_per_commit_max=1, contacts_cached_max=3, dead_letter_ratio_max=1
 )
 LOOSE = PipelineBounds(dead_letter_ratio_max=1)
+FEW_TIMERS = replace(LOOSE, timers_per_commit_max=2)
 
 
 def seen(messages: list[Message]) -> list[tuple[Any, ...]]:
@@ -48,18 +49,32 @@ async def whole(records: list[RawRecord]) -> tuple[Contents, list[Message], list
         return world.contents(), world.published(), world.dead_letters()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("seed", "bounds"), [(0, replace(TIGHT, contacts_cached_max=0)), (1, TIGHT), (2, FEW_TIMERS), (3, LOOSE)]
+)
 @story
-async def test_how_the_log_is_cut_into_batches_shows_nowhere(worlds: StoreOpener, seed: int) -> None:
+async def test_how_the_log_is_cut_into_batches_shows_nowhere(
+    worlds: StoreOpener, seed: int, bounds: PipelineBounds
+) -> None:
     records = busy_log(seed, 600)
     state, published, dead = await whole(records)
     assert len(published) > 100
     async with worlds() as world:
-        world.bounds = replace(TIGHT, contacts_cached_max=seed * 4)
+        world.bounds = bounds
         await world.fold(cut(records, seed, 40))
         assert world.contents() == state
         assert seen(world.published()) == seen(published)
         assert letters(world.dead_letters()) == letters(dead)
+
+
+@story
+async def test_the_definitions_are_written_by_the_commit_that_passes_them_and_by_no_other() -> None:
+    async with world_in_memory() as world:
+        recorder = FaultyStore(world.store, random.Random(0), rate=0.0)
+        world.store, world.bounds = recorder, LOOSE
+        records = busy_log(1, 60)
+        await world.fold([records[:20], records[20:40], records[40:]])
+        assert [commit.definitions_number for commit in recorder.commits] == [1, 0, 0]
 
 
 @story
@@ -109,6 +124,25 @@ async def test_requests_and_replies_that_are_lost_anywhere_change_nothing(worlds
         assert letters(world.dead_letters()) == letters(dead)
         for earlier, later in pairwise(faulty.commits):
             assert later.before == earlier.after
+
+
+@story
+async def test_timers_beyond_those_that_were_loaded_fire_though_the_loaded_ones_were_put_off(
+    worlds: StoreOpener,
+) -> None:
+    quiet = {"version": 1, "segments": {"abandoned": DEFINITIONS["segments"]["abandoned"]}}
+    writer = LogWriter(definitions=definitions_value(quiet))
+    for number in range(3):
+        writer.track("cart_add", f"c{number}", after_ms=SECOND)
+    setting_up = len(writer.records)
+    writer.track("cart_add", "c0", after_ms=2 * MINUTE)
+    writer.track("cart_add", "c1", after_ms=SECOND)
+    writer.track("page_view", "c3", after_ms=90 * SECOND)
+    async with worlds() as world:
+        world.bounds = FEW_TIMERS
+        await world.fold([writer.records[:setting_up], writer.records[setting_up:]])
+        assert transitions(world.published()) == simulated(writer.records)
+        assert [one.contact_id for one in transitions(world.published())] == ["c2"]
 
 
 @story

@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection
+from streams.adapters.redis_inspect import StateInspector
 from streams.pipeline import PipelineBounds
-from streams.ports import Commit, CursorMismatchError, Fence, FenceLostError, RawRecord
+from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.engine.driving import drive
 from tests.engine.proxy import lossy_line
 from tests.engine.stories import busy_log, story
 from tests.engine.test_batches import seen, whole
 from tests.engine.test_relay import seqs
+from tests.engine.test_state_store import commit
 from tests.engine.world import FENCE, LOG, World, world_on_redis
 from tests.support.redis_servers import LocalRedis
 
@@ -276,3 +279,31 @@ async def test_a_state_of_a_newer_format_is_refused_and_one_of_an_older_is_folde
         with pytest.raises(InputError, match="format 2"):
             await world.store.take(0, FENCE, LOG)
     client.close()
+
+
+@story
+async def test_after_a_reset_two_members_of_one_generation_still_exclude_each_other(own_redis: LocalRedis) -> None:
+    inspector = StateInspector(own_redis.url, Names("faults"))
+    async with world_on_redis(own_redis.url, "faults") as world:
+        await world.store.take(0, Fence(1, "a"), LOG)
+        assert inspector.reset_fence(0) == Fence(1, "a")
+        await world.store.take(0, Fence(1, "b"), LOG)
+        with pytest.raises(FenceLostError):
+            await world.store.commit(0, commit(fence=Fence(1, "a")))
+        await world.store.commit(0, commit(fence=Fence(1, "b")))
+    inspector.close()
+
+
+@story
+async def test_a_state_that_was_started_over_at_its_very_beginning_is_another_state(own_redis: LocalRedis) -> None:
+    inspector = StateInspector(own_redis.url, Names("faults"))
+    async with world_on_redis(own_redis.url, "faults") as world:
+        await world.store.take(0, FENCE, LOG)
+        assert inspector.raise_epoch(0) == 2
+        with pytest.raises(CursorMismatchError):
+            await world.store.commit(0, commit(contacts={"0" * 32: b"of the old epoch"}))
+        with pytest.raises(CursorMismatchError):
+            await world.store.load(0, Cursor(0, 0), [], None, 0)
+        assert (await world.store.take(0, FENCE, LOG)).epoch == 2
+        assert world.contents()["0"]["contacts"] == {}
+    inspector.close()

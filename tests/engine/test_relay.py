@@ -165,7 +165,13 @@ async def test_what_a_former_owner_publishes_while_the_next_one_loads_is_no_hole
         world.publisher = held
         former = world.pipeline()
         await former.load(Fence(1, "a"))
-        await former.apply(records)
+        held.let_go.set()
+        await former.apply(records[:21])
+        await drained(former)
+        world.logs.logs.update(held.logs)
+        held.let_go.clear()
+        held.given.clear()
+        await former.apply(records[21:])
         await wait_until_async(lambda: held.given, 10, "output under way")
 
         class LateStore(FaultyStore):
@@ -173,7 +179,7 @@ async def test_what_a_former_owner_publishes_while_the_next_one_loads_is_no_hole
                 held.logs = world.logs.logs
                 held.let_go.set()
                 await former.close()
-                await self.store.trim(partition, 30)
+                await self.store.trim(partition, 30)  # as the former owner's relay would have done in a moment
                 return await super().outbox(partition, after_seq, limit)
 
         world.store, world.publisher = LateStore(world.store, random.Random(0), rate=0), None
