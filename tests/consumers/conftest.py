@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+from consumers.cli import command
+from schemas.errors import SegueError
 from tests.conftest import Kafka
 from tests.consumers.receiver import SECRET, Receiver
 from tests.consumers.transitions import TransitionLog
@@ -44,3 +48,28 @@ def start_webhooks(commands: Commands, receiver: Receiver) -> StartWebhooks:
         return commands.start("consumer", "webhook", "--url", receiver.url, *private, *arguments, environment=variables)
 
     return start
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    stdout: str
+
+
+Dead = Callable[..., Ended]
+
+
+@pytest.fixture
+def dead(segue_environment: dict[str, str]) -> Dead:
+    """Runs `segue consumer webhook dead …` in this process: a new one each time takes a second."""
+
+    def run(*arguments: str) -> Ended:
+        environment = segue_environment | {"SEGUE_WEBHOOK_SECRETS": SECRET}
+        result = CliRunner().invoke(command, ["webhook", "dead", *arguments], env=environment)
+        if isinstance(result.exception, SegueError):
+            return Ended(result.exception.exit_code, result.stdout)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+        return Ended(result.exit_code, result.stdout)
+
+    return run

@@ -48,3 +48,9 @@ def test_an_error_that_nobody_foresaw_ends_the_command_with_code_70(
     shown = capsys.readouterr().err
     assert "segue: the consumer stopped itself: ZeroDivisionError: division by zero" in shown
     assert "Traceback" in shown
+
+
+def test_options_in_front_of_a_subcommand_are_refused_because_they_would_not_reach_it() -> None:
+    shown = CliRunner().invoke(command, ["webhook", "--name", "crm", "dead", "list"])
+    assert shown.exit_code == 2
+    assert "give options after `dead`" in shown.output

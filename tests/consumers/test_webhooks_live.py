@@ -9,11 +9,10 @@ import time
 
 import pytest
 
-from tests.consumers.conftest import StartWebhooks
+from tests.consumers.conftest import Dead, StartWebhooks
 from tests.consumers.monitoring import Monitoring
 from tests.consumers.receiver import SECRET, Receiver, Reply, Request
 from tests.consumers.transitions import TransitionLog, make
-from tests.support.processes import Commands
 from tests.support.waiting import wait_until
 
 
@@ -36,7 +35,9 @@ def test_transitions_arrive_once_signed_and_in_order_for_each_contact(
     assert consumer.terminate() == 0
     assert sorted(receiver.ids) == sorted(each.id for each in made)
     assert all(request.is_signed_with(SECRET) for request in receiver.requests)
-    assert receiver.requests[0].data == json.loads(made[0].value)
+    assert {request.id: request.data for request in receiver.requests} == {
+        each.id: json.loads(each.value) for each in made
+    }
     for contact in {each.transition.contact_id for each in made}:
         seqs = [request.data["sequence"] for request in receiver.requests if request.data["contact_id"] == contact]
         assert seqs == sorted(seqs)
@@ -107,7 +108,7 @@ def test_an_endpoint_in_trouble_gets_the_same_delivery_again(
 
 
 def test_a_rejected_delivery_is_listed_replayed_with_its_id_and_holds_nobody_up(
-    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, commands: Commands
+    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, dead: Dead
 ) -> None:
     receiver.answer = lambda request: Reply(422 if request.id in ("p0e1s1", "p0e1s3") else 200, body=b"no such field")
     transitions.append([make(seq, "a") for seq in range(1, 5)])
@@ -119,57 +120,53 @@ def test_a_rejected_delivery_is_listed_replayed_with_its_id_and_holds_nobody_up(
     assert consumer.terminate() == 0
     assert receiver.ids == [f"p0e1s{seq}" for seq in range(1, 5)]
 
-    dead = ("consumer", "webhook", "dead")
-    listed = [json.loads(line) for line in commands.run(*dead, "list", "--json").stdout.splitlines()]
+    listed = [json.loads(line) for line in dead("list", "--json").stdout.splitlines()]
     assert [(row["transition_id"], row["status"], row["detail"]) for row in listed] == [
         ("p0e1s1", 422, "no such field"),
         ("p0e1s3", 422, "no such field"),
     ]
     assert listed[0]["transition"] == json.loads(make(1, "a").value)
-    assert "p0e1s3" in commands.run(*dead, "list").stdout
+    assert "p0e1s3" in dead("list").stdout
 
-    replay = (*dead, "replay", "--url", receiver.url, "--allow-private", "--json")
-    secrets = {"SEGUE_WEBHOOK_SECRETS": SECRET}
+    replay = ("replay", "--url", receiver.url, "--allow-private", "--json")
     receiver.answer = lambda request: Reply(503 if request.id == "p0e1s3" else 200)
-    troubled = commands.run(*replay, "--all", environment=secrets)
-    assert troubled.returncode == 75
+    troubled = dead(*replay, "--all")
+    assert troubled.code == 75
     assert json.loads(troubled.stdout) == {"delivered": 1, "rejected": 0, "left": 1, "trouble": "it answered 503"}
     receiver.answer = lambda _: Reply(400)
-    assert commands.run(*replay, "p0e1s3", environment=secrets).returncode == 1
+    assert dead(*replay, "p0e1s3").code == 1
     receiver.answer = lambda _: Reply()
-    assert commands.run(*replay, "p0e1s3", environment=secrets).returncode == 0
+    assert dead(*replay, "p0e1s3").code == 0
     assert receiver.ids[4:] == ["p0e1s1", "p0e1s3", "p0e1s3", "p0e1s3"]
     assert receiver.requests[4].body == receiver.requests[0].body
     assert all(request.is_signed_with(SECRET) for request in receiver.requests)
-    assert commands.run(*dead, "list").stdout == "no dead letters\n"
-    assert commands.run(*replay, "p0e1s3", environment=secrets).returncode == 1
+    assert dead("list").stdout == "no dead letters\n"
+    assert dead(*replay, "p0e1s3").code == 1
 
 
 def test_dead_letters_can_be_dropped(
-    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, commands: Commands
+    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, dead: Dead
 ) -> None:
     receiver.answer = lambda _: Reply(400)
     transitions.append([make(seq) for seq in range(1, 4)])
     consumer = start_webhooks("--name", "crm", "--from", "beginning")
     wait_until(lambda: len(receiver.answered) == 3, 30, "three attempts")
     assert consumer.terminate() == 0
-    dead = ("consumer", "webhook", "dead")
-    assert commands.run(*dead, "list", "--json").stdout == ""
-    assert commands.run(*dead, "drop").returncode == 2
-    assert commands.run(*dead, "drop", "p0e1s2", "--name", "crm").stdout == "dropped 1\n"
-    assert json.loads(commands.run(*dead, "drop", "--all", "--name", "crm", "--json").stdout) == {"dropped": 2}
-    assert commands.run("consumer", "webhook", "--name", "crm", "dead", "list").returncode == 2
+    assert dead("list", "--json").stdout == ""
+    assert dead("drop").code == 2
+    assert dead("drop", "p0e1s2", "--name", "crm").stdout == "dropped 1\n"
+    assert json.loads(dead("drop", "--all", "--name", "crm", "--json").stdout) == {"dropped": 2}
 
 
 def test_a_full_dead_letter_list_stops_the_consumer_and_loses_nothing(
-    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, commands: Commands
+    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, dead: Dead
 ) -> None:
     receiver.answer = lambda _: Reply(400)
     transitions.append([make(seq) for seq in range(1, 5)])
     consumer = start_webhooks("--from", "beginning", SEGUE_WEBHOOK_DEAD_LETTERS_MAX="2")
     assert consumer.wait() == 1
     assert "the dead-letter list is full (2 deliveries)" in consumer.stderr
-    commands.run("consumer", "webhook", "dead", "drop", "--all")
+    dead("drop", "--all")
     receiver.answer = lambda _: Reply()
     second = start_webhooks()
     wait_until(lambda: receiver.ids[-1:] == ["p0e1s4"], 30, "the rest")
@@ -208,7 +205,7 @@ def test_a_private_address_is_refused_at_the_start(
 
 
 def test_what_is_no_transition_is_dead_lettered_and_kept(
-    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, commands: Commands
+    start_webhooks: StartWebhooks, receiver: Receiver, transitions: TransitionLog, dead: Dead
 ) -> None:
     transitions.append_raw(0, b"\xff\x00", make(1).headers)
     transitions.append_raw(0, b"no headers at all", [])
@@ -217,8 +214,6 @@ def test_what_is_no_transition_is_dead_lettered_and_kept(
     wait_until(lambda: len(receiver.answered) == 1, 30, "the delivery after them")
     assert consumer.terminate() == 0
     assert receiver.ids == ["p0e1s2"]
-    [row] = [
-        json.loads(line) for line in commands.run("consumer", "webhook", "dead", "list", "--json").stdout.splitlines()
-    ]
+    [row] = [json.loads(line) for line in dead("list", "--json").stdout.splitlines()]
     assert (row["transition_id"], row["reason"], row["transition"]) == ("p0e1s1", "invalid", None)
     assert "offset 1: no transition, passed over" in consumer.stderr
