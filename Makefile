@@ -54,7 +54,7 @@ lint: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy examples/receiver.py
+	$(BIN)/mypy ops/examples/receiver.py
 	$(BIN)/lint-imports
 
 format: $(DEVELOPMENT)

@@ -13,7 +13,7 @@ from tests.support.run_directory import CHECKOUT
 
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
-PACKAGES = ("schemas", "streams", "consumers", "examples")
+PACKAGES = ("schemas", "streams", "consumers", "ops/examples")
 TEST_MODULE_LINES_MAX = 400
 MAY_PAUSE = ("tests/support/waiting.py", "tests/bench/")  # a measurement keeps to a pace
 VAGUE_NAMES = {"manager", "helper", "helpers", "util", "utils", "handler", "handlers", "data", "info", "misc", "common"}
@@ -38,7 +38,7 @@ def committed() -> list[str]:
 
 FILES = committed()
 MODULES = [name for name in FILES if name.endswith(".py")]
-OURS = [name for name in MODULES if name.split("/")[0] in PACKAGES]
+OURS = [name for name in MODULES if name.startswith(tuple(f"{package}/" for package in PACKAGES))]
 TESTS = [name for name in MODULES if name.startswith("tests/")]
 
 

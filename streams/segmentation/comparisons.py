@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from streams.segmentation.problems import Findings, Spec
-from streams.segmentation.quantities import MAX_MAGNITUDE, is_number
+from streams.segmentation.quantities import MAX_MAGNITUDE
 
 
 def exactly(value: float) -> Fraction:
@@ -18,9 +18,9 @@ def exactly(value: float) -> Fraction:
 
 
 def _number(value: object) -> Fraction:
-    if not is_number(value) or not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
         raise ValueError("expected a number of at most 1e15")
-    return exactly(value)  # type: ignore[arg-type]
+    return exactly(value)
 
 
 Number = Annotated[Fraction, BeforeValidator(_number), WithJsonSchema({"type": "number"})]

@@ -23,7 +23,7 @@ from schemas.transitions import decode_transition
 from tests.support.processes import SEGUE, base_environment
 from tests.support.run_directory import CHECKOUT, RunDirectory
 
-EXAMPLES = CHECKOUT / "examples"
+EXAMPLES = CHECKOUT / "ops" / "examples"
 KEY = b"k" * 32
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 TRANSITION = (CHECKOUT / "schemas" / "examples" / "valid" / "transition.entered.json").read_bytes()

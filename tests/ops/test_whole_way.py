@@ -30,7 +30,7 @@ def workspace(commands: Commands) -> Commands:
     """Topics and definitions are there."""
     for arguments in (
         ("topics", "create", "--partitions", str(PARTITIONS)),
-        ("apply", str(CHECKOUT / "examples" / "shop.yaml")),
+        ("apply", str(CHECKOUT / "ops" / "examples" / "shop.yaml")),
     ):
         outcome = commands.run(*arguments)
         assert outcome.returncode == 0, outcome.tail()

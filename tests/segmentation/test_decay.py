@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Context, Decimal
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,11 +51,13 @@ def test_the_reading_is_that_of_the_formula(history: tuple[int, list[tuple[int, 
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_the_order_of_arrival_does_not_matter(history: tuple[int, list[tuple[int, int]], int], random: object) -> None:
+def test_the_order_of_arrival_does_not_matter(
+    history: tuple[int, list[tuple[int, int]], int], shuffler: Random
+) -> None:
     duration, parts, now = history
     half_life = HalfLife(duration)
     shuffled = list(parts)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
     one, other = summed(half_life, parts), summed(half_life, shuffled)
     assert half_life.reading(one, 0, now) == half_life.reading(other, 0, now)
     # The same sum, though perhaps written at another exponent.

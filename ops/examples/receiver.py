@@ -1,6 +1,6 @@
 """A receiver of Segue's webhooks, in the standard library alone: copy it and put your workflow into `act`.
 
-SEGUE_WEBHOOK_SECRETS='whsec_…' python examples/receiver.py --port 9000
+SEGUE_WEBHOOK_SECRETS='whsec_…' python ops/examples/receiver.py --port 9000
 """
 
 from __future__ import annotations
