@@ -26,7 +26,7 @@ SECONDS_MIN = 10
     help="End after this long and say whether every stage worked.  [default: until Ctrl-C]",
 )
 @click.option(
-    "--visitors", type=click.IntRange(1, 200), default=25, show_default=True, help="Visitors in the shop at a time."
+    "--visitors", type=click.IntRange(1, 100), default=25, show_default=True, help="Visitors in the shop at a time."
 )
 @click.option("--seed", type=int, help="Let the same visitors do the same things again.  [default: by chance]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")

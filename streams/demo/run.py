@@ -25,7 +25,7 @@ from streams.demo.signals import Signals
 from streams.demo.stack import DEFINITIONS, NAMES, Keys, Stack, Starter, new_keys
 from streams.demo.supervision import Supervisor
 from streams.demo.tally import Tally
-from streams.demo.traffic import Traffic
+from streams.demo.traffic import CONNECTIONS_MAX, Traffic
 from streams.demo.verdict import Stage, judge, judge_ending
 from streams.demo.why import Phrases
 from streams.embedded.kafka_broker import PARTITIONS
@@ -34,6 +34,7 @@ from streams.links import LinkSigner
 SETTLE_TIMEOUT_S = 20.0
 """How long what is under way may take at the end."""
 _SETTLE_TIMEOUT_INTERRUPTED_S = 3.0
+_CALM_TIMEOUT_S = 5.0
 _REFRESH_S = 0.25
 _PAUSE_S = 0.05
 
@@ -103,8 +104,10 @@ class _Run:
         keys = new_keys()
         with Receiver(keys.webhook_secret, self._on_loop(self._delivered)) as receiver:
             stack = await Starter(self._supervisor, self._client, keys, self._screen.say).start(receiver.url)
-            with self._observer(stack):
-                return await self._open_and_judge(stack, keys)
+            limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
+            async with httpx.AsyncClient(base_url=stack.collector_url, limits=limits, trust_env=False) as visitors:
+                with self._observer(stack):
+                    return await self._open_and_judge(stack, keys, visitors)
 
     def _observer(self, stack: Stack) -> Observer:
         topics = (NAMES.tracking, NAMES.transitions, NAMES.dead_letter)
@@ -134,12 +137,10 @@ class _Run:
         if not self._reading_failed.done():
             self._reading_failed.set_exception(UnavailableError(reason))
 
-    async def _open_and_judge(self, stack: Stack, keys: Keys) -> Outcome:
+    async def _open_and_judge(self, stack: Stack, keys: Keys, visitors: httpx.AsyncClient) -> Outcome:
         chance = Random(self._options.seed)  # noqa: S311 - a shop's visitors, not a secret
-        shop = self._client
-        shop.base_url = stack.collector_url
         signer = LinkSigner({"demo": SecretStr(keys.link_secret)})
-        traffic = Traffic(shop, keys.write_key, signer, chance, self._options.visitors)
+        traffic = Traffic(visitors, keys.write_key, signer, chance, self._options.visitors)
         tiers = tuple(name for name, one in self._definitions["segments"].items() if "tier" in one.get("tags", ()))
         phrases = Phrases(self._definitions)
         show = Show(self._tally, traffic, phrases, self._options.visitors, self._options.seconds, tiers)
@@ -221,6 +222,9 @@ class _Run:
         await until(caught_up)
         promised = frozenset(tally.webhooks.undelivered)
         await until(lambda: not promised & tally.webhooks.undelivered)
+        # Better still, and seldom long to wait for: an instant at which no later one is under way either.
+        deadline = min(deadline, time.monotonic() + _CALM_TIMEOUT_S)
+        await until(lambda: caught_up() and not tally.webhooks.undelivered)
         await until(caught_up)
         return len(promised & tally.webhooks.undelivered)
 

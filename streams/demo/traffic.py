@@ -22,6 +22,8 @@ ATTEMPTS_MAX = 6
 """Tries of one request while the collector answers 429 or 503."""
 DOUBLE_SUBMIT_RATIO = 0.02
 """Share of calls that are sent twice with the same messageId, as impatient browsers do."""
+CONNECTIONS_MAX = 16
+"""Requests under way at once."""
 _RETRY_MAX_S = 1.0
 _REQUEST_TIMEOUT_S = 10.0
 _BETWEEN_VISITS_S = 1.5
@@ -38,6 +40,8 @@ class Traffic:
     ) -> None:
         """`client` has the collector's address as its base; `visitors` are in the shop at the same time."""
         self._client = client
+        # The client itself would look at every connection for every request that waits.
+        self._under_way = asyncio.Semaphore(CONNECTIONS_MAX)
         self._auth = httpx.BasicAuth(write_key, "")
         self._signer = signer
         self._chance = chance
@@ -120,9 +124,10 @@ class Traffic:
     ) -> httpx.Response:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                answer = await self._client.request(
-                    method, path, json=body, headers=headers, auth=self._auth, timeout=_REQUEST_TIMEOUT_S
-                )
+                async with self._under_way:
+                    answer = await self._client.request(
+                        method, path, json=body, headers=headers, auth=self._auth, timeout=_REQUEST_TIMEOUT_S
+                    )
             except httpx.TransportError as error:
                 raise UnavailableError(f"the collector does not answer: {type(error).__name__} {error}") from error
             if answer.status_code not in {429, 503} or attempt == ATTEMPTS_MAX:

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from schemas.metrics import METRICS
 from schemas.topics import DEAD_LETTER_REASON
 from streams.demo.observer import Seen
 from streams.demo.receiver import Delivery
-from streams.demo.scrape import Metrics
+from streams.demo.scrape import WANTED, Metrics
 from streams.demo.show import Show
 from streams.demo.stack import NAMES
 from streams.demo.tally import Tally
@@ -192,3 +193,7 @@ def test_a_program_that_did_not_end_in_order_is_named() -> None:
     assert judge_ending({"kafka": 0, "worker": 0}).passed
     stage = judge_ending({"kafka": 0, "worker": -9})
     assert (stage.passed, stage.text) == (False, "worker with -9")
+
+
+def test_the_metrics_that_are_looked_at_exist() -> None:
+    assert set(WANTED) <= {metric.name for metric in METRICS}
