@@ -68,3 +68,6 @@ def main(arguments: list[str] | None = None, **extra: Any) -> None:
         if error.exit_code == EXIT_BUG:
             traceback.print_exception(error)
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: what nobody expected is a bug, told in full
+        traceback.print_exception(error)
+        sys.exit(EXIT_BUG)
