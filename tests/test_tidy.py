@@ -13,7 +13,7 @@ from tests.support.run_directory import CHECKOUT
 
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
-PACKAGES = ("schemas", "streams", "consumers", "ops/examples")
+PACKAGES = ("schemas/", "streams/", "consumers/", "ops/examples/")
 TEST_MODULE_LINES_MAX = 400
 MAY_PAUSE = ("tests/support/waiting.py", "tests/bench/")  # a measurement keeps to a pace
 VAGUE_NAMES = {"manager", "helper", "helpers", "util", "utils", "handler", "handlers", "data", "info", "misc", "common"}
