@@ -12,8 +12,9 @@ from rich.console import Console
 from streams.demo.measures import Latencies
 from streams.demo.plain import PlainScreen
 from streams.demo.run import Options, Outcome, StartInterruptedError, exit_code, run_demo
-from streams.demo.show import Screen
+from streams.demo.show import Screen, milliseconds
 from streams.demo.terminal import TerminalScreen
+from streams.demo.verdict import Stage
 
 SECONDS_MIN = 10
 """Time alone moves nobody within less."""
@@ -69,17 +70,24 @@ def _screen(as_json: bool) -> Screen:
 
 
 def _summarize(outcome: Outcome) -> None:
-    ended = "ended early" if outcome.interrupted_by is not None else "ended"
-    click.echo(f"the demo {ended} after {outcome.show.elapsed_s:.0f} s")
+    interrupted = outcome.interrupted_by is not None
+    click.echo(f"the demo {'was ended' if interrupted else 'ended'} after {outcome.show.elapsed_s:.0f} s")
     for stage in outcome.stages:
-        mark = click.style("ok  ", fg="green") if stage.passed else click.style("FAIL", fg="red", bold=True)
-        click.echo(f"  {mark} {stage.name:<24} {stage.text}")
+        click.echo(f"  {_mark(stage, interrupted)} {stage.name:<24} {stage.text}")
     tally = outcome.show.tally
     for name, latency in (("by event", tally.event_latency), ("by time", tally.timer_latency)):
-        half, most = latency.percentile_ms(0.5), latency.percentile_ms(0.99)
-        click.echo(f"       latency {name:<16} p50 {half} ms, p99 {most} ms of {latency.count:,}")
+        half, most = milliseconds(latency.percentile_ms(0.5)), milliseconds(latency.percentile_ms(0.99))
+        click.echo(f"       {f'latency {name}':<24} p50 {half}, p99 {most} of {latency.count:,}")
     if outcome.kept_logs is not None:
         click.echo(f"the logs of all programs are kept in {outcome.kept_logs}")
+
+
+def _mark(stage: Stage, interrupted: bool) -> str:
+    if stage.passed:
+        return click.style("ok  ", fg="green")
+    if interrupted and stage.idle:
+        return click.style("-   ", dim=True)
+    return click.style("FAIL", fg="red", bold=True)
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:

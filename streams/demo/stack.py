@@ -76,7 +76,6 @@ class Starter:
         collector, worker, consumer = await asyncio.gather(
             self._collector(common), self._worker(common), self._consumer(common, receiver_url)
         )
-        self._say(f"the collector listens on {collector}")
         return Stack(servers, redis_url, collector, worker, consumer)
 
     async def _collector(self, common: dict[str, str]) -> str:
@@ -117,6 +116,7 @@ class Starter:
         )
         found = announced.search(running.output)
         assert found is not None, "it was found when the program got ready"
+        self._say(f"the {program.name} is ready: {found[1]}")
         return found[1]
 
     async def _answers(self, url: str, expected: dict[str, object]) -> bool:

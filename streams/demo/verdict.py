@@ -17,6 +17,8 @@ class Stage(NamedTuple):
     name: str
     passed: bool
     text: str
+    idle: bool = False
+    """It saw nothing at all: a fault when a run is over, none when it was cut short."""
 
 
 def judge(show: Show, missing: int) -> list[Stage]:
@@ -45,12 +47,23 @@ def _way_in(tally: Tally, traffic: Traffic, worker: Metrics) -> list[Stage]:
     duplicates = worker.total("segue_record_outcomes_total", outcome="duplicate")
     late = worker.total("segue_records_late_total")
     return [
-        Stage("collector", all(traffic.accepted[way] for way in _WAYS), f"accepted {accepted:,} events: {ways}"),
-        Stage("log", complete and logged > 0, f"{logged:,} events, {ticks:,} ticks, all that was accepted"),
+        Stage(
+            "collector",
+            all(traffic.accepted[way] for way in _WAYS),
+            f"accepted {accepted:,} events: {ways or 'none came'}",
+            idle=True,
+        ),
+        Stage(
+            "log",
+            complete and logged > 0,
+            f"{logged:,} events of {accepted:,} that were accepted, {ticks:,} ticks",
+            idle=logged == 0,
+        ),
         Stage(
             "worker",
             folded == tally.log_records > 0,
             f"folded {folded:,} of {tally.log_records:,} records; {late:,} late, {duplicates:,} duplicates dropped",
+            idle=folded == 0,
         ),
     ]
 
@@ -66,7 +79,7 @@ def _moves(tally: Tally) -> list[Stage]:
         ("left by time alone", "segment.exited", "timer"),
     ):
         count = tally.causes[kind, cause]
-        stages.append(Stage(name, count > 0, f"{count:,} transitions"))
+        stages.append(Stage(name, count > 0, f"{count:,} transitions", idle=count == 0))
     return stages
 
 
@@ -79,21 +92,25 @@ def _way_out(tally: Tally, consumer: Metrics, missing: int) -> list[Stage]:
             "transitions",
             tally.transitions > 0 and not tally.faults and gaps == 0,
             "; ".join(tally.faults) or (f"{gaps} gaps seen by the consumer" if gaps else contiguous),
+            idle=tally.transitions == 0 and not tally.faults,
         ),
         Stage(
             "recomputed from the log",
             recomputation.difference is None and recomputation.equal == tally.transitions > 0,
             recomputation.difference or f"{recomputation.equal:,} of {tally.transitions:,} the same, field by field",
+            idle=tally.transitions == 0,
         ),
         Stage(
             "webhooks",
             webhooks.delivered > 0 and missing == 0,
             f"{webhooks.delivered:,} delivered, {missing:,} missing, {webhooks.repeated:,} repeated",
+            idle=webhooks.delivered == 0,
         ),
         Stage(
             "signatures",
             webhooks.delivered > 0 and webhooks.refused == 0,
             f"{webhooks.delivered:,} valid, {webhooks.refused:,} refused",
+            idle=webhooks.delivered == webhooks.refused == 0,
         ),
     ]
 

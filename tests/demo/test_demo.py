@@ -142,7 +142,7 @@ def test_ctrl_c_on_a_terminal_ends_everything_and_gives_the_terminal_back(
     assert "\x1b[?1049h" in demo.out
     picture, _, afterwards = demo.out.rpartition("\x1b[?1049l")  # back from the alternate screen
     assert "by event" in picture
-    assert "the demo ended early" in afterwards
+    assert "the demo was ended after" in afterwards
     assert "recomputed from the log" in afterwards
     demo.leaves_nothing()
 
