@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+import yaml
 from confluent_kafka import Consumer, TopicPartition
 
+from schemas.records import Track, decode_record
 from schemas.topics import Names
 from schemas.transitions import decode_transition
-from tests.bench.traffic import DEFINITIONS, Traffic, paced
+from streams.segmentation import Core, Fold, compile_definitions, contact_key
+from tests.bench.traffic import DEFINITIONS, Traffic, Visitors, paced
 from tests.support.brokers import start_broker
 from tests.support.processes import Commands, StartedCommand, base_environment
 from tests.support.redis_servers import start_shared_redis
@@ -31,6 +34,7 @@ from tests.support.waiting import wait_until
 
 PARTITIONS = 4
 _DAY_MS = 86_400_000
+_START_MS = 1_767_225_600_000  # 2026-01-01
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -89,10 +93,37 @@ def _cpu_s(command: StartedCommand) -> float:
     return (int(fields[11]) + int(fields[12])) / _HERTZ
 
 
-def catch_up(place: Place, events: int, contacts: int) -> None:
+def core_alone(events: int, contacts: int) -> float:
+    """CPU seconds of the core alone, without Kafka and Redis, on the same events; prints the rate."""
+    visitors, step_ms = Visitors(contacts), max(1, 30 * _DAY_MS // events)
+    drawn = [
+        (_START_MS + number * step_ms, visitors.event(_START_MS + number * step_ms)[1]) for number in range(events)
+    ]
+    core = Core(compile_definitions(yaml.safe_load(DEFINITIONS)))
+    fold = Fold(core, partition=0, clock_ms=0)
+    begun, transitions = time.process_time(), 0
+    for offset, (instant_ms, value) in enumerate(drawn):
+        record = decode_record(value)
+        assert isinstance(record, Track)
+        key = contact_key(record.contact_id)
+        if key not in fold.contacts:
+            fold.contacts[key] = core.new(record.contact_id)
+        fold.fire(instant_ms, offset)
+        fold.apply(record, offset, instant_ms, key)
+        transitions += len(fold.emitted)
+        fold.emitted.clear()
+    used = time.process_time() - begun
+    _print(
+        f"the core alone, {events:,} events of {contacts:,} contacts, {transitions / events:.2f} transitions an event"
+    )
+    _print(f"  {events / used:10,.0f} events per CPU second")
+    return events / used
+
+
+def catch_up(place: Place, events: int, contacts: int, core_rate: float) -> None:
     """One worker folds a log that is there already."""
     traffic = Traffic(place.servers, place.names.tracking, PARTITIONS, contacts)
-    traffic.write_history(events, 1_767_225_600_000, max(1, 30 * _DAY_MS // events))
+    traffic.write_history(events, _START_MS, max(1, 30 * _DAY_MS // events))
     total = place.ends()
     worker = place.commands.start("worker")
     wait_until(lambda: place.offsets() > total // 10, 120, "a tenth of the log")
@@ -101,7 +132,10 @@ def catch_up(place: Place, events: int, contacts: int) -> None:
     took, done = time.monotonic() - begun, total - folded
     used = _cpu_s(worker) - cpu
     _print(f"catching up, {events:,} events of {contacts:,} contacts, 10 segments, one worker")
-    _print(f"  {done / took:10,.0f} events/s      {done / used:10,.0f} events per CPU second of the worker")
+    _print(f"  {done / took:10,.0f} events/s")
+    _print(
+        f"  {done / used:10,.0f} events per CPU second of the worker, {done / used / core_rate:.2f} of the core alone"
+    )
     assert worker.terminate() == 0, worker.tail()
 
 
@@ -129,6 +163,7 @@ def latency(place: Place, per_second: int, seconds: float) -> None:
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline:
         _observe(observer, waits)
+    traffic.flush()
     observer.close()
     cuts = statistics.quantiles(waits, n=100)
     _print(f"append to visible transition at {per_second:,} events/s, {len(waits):,} transitions")
@@ -153,8 +188,8 @@ def _print(line: str) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=400_000)
-    parser.add_argument("--contacts", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=500_000)
+    parser.add_argument("--contacts", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", choices=["catch-up", "latency"])
     chosen = parser.parse_args()
@@ -164,7 +199,7 @@ def main() -> None:
         redis_url = os.environ.get("SEGUE_TEST_REDIS") or start_shared_redis(run.directory)
         if chosen.only != "latency":
             with _place(run, servers, redis_url, "create") as place:
-                catch_up(place, chosen.events, chosen.contacts)
+                catch_up(place, chosen.events, chosen.contacts, core_alone(chosen.events // 4, chosen.contacts // 4))
         if chosen.only != "catch-up":
             for per_second in (200, 2_000):
                 with _place(run, servers, redis_url, "append") as place:

@@ -44,34 +44,48 @@ segments:
 """
 
 
+class Visitors:
+    """Draws events of many contacts, the same for the same seed."""
+
+    def __init__(self, contacts: int) -> None:
+        self._random = random.Random(7)
+        self.ids = [f"contact-{number}" for number in range(contacts)]
+        self._drawn = 0
+
+    def event(self, instant_ms: int, contact: int | None = None, event: str | None = None) -> tuple[int, bytes]:
+        """The next event, which occurs at an instant: the number of its contact, and the record."""
+        number = self._random.randrange(len(self.ids)) if contact is None else contact
+        name = event or self._random.choice(EVENTS)
+        self._drawn += 1
+        value = (
+            f'{{"type":"track","event_id":"e{self._drawn}","contact_id":"{self.ids[number]}","event":"{name}",'
+            f'"occurred_at":"{format_instant(instant_ms)}","properties":{{"page":"/p/{number % 97}","value":12.5}}}}'
+        )
+        return number, value.encode()
+
+
 class Traffic:
-    """Records of many contacts, the same for the same seed."""
+    """Writes events of visitors to a topic."""
 
     def __init__(self, servers: str, topic: str, partitions: int, contacts: int) -> None:
         self._topic = topic
-        self._random = random.Random(7)
         self._producer = Producer(
             {"bootstrap.servers": servers, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000}
         )
-        self._ids = [f"contact-{number}" for number in range(contacts)]
-        self._partitions = [partition_of(contact_id, partitions) for contact_id in self._ids]
+        self._visitors = Visitors(contacts)
+        self._partitions = [partition_of(contact_id, partitions) for contact_id in self._visitors.ids]
         self._written = 0
 
     def write(self, instant_ms: int, *, stamp: bool, contact: int | None = None, event: str | None = None) -> None:
         """Queue one event that occurs at an instant; with `stamp` that is its Kafka timestamp too."""
-        number = self._random.randrange(len(self._ids)) if contact is None else contact
-        name = event or self._random.choice(EVENTS)
+        number, value = self._visitors.event(instant_ms, contact, event)
         self._written += 1
-        value = (
-            f'{{"type":"track","event_id":"e{self._written}","contact_id":"{self._ids[number]}","event":"{name}",'
-            f'"occurred_at":"{format_instant(instant_ms)}","properties":{{"page":"/p/{number % 97}","value":12.5}}}}'
-        ).encode()
         while True:
             try:
                 self._producer.produce(
                     self._topic,
                     value,
-                    key=self._ids[number].encode(),
+                    key=self._visitors.ids[number].encode(),
                     partition=self._partitions[number],
                     timestamp=instant_ms if stamp else 0,
                 )
