@@ -45,5 +45,5 @@ def is_serving(port: int, pid: int) -> bool:
     with redis.Redis(port=port, socket_timeout=_ANSWER_TIMEOUT_S, socket_connect_timeout=_ANSWER_TIMEOUT_S) as client:
         try:
             return bool(client.info("server")["process_id"] == pid)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except redis.RedisError:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from schemas.topics import partition_of
+from streams.demo import supervision
+from streams.demo.servers import start_redis
 from streams.embedded.kafka_broker import PARTITIONS
 from tests.demo.conftest import EmbeddedPair
 
@@ -227,3 +230,17 @@ def test_the_embedded_redis_evicts_nothing_writes_nothing_and_is_new_enough(embe
         version = client.info("server")["redis_version"]
         assert tuple(int(part) for part in version.split(".")[:2]) >= (6, 2)
         assert client.eval("return redis.call('SET', KEYS[1], ARGV[1])", 1, "key", "value") == "OK"
+
+
+def test_redis_takes_another_port_when_somebody_was_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        offered = iter([somebody.getsockname()[1], supervision.free_port()])
+        monkeypatch.setattr(supervision, "free_port", lambda: next(offered))
+
+        async def story() -> None:
+            async with supervision.Supervisor() as supervisor:
+                with redis.Redis.from_url(await start_redis(supervisor)) as client:
+                    assert client.ping()
+
+        asyncio.run(story())
+    assert next(offered, None) is None  # both were tried
