@@ -26,19 +26,15 @@ class Draft:
         """Taken since the last commit."""
         self._outbox: list[OutboxEntry] = []
 
-    def turn_to(self, offset: int) -> None:
-        """What comes next is caused by the record at `offset`."""
-        if offset != self._offset:
-            self._offset = offset
-            self._steps = self._index = 0
-
-    def count_timer_steps(self, steps: int) -> None:
-        """Note timer steps on behalf of the current record."""
+    def count_timer_steps(self, steps: int, offset: int) -> None:
+        """Note timer steps on behalf of the record at `offset`."""
+        self._turn_to(offset)
         self._steps += steps
         self.timer_steps += steps
 
-    def add(self, transitions: Sequence[Transition]) -> None:
-        """Note transitions that the current record caused, in order."""
+    def add(self, transitions: Sequence[Transition], offset: int) -> None:
+        """Note transitions that the record at `offset` caused, in order."""
+        self._turn_to(offset)
         for transition in transitions:
             self._seq += 1
             self._outbox.append(
@@ -55,15 +51,16 @@ class Draft:
             self._index += 1
         self.transitions += transitions
 
-    def within_record(self) -> Cursor:
-        """The cursor at which the current record has released timers, and more are to come."""
-        return Cursor(self._offset, self._steps)
+    def within_record(self, offset: int) -> Cursor:
+        """The cursor at which the record at `offset` has released timers, and more are to come."""
+        self._turn_to(offset)
+        return Cursor(offset, self._steps)
 
     def commit(
         self, fence: Fence, after: Cursor, clock_ms: int, changes: Changes, definitions: tuple[str, int] | None
     ) -> Commit:
         """All of it, as the step from the last commit to `after`."""
-        self.turn_to(after.offset)
+        self._turn_to(after.offset)
         text, number = definitions or (None, 0)
         return Commit(
             fence=fence,
@@ -89,3 +86,8 @@ class Draft:
         self.timer_steps = 0
         self.transitions = []
         self._outbox = []
+
+    def _turn_to(self, offset: int) -> None:
+        if offset != self._offset:
+            self._offset = offset
+            self._steps = self._index = 0

@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 
 from schemas.errors import BugError
-from schemas.records import DefinitionsRecord, Tick
 from streams.admission import Admission, Admitted, RejectedRecordError
 from streams.dead_letters import DeadLetters, Rejected
 from streams.draft import Draft
@@ -164,45 +163,46 @@ class PartitionPipeline:
 
     async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft, workspace: Workspace) -> None:
         fold = workspace.fold
+        clock_ms = fold.clock_ms
         until_ms = max((entry.timestamp_ms for entry in admitted), default=0)
-        until_ms = max(until_ms, fold.clock_ms)
-        missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.key is not None))
+        until_ms = max(until_ms, clock_ms)
+        missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
         await self._load(missing, until_ms, workspace)
         outcomes: list[Outcome] = []
         most = self._bounds.transitions_per_commit_max
-        for offset, timestamp_ms, record, key in admitted:
-            draft.turn_to(offset)
-            clock_ms = max(timestamp_ms, fold.clock_ms)
+        for offset, timestamp_ms, _, record, key in admitted:
+            clock_ms = max(clock_ms, timestamp_ms)
             timer = fold.next_timer()
             if workspace.horizon_ms <= clock_ms or (timer is not None and timer[0] <= clock_ms):
-                await self._release_timers(clock_ms, until_ms, draft, workspace)
-            if key is None or isinstance(record, Tick | DefinitionsRecord):
+                await self._release_timers(clock_ms, offset, until_ms, draft, workspace)
+            if record is None:
                 fold.fire(clock_ms, offset)
-            else:
-                outcomes.append(fold.apply(record, offset, clock_ms, key))
+                continue
+            outcomes.append(fold.apply(record, offset, clock_ms, key))
             if fold.emitted:
-                draft.add(fold.emitted)
+                draft.add(fold.emitted, offset)
                 fold.emitted.clear()
                 if len(draft.transitions) >= most:
                     await self._commit(Cursor(offset + 1, 0), draft)
                     await self._load((), until_ms, workspace)
         self._meters.folded(admitted, outcomes)
 
-    async def _release_timers(self, clock_ms: int, until_ms: int, draft: Draft, workspace: Workspace) -> None:
-        """Fire the timers due at `clock_ms` on behalf of the current record, in as many commits as they need."""
+    async def _release_timers(
+        self, clock_ms: int, offset: int, until_ms: int, draft: Draft, workspace: Workspace
+    ) -> None:
+        """Fire the timers due at `clock_ms` on behalf of the record at `offset`, in as many commits as they need."""
         fold, most = workspace.fold, self._bounds.timers_per_commit_max
         while True:
             timer = fold.next_timer()
-            offset = draft.within_record().offset
             steps = fold.fire(clock_ms, offset, workspace.until, most - draft.timer_steps)
             if steps and timer is not None:
-                draft.count_timer_steps(steps)
-                draft.add(fold.emitted)
+                draft.count_timer_steps(steps, offset)
+                draft.add(fold.emitted, offset)
                 fold.emitted.clear()
                 self._meters.released(clock_ms - timer[0], steps)
             if draft.timer_steps < most and workspace.horizon_ms > clock_ms:
                 return
-            await self._commit(draft.within_record(), draft)
+            await self._commit(draft.within_record(offset), draft)
             workspace.trim(between_batches=False)
             await self._load((), until_ms, workspace)
 

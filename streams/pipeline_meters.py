@@ -37,7 +37,7 @@ class PipelineMeters:
 
     def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome]) -> None:
         """A batch's records were folded."""
-        for kind, count in Counter(entry.record.type for entry in admitted).items():
+        for kind, count in Counter(entry.type for entry in admitted).items():
             self._meters.counter("segue_records_total", kind).inc(count)
         for outcome, count in Counter(outcomes).items():
             self._meters.counter("segue_record_outcomes_total", outcome.result).inc(count)
