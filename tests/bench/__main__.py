@@ -165,7 +165,7 @@ def latency(place: Place, per_second: int, seconds: float) -> None:
         _observe(observer, waits)
     traffic.flush()
     observer.close()
-    cuts = statistics.quantiles(waits, n=100)
+    cuts = statistics.quantiles(waits, n=100, method="inclusive")
     _print(f"append to visible transition at {per_second:,} events/s, {len(waits):,} transitions")
     _print(f"  p50 {cuts[49]:.0f} ms   p90 {cuts[89]:.0f} ms   p99 {cuts[98]:.0f} ms   max {max(waits):.0f} ms")
     assert worker.terminate() == 0, worker.tail()
