@@ -121,6 +121,9 @@ class RedisConnection:
             replies = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             replies = [error] * len(taken)
+        if any(isinstance(reply, Exception) and "READONLY" in str(reply) for reply in replies):
+            # A former master that became a replica would answer so for ever: the name may lead elsewhere by now.
+            await self._client.connection_pool.disconnect()
         for (_, future), reply in zip(taken, replies, strict=True):
             if isinstance(reply, Exception):
                 _refuse(future, as_segue_error(reply, self.address))

@@ -24,6 +24,7 @@ from tests.engine.test_relay import seqs
 from tests.engine.test_state_store import commit
 from tests.engine.world import FENCE, LOG, World, world_on_redis
 from tests.support.redis_servers import LocalRedis
+from tests.support.run_directory import free_port
 
 BOUNDS = PipelineBounds(timers_per_commit_max=10, contacts_cached_max=10, dead_letter_ratio_max=1)
 
@@ -307,3 +308,24 @@ async def test_a_state_that_was_started_over_at_its_very_beginning_is_another_st
         assert (await world.store.take(0, FENCE, LOG)).epoch == 2
         assert world.contents()["0"]["contacts"] == {}
     inspector.close()
+
+
+@story
+async def test_a_master_that_became_a_replica_is_left_for_whoever_has_its_name_now(own_redis: LocalRedis) -> None:
+    want = await expected(40, 150)
+    client = own_redis.client()
+    async with world_on_redis(own_redis.url, "faults") as world:
+        world.bounds = BOUNDS
+        connections: list[int] = []
+
+        def demote() -> None:
+            connections.append(client.info("stats")["total_connections_received"])
+            client.replicaof("127.0.0.1", str(free_port()))
+            threading.Timer(0.15, client.replicaof, ("NO", "ONE")).start()
+
+        world.store = Disturbed(world.store, 4, demote)
+        met = await drive(world, want.records, 14)
+        assert met["UnavailableError"] > 0
+        assert client.info("stats")["total_connections_received"] > connections[0]
+        want.check(world)
+    client.close()
