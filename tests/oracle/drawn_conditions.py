@@ -63,6 +63,7 @@ _TRAITS: tuple[dict[str, Any], ...] = (
     {"name": "age", "in": [1, "10"]},
     {"name": "age", "ne": 10.0},
     {"name": "age", "gte": 10, "lt": 20},
+    {"name": "age", "gt": 5, "lt": 25},
     {"name": "age", "lte": 10},
     {"name": "age", "gt": -1, "exists": True},
     {"name": "age.years", "eq": 10},
@@ -145,11 +146,14 @@ def _sequence(writer: Writer) -> dict[str, Any]:
 
 
 def _trait(writer: Writer) -> dict[str, Any]:
-    if writer.taste.rich and writer.draw(st.booleans()):
-        if writer.sometimes():
-            return dict(writer.one(_RICH_TRAITS))
-        return {"name": "renews", writer.one(_TIME_OPERATORS): writer.duration()}
-    return dict(writer.one(_TRAITS))
+    return dict(writer.one(_RICH_TRAITS if writer.taste.rich and writer.sometimes() else _TRAITS))
+
+
+def _trait_time(writer: Writer) -> dict[str, Any]:
+    of = {"name": "renews", writer.one(_TIME_OPERATORS): writer.duration()}
+    if writer.sometimes():
+        of["newer_than"] = writer.duration()
+    return of
 
 
 def _anniversary(writer: Writer) -> dict[str, Any]:
@@ -183,6 +187,7 @@ LEAF_WRITERS: dict[str, Callable[[Writer], Any]] = {
     "ratio": _ratio,
     "sequence": _sequence,
     "trait": _trait,
+    "trait_time": _trait_time,
     "anniversary": _anniversary,
     "known_for": Writer.duration,
     "consent": lambda writer: {"purpose": "news", "is": writer.one(("granted", "denied", "unknown"))},
@@ -197,7 +202,7 @@ def leaf(writer: Writer, others: Sequence[str], kinds: Sequence[str]) -> Conditi
     if others and writer.sometimes():
         return {"in_segment": writer.one(others)}
     kind = writer.one(kinds)
-    return {kind: LEAF_WRITERS[kind](writer)}
+    return {kind.removesuffix("_time"): LEAF_WRITERS[kind](writer)}
 
 
 def condition(writer: Writer, others: Sequence[str], depth: int) -> Condition:

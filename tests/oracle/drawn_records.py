@@ -56,15 +56,12 @@ _PROPERTIES: tuple[dict[str, Any], ...] = (
     {"value": 2e15},
 )
 _CONTEXTS: tuple[dict[str, Any], ...] = ({}, {"page": {"path": "/cart"}}, {"page": {"path": "/"}}, {"page": None})
-_DATES: tuple[Any, ...] = (
-    "2026-03-01",
-    "2026-03-02",
+_BIRTHS: tuple[Any, ...] = (
     "1984-02-29",
-    "2026-03-01T00:00:10Z",
-    "2026-03-02T05:30:00.001+05:30",
-    "2025-03-08T23:30:00-05:00",
     "1990-03-11",
+    "2025-03-08T23:30:00-05:00",
     "2026-12-31",
+    "2027-03-01",
     "soon",
     20260301,
     None,
@@ -90,38 +87,38 @@ def text_of(instant: int, style: int = 0) -> str:
     return text[:19] + fraction + text[19:]
 
 
-def _track(number: int) -> Body:
+def _track(number: int, _near: str) -> Body:
     body: Body = {"type": "track", "event": EVENTS[number % len(EVENTS)]}
     if number % 4:
         body["properties"] = _PROPERTIES[number % len(_PROPERTIES)]
     if number % 6 == 3:
         body["context"] = _CONTEXTS[number // 6 % len(_CONTEXTS)]
-    if number % 5 == 4:
+    if number % 3 == 2:
         body["machine"] = {"suspected": number % 2 == 0, "reasons": ["prefetch_proxy"]}
     return body
 
 
-def _identify(number: int) -> Body:
+def _identify(number: int, near: str) -> Body:
     name = ("plan", "age", "renews", "born")[number % 4]
-    values = _VALUES if number % 4 < 2 else _DATES
+    values = {"renews": (near, near, near[:10], *_BIRTHS), "born": _BIRTHS}.get(name, _VALUES)
     return {"type": "identify", "traits": {name: values[number // 4 % len(values)]}}
 
 
-def _consent(number: int) -> Body:
+def _consent(number: int, _near: str) -> Body:
     return {"type": "consent", "purpose": "news", "granted": number % 2 == 0, "document": "form-1", "method": "form"}
 
 
-def _list(number: int) -> Body:
+def _list(number: int, _near: str) -> Body:
     return {"type": "list", "list": "vip", "member": number % 2 == 0}
 
 
-_BODIES: dict[str, Callable[[int], Body]] = {
+_BODIES: dict[str, Callable[[int, str], Body]] = {
     "track": _track,
     "identify": _identify,
     "consent": _consent,
     "list": _list,
-    "erase": lambda _number: {"type": "erase"},
-    "tick": lambda _number: {"type": "tick"},
+    "erase": lambda _number, _near: {"type": "erase"},
+    "tick": lambda _number, _near: {"type": "tick"},
 }
 
 
@@ -147,7 +144,8 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
     again = told[number % len(told)] if kind == "again" and told else None
     if again is not None and number % 3:
         return {**again, "received_at": text_of(clock, style)}
-    body = _BODIES["track" if kind == "again" else kind](number)
+    near = text_of(clock - shifts[number % len(shifts)], style)
+    body = _BODIES["track" if kind == "again" else kind](number, near)
     if kind == "tick":
         return {**body, "received_at": text_of(clock, style)}
     if number % 7 == 6:

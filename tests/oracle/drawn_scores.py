@@ -15,7 +15,7 @@ _TIERS: tuple[dict[str, Any], ...] = (
     {"warm": 2, "hot": 7.999},
     {"low": -4, "middle": 0, "high": 4.001},
 )
-_WHILE_LEAVES = ("performed", "not_performed", "trait", "aggregate", "known_for", "score")
+_WHILE_LEAVES = ("performed", "not_performed", "trait", "aggregate", "known_for", "trait_time", "score")
 
 
 def _rule(writer: Writer) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def _part(writer: Writer) -> dict[str, Any]:
     if kind == "recency":
         of["over"] = writer.duration()
     else:
-        of |= {"within": writer.duration(), "full": writer.one((2, 20, 0.5))}
-        if writer.sometimes():
+        of |= {"within": writer.duration(), "full": writer.one((2, 20, 0.5, 60.5))}
+        if not writer.sometimes():
             of["scale"] = writer.one(("log", "linear"))
     if kind == "monetary":
         of["property"] = "value"

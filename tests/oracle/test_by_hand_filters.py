@@ -114,6 +114,20 @@ def test_since_the_nth_newest_event_counts_nothing_while_there_are_fewer() -> No
     check_oracle(segments(none=condition), bodies, [(0, "+none", None), (3, "-none", None)])
 
 
+def test_since_follows_the_condition_in_what_it_takes_for_a_machine() -> None:
+    since = {"event": "email_open", "since": {"event": "email_delivered"}}
+    file = segments(people={"performed": since}, all={"performed": {**since, "include_machine": True, "exactly": 0}})
+    suspected = {"suspected": True, "reasons": ["prefetch_proxy"]}
+    bodies = [
+        did("email_delivered", 0),
+        did("email_open", 1),
+        did("email_delivered", 2, machine=suspected),
+        did("email_open", 3, machine=suspected),
+    ]
+    expected = [(0, "+all"), (1, "+people"), (1, "-all"), (2, "+all"), (3, "-all")]
+    check_oracle(file, bodies, [(at, what, None) for at, what in expected])
+
+
 @pytest.mark.parametrize(
     ("function", "comparison", "holds"),
     [
