@@ -36,17 +36,22 @@ class Observer:
         bootstrap_servers: str,
         topics: Sequence[str],
         partitions: int,
+        fetch_wait_ms: int,
         on_seen: Callable[[list[Seen]], None],
         on_failure: Callable[[str], None],
     ) -> None:
-        """`on_seen` and `on_failure` are called on the thread."""
+        """`on_seen` and `on_failure` are called on the thread.
+
+        `fetch_wait_ms` is how long the embedded broker sits on an answer that is empty when it is asked for. For each
+        question it looks through all that it keeps, so that asking often makes a long demo slow.
+        """
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "segue-demo-observer",  # asked for by the library; nothing is ever committed under it
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",  # what fell out of the log unread would be a gap
-                "fetch.wait.max.ms": 5,
+                "fetch.wait.max.ms": fetch_wait_ms,
                 "log_level": 0,
             }
         )

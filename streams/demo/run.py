@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -37,6 +37,9 @@ _SETTLE_TIMEOUT_INTERRUPTED_S = 3.0
 _CALM_TIMEOUT_S = 5.0
 _REFRESH_S = 0.25
 _PAUSE_S = 0.05
+_TRANSITIONS_WAIT_MS = 10
+"""Part of every latency that is shown."""
+_LOG_WAIT_MS = 50
 
 
 class StartInterruptedError(Exception):
@@ -106,14 +109,14 @@ class _Run:
             stack = await Starter(self._supervisor, self._client, keys, self._screen.say).start(receiver.url)
             limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
             async with httpx.AsyncClient(base_url=stack.collector_url, limits=limits, trust_env=False) as visitors:
-                with self._observer(stack):
-                    return await self._open_and_judge(stack, keys, visitors)
+                log = self._observer(stack, (NAMES.tracking, NAMES.dead_letter), _LOG_WAIT_MS)
+                with log, self._observer(stack, (NAMES.transitions,), _TRANSITIONS_WAIT_MS):
+                    show, stages = await self._open_and_judge(stack, keys, visitors)
+            return await self._end(show, stages)  # the receiver takes what comes until the last program has ended
 
-    def _observer(self, stack: Stack) -> Observer:
-        topics = (NAMES.tracking, NAMES.transitions, NAMES.dead_letter)
-        return Observer(
-            stack.bootstrap_servers, topics, PARTITIONS, self._on_loop(self._seen), self._on_loop(self._failed)
-        )
+    def _observer(self, stack: Stack, topics: Sequence[str], fetch_wait_ms: int) -> Observer:
+        seen, failed = self._on_loop(self._seen), self._on_loop(self._failed)
+        return Observer(stack.bootstrap_servers, topics, PARTITIONS, fetch_wait_ms, seen, failed)
 
     def _on_loop(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
         """`take`, to be called on other threads."""
@@ -137,7 +140,7 @@ class _Run:
         if not self._reading_failed.done():
             self._reading_failed.set_exception(UnavailableError(reason))
 
-    async def _open_and_judge(self, stack: Stack, keys: Keys, visitors: httpx.AsyncClient) -> Outcome:
+    async def _open_and_judge(self, stack: Stack, keys: Keys, visitors: httpx.AsyncClient) -> tuple[Show, list[Stage]]:
         chance = Random(self._options.seed)  # noqa: S311 - a shop's visitors, not a secret
         signer = LinkSigner({"demo": SecretStr(keys.link_secret)})
         traffic = Traffic(visitors, keys.write_key, signer, chance, self._options.visitors)
@@ -156,7 +159,7 @@ class _Run:
             with suppress(asyncio.CancelledError, SegueError):
                 await ticking
             self._screen.close()
-        return await self._end(show, stages)
+        return show, stages
 
     async def _end(self, show: Show, stages: list[Stage]) -> Outcome:
         self._screen.say("ending every program")
