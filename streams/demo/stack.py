@@ -71,6 +71,7 @@ class Starter:
         self._say(f"Kafka is at {servers}, Redis at {redis_url}")
         common = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": servers, "SEGUE_REDIS_URL": redis_url, "SEGUE_TICKS": "on"}
         apply = Program("apply", [*_SEGUE, "apply", str(DEFINITIONS)], common)
+        self._say(f"applying {DEFINITIONS}")
         self._say((await self._supervisor.run(apply)).strip())
         self._say("starting the collector, a worker and the webhook consumer; joining a group takes some seconds")
         collector, worker, consumer = await asyncio.gather(
