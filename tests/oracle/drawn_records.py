@@ -124,7 +124,7 @@ _BODIES: dict[str, Callable[[int, str], Body]] = {
 
 def _advances(widths: list[int]) -> list[int]:
     """How far the clock may move between two records."""
-    near = [width + shift for width in widths for shift in (0, -1, 1)]
+    near = [width + shift for width in widths for shift in (0, 0, 0, -1, 1)]
     return [0, 0, 0, 1, *near, *(width // 2 for width in widths), *(width // 3 for width in widths)]
 
 
