@@ -11,7 +11,7 @@ from rich.console import Console
 
 from streams.demo.measures import Latencies
 from streams.demo.plain import PlainScreen
-from streams.demo.run import Options, Outcome, StartInterruptedError, exit_code, run_demo
+from streams.demo.run import InterruptedDemoError, Options, Outcome, exit_code, run_demo
 from streams.demo.show import Screen, milliseconds
 from streams.demo.terminal import TerminalScreen
 from streams.demo.verdict import Stage
@@ -53,7 +53,7 @@ def command(seconds: int | None, visitors: int, seed: int | None, as_json: bool)
     """
     try:
         outcome = asyncio.run(run_demo(Options(seconds, visitors, seed), _screen(as_json)))
-    except StartInterruptedError as interrupted:
+    except InterruptedDemoError as interrupted:
         sys.exit(128 + interrupted.number)
     if as_json:
         click.echo(json.dumps(_as_json(outcome)))

@@ -42,11 +42,11 @@ _TRANSITIONS_WAIT_MS = 10
 _LOG_WAIT_MS = 50
 
 
-class StartInterruptedError(Exception):
-    """A signal came before the shop was open."""
+class InterruptedDemoError(Exception):
+    """A signal came when there was nothing to judge: before the shop was open, or while it was closing."""
 
     def __init__(self, number: SignalNumber) -> None:
-        super().__init__(f"{number.name} came while starting")
+        super().__init__(f"ended by {number.name}")
         self.number = number
 
 
@@ -74,7 +74,7 @@ class Outcome:
 
 
 async def run_demo(options: Options, screen: Screen) -> Outcome:
-    """Run it to its end. Raises `SegueError` when a program fails, and `StartInterruptedError`."""
+    """Run it to its end. Raises `SegueError` when a program fails, and `InterruptedDemoError`."""
     supervisor = Supervisor()
     with Signals(supervisor.kill) as signals:
         try:
@@ -83,7 +83,7 @@ async def run_demo(options: Options, screen: Screen) -> Outcome:
         except asyncio.CancelledError:
             if signals.number is None or not signals.answered():
                 raise
-            raise StartInterruptedError(signals.number) from None
+            raise InterruptedDemoError(signals.number) from None
         except SegueError:
             if supervisor.kept_logs is not None:
                 screen.say(f"the logs of all programs are kept in {supervisor.kept_logs}")
@@ -139,6 +139,7 @@ class _Run:
     def _failed(self, reason: str) -> None:
         if not self._reading_failed.done():
             self._reading_failed.set_exception(UnavailableError(reason))
+            self._reading_failed.exception()  # asked for here, since nobody may ask once the end has begun
 
     async def _open_and_judge(self, stack: Stack, keys: Keys, visitors: httpx.AsyncClient) -> tuple[Show, list[Stage]]:
         chance = Random(self._options.seed)  # noqa: S311 - a shop's visitors, not a secret
@@ -182,21 +183,34 @@ class _Run:
         except asyncio.CancelledError:
             if not self._signals.answered():
                 raise
+        except UnavailableError:
+            # Whoever does not answer has often ended, and then its last words say more.
+            await asyncio.sleep(_REFRESH_S)
+            self._check()
+            raise
         finally:
             traffic.stop()
             await asyncio.wait({visiting})
-        visiting.result()
+            failure = visiting.exception()  # asked for on every way out
+        if failure is not None:
+            raise failure
 
     async def _tick(self, show: Show, stack: Stack) -> None:
         """Keep the screen and the programs' metrics current, and see that every program still runs."""
         opened_s = time.monotonic()
         while True:
-            if self._signals.number is None:
-                self._supervisor.check()
+            self._check()
             show.elapsed_s = time.monotonic() - opened_s
             await self._measure(show, stack)
             self._screen.refresh(show)
             await asyncio.sleep(_REFRESH_S)
+
+    def _check(self) -> None:
+        """Raises `UnavailableError` if a program has ended or Kafka cannot be read; after a signal they may."""
+        if self._signals.number is None:
+            self._supervisor.check()
+            if self._reading_failed.done():
+                self._reading_failed.result()
 
     async def _measure(self, show: Show, stack: Stack) -> None:
         show.worker = await scrape(self._client, stack.worker_url) or show.worker
@@ -214,6 +228,7 @@ class _Run:
 
         async def until(condition: Callable[[], bool]) -> None:
             while not condition() and time.monotonic() < deadline and not self._signals.hurried:
+                self._check()
                 await asyncio.sleep(_PAUSE_S)
                 await self._measure(show, stack)
 
