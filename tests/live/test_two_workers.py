@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import EXIT_BAD_INPUT
 from tests.live import history
-from tests.live.workers import Place, comparable, metric, past_the_gate, published
+from tests.live.workers import PARTITIONS, Place, comparable, metric, past_the_gate, published
 from tests.support.waiting import wait_until
 
-SMALL_STEPS = {"SEGUE_BATCH_RECORDS_MAX": "50", "SEGUE_TIMERS_PER_COMMIT_MAX": "7"}
+SMALL_STEPS = {"SEGUE_BATCH_RECORDS_MAX": "25", "SEGUE_TIMERS_PER_COMMIT_MAX": "7"}
 """So that a death lies amid the work."""
 
 
@@ -26,15 +27,15 @@ def test_killing_a_worker_amid_its_work_changes_nothing_that_comes_out(place: Pl
     place.prepare("create")
     expected = comparable(place.simulated(events))
     assert len(expected) > 2_000
+    doomed, other = place.pair(**SMALL_STEPS)
     place.load_history(events)
     total = sum(place.log_ends().values())
-    workers = [place.worker(**SMALL_STEPS) for _ in range(2)]
-    wait_until(lambda: place.folded() > total // 5, 60, "a fifth of the log folded")
-    workers[0].kill()
+    wait_until(lambda: place.folded() > total // 10, 60, "a tenth of the log folded")
+    doomed.kill()
     assert place.folded() < total, "killed amid its work"
     place.wait_until_folded()
     assert comparable(published(place.output())) == expected
-    assert workers[1].terminate() == 0
+    assert other.terminate() == 0
 
 
 def test_replaying_from_the_start_gives_the_same_bytes_of_state_and_output(place: Place, events: Path) -> None:
@@ -67,17 +68,41 @@ def test_replaying_from_the_start_gives_the_same_bytes_of_state_and_output(place
 def test_a_worker_that_hung_wakes_as_a_zombie_and_harms_nothing(place: Place, events: Path) -> None:
     place.prepare("create")
     expected = comparable(place.simulated(events))
+    zombie, other = place.pair(**SMALL_STEPS)
     place.load_history(events)
     total = sum(place.log_ends().values())
-    workers = [place.worker(**SMALL_STEPS) for _ in range(2)]
     wait_until(lambda: place.folded() > total // 10, 60, "a tenth of the log folded")
-    workers[0].pause()
+    zombie.pause()
     assert place.folded() < total, "paused amid its work"
-    wait_until(lambda: metric(workers[1], "segue_partitions_owned") == 4, 60, "the other has all partitions")
-    wait_until(lambda: place.folded() > total // 3, 60, "the other folded some of them")
-    workers[0].resume()
+    wait_until(lambda: metric(other, "segue_partitions_owned") == PARTITIONS, 60, "the other has all partitions")
+    place.wait_until_folded()
+    zombie.resume()
+    wait_until(lambda: metric(zombie, "segue_partitions_owned") == PARTITIONS / 2, 60, "its half again")
+    assert comparable(published(place.output())) == expected
+    assert place.offsets() == place.log_ends(), "it set nothing back"
+    assert [zombie.terminate(), other.terminate()] == [0, 0]
+
+
+def test_a_worker_whose_partitions_another_owner_took_commits_nothing_more_and_says_why(
+    place: Place, events: Path
+) -> None:
+    place.prepare("create")
+    expected = comparable(place.simulated(events))
+    worker = place.worker(**SMALL_STEPS)
+    place.wait_until_folded()
+    place.load_history(events)
+    total = sum(place.log_ends().values())
+    wait_until(lambda: place.folded() > total // 10, 60, "a tenth of the log folded")
+    for partition in range(PARTITIONS):
+        meta = place.names.key(partition, "meta")
+        place.redis.hset(meta, mapping={"fence_generation": 1_000, "fence_member": "another owner"})
+    offsets = place.offsets()
+    assert sum(offsets.values()) < total, "taken amid its work"
+    assert worker.wait(60) == EXIT_BAD_INPUT, "its group is in order, so it would be refused for ever"
+    assert "segue fence reset" in worker.stderr.splitlines()[-1]
+    assert place.offsets() == offsets
+    place.command("fence", "reset", "--yes")
+    worker = place.worker()
     place.wait_until_folded()
     assert comparable(published(place.output())) == expected
-    assert metric(workers[0], "segue_fence_losses_total") >= 1, "its commit was refused"
-    wait_until(lambda: metric(workers[0], "segue_partitions_owned") == 2, 60, "it shares the partitions again")
-    assert [worker.terminate() for worker in workers] == [0, 0]
+    assert worker.terminate() == 0

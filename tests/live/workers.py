@@ -66,12 +66,23 @@ class Place:
 
     def simulated(self, events: Path) -> list[dict[str, Any]]:
         """What `segue simulate` says of a history."""
-        outcome = self.command("simulate", str(self.definitions), str(events), "--until", history.UNTIL)
-        return [json.loads(line) for line in outcome.stdout.splitlines()]
+        out = self.directory / "simulated.jsonl"
+        self.command("simulate", str(self.definitions), str(events), "--until", history.UNTIL, "--out", str(out))
+        return [json.loads(line) for line in out.read_text().splitlines()]
 
     def worker(self, **environment: str) -> StartedCommand:
         """Start a worker."""
         return self.commands.start("worker", environment=QUICK_GROUP | environment)
+
+    def pair(self, **environment: str) -> tuple[StartedCommand, StartedCommand]:
+        """Start two workers and wait until each has half of the partitions."""
+        one, two = self.worker(**environment), self.worker(**environment)
+
+        def shared() -> bool:
+            return all(metric(worker, "segue_partitions_owned") == PARTITIONS / 2 for worker in (one, two))
+
+        wait_until(shared, 60, "the partitions shared")
+        return one, two
 
     def offsets(self) -> dict[int, int]:
         """The next record of each partition, as Redis has it."""

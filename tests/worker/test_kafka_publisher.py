@@ -93,7 +93,6 @@ def test_a_delivery_that_fails_is_final(own_kafka: Broker) -> None:
         failures: list[UnavailableError] = []
         publisher = _publisher(own_kafka.bootstrap_servers, failures, publish_timeout_ms=1_500)
         publisher.start()
-        await publisher.publish(_messages(names.transitions, 1))
         own_kafka.kill()
         with pytest.raises(UnavailableError, match=r"did not take a message \(in 1500 ms\)"):
             await asyncio.wait_for(publisher.publish(_messages(names.transitions, 1)), 30)
