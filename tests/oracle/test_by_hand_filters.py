@@ -15,6 +15,7 @@ from tests.oracle.lines import (
     HOUR,
     MINUTE,
     START_MS,
+    check,
     check_oracle,
     consented,
     did,
@@ -70,7 +71,7 @@ def test_where_filters_events(where: list[dict[str, Any]], *, holds: bool) -> No
     }
     event = did("cart_add", 0, properties=properties, context={"page": {"path": "/cart"}})
     file: File = {**segments(found={"performed": {"event": "cart_add", "where": where}}), "zone": "Europe/Paris"}
-    check_oracle(file, [event], [(0, "+found", None)] if holds else [])
+    check(file, [event], [(0, "+found", None)] if holds else [])
 
 
 def test_cart_abandoners_enter_an_hour_after_the_last_item_unless_they_bought_since() -> None:
@@ -99,7 +100,7 @@ def test_cart_abandoners_enter_an_hour_after_the_last_item_unless_they_bought_si
         (second, "+abandoners", 3 * HOUR + 7 * DAY),
         (3 * HOUR + 7 * DAY, "-abandoners", None),
     ]
-    check_oracle(file, bodies, expected, until=30 * DAY)
+    check(file, bodies, expected, until=30 * DAY)
 
 
 def test_since_the_nth_newest_event_counts_nothing_while_there_are_fewer() -> None:
@@ -111,7 +112,7 @@ def test_since_the_nth_newest_event_counts_nothing_while_there_are_fewer() -> No
         did("email_open", 3),
         did("email_delivered", 4),
     ]
-    check_oracle(segments(none=condition), bodies, [(0, "+none", None), (3, "-none", None)])
+    check(segments(none=condition), bodies, [(0, "+none", None), (3, "-none", None)])
 
 
 def test_since_follows_the_condition_in_what_it_takes_for_a_machine() -> None:
@@ -125,7 +126,7 @@ def test_since_follows_the_condition_in_what_it_takes_for_a_machine() -> None:
         did("email_open", 3, machine=suspected),
     ]
     expected = [(0, "+all"), (1, "+people"), (1, "-all"), (2, "+all"), (3, "-all")]
-    check_oracle(file, bodies, [(at, what, None) for at, what in expected])
+    check(file, bodies, [(at, what, None) for at, what in expected])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_one_and_one_point_zero_are_one_value() -> None:
         two={"aggregate": {"event": "purchase", "property": "p", "function": "distinct", "within": "1h", "gte": 2}}
     )
     bodies = [did("purchase", at, properties={"p": value}) for at, value in enumerate([1, 1.0, True, "1"])]
-    check_oracle(file, bodies, [(2, "+two", HOUR + 1), (HOUR + 2, "-two", None)], until=DAY)
+    check(file, bodies, [(2, "+two", HOUR + 1), (HOUR + 2, "-two", None)], until=DAY)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_one_and_one_point_zero_are_one_value() -> None:
 )
 def test_aggregates_over_nothing(function: str, *, holds: bool) -> None:
     file = segments(low={"aggregate": {"event": "purchase", "property": "amount", "function": function, "lte": 0}})
-    check_oracle(file, [did("page_view", 0)], [(0, "+low", None)] if holds else [])
+    check(file, [did("page_view", 0)], [(0, "+low", None)] if holds else [])
 
 
 def test_falling_compares_two_windows_of_thirty_days() -> None:
@@ -170,30 +171,30 @@ def test_falling_compares_two_windows_of_thirty_days() -> None:
     file = segments(falling={"ratio": {"of": opens, "to": {**opens, "ago": "30d"}, "min": 4, "lt": 0.5}})
     bodies = [did("email_open", day * DAY) for day in (0, 1, 2, 3)]
     # From day 33 on four opens lie in the window before; the first of them leaves it on day 60.
-    check_oracle(file, bodies, [(33 * DAY, "+falling", 60 * DAY), (60 * DAY, "-falling", None)], until=90 * DAY)
+    check(file, bodies, [(33 * DAY, "+falling", 60 * DAY), (60 * DAY, "-falling", None)], until=90 * DAY)
 
 
 def test_a_ratio_is_compared_exactly_and_needs_its_least_count() -> None:
     file = segments(third={"ratio": {"of": {"event": "a"}, "to": {"event": "b"}, "gte": 0.5, "lte": 0.5}})
     bodies = [did("a", 0), did("b", 1), did("b", 2), did("a", 3)]
-    check_oracle(file, bodies, [(2, "+third", None), (3, "-third", None)])
+    check(file, bodies, [(2, "+third", None), (3, "-third", None)])
 
 
 def test_a_sequence_wants_strictly_increasing_times_within_its_width() -> None:
     steps = [{"event": "page_view"}, {"event": "cart_add"}, {"event": "purchase"}]
     file = segments(bought={"sequence": {"steps": steps, "within": "1h", "in_last": "2h"}})
     same_instant = [did("page_view", 0), did("cart_add", 0), did("purchase", 1)]
-    check_oracle(file, same_instant, [])
+    check(file, same_instant, [])
     late_step = did("page_view", -1, received=2)
-    check_oracle(file, [*same_instant, late_step], [(2, "+bought", 2 * HOUR + 1)])
+    check(file, [*same_instant, late_step], [(2, "+bought", 2 * HOUR + 1)])
     too_long = [did("page_view", 0), did("cart_add", 1), did("purchase", HOUR + 1)]
-    check_oracle(file, too_long, [])
-    check_oracle(
+    check(file, too_long, [])
+    check(
         file,
         [*too_long, did("page_view", 1, received=HOUR + 2), did("page_view", 0, received=HOUR + 2)],
         [],
     )
-    check_oracle(
+    check(
         file,
         [did("page_view", 0), did("cart_add", 1), did("purchase", HOUR)],
         [(HOUR, "+bought", 3 * HOUR), (3 * HOUR, "-bought", None)],
@@ -214,13 +215,13 @@ def test_a_sequence_wants_strictly_increasing_times_within_its_width() -> None:
 def test_traits_that_are_times(operators: dict[str, Any], expected: list[Any], value: str) -> None:
     file = segments(found={"trait": {"name": "renews_at", **operators}})
     held = expected if "eq" not in operators or operators["eq"] == value else []
-    check_oracle(file, [traits({"renews_at": value}, 0)], held, until=9 * DAY)
+    check(file, [traits({"renews_at": value}, 0)], held, until=9 * DAY)
 
 
 @pytest.mark.parametrize("value", [None, 5, "soon", "2026-13-01", "2026-03-02T00:00:00", "20260302"])
 def test_a_trait_that_is_no_time_is_neither_old_nor_new(value: Any) -> None:
     file = segments(old={"trait": {"name": "x", "older_than": "1d"}}, new={"trait": {"name": "x", "newer_than": "1d"}})
-    check_oracle(file, [traits({"x": value}, 0)], [], until=9 * DAY)
+    check(file, [traits({"x": value}, 0)], [], until=9 * DAY)
 
 
 def test_an_anniversary_is_a_local_day_of_every_year() -> None:
@@ -232,7 +233,7 @@ def test_an_anniversary_is_a_local_day_of_every_year() -> None:
         (first + 23 * HOUR, "-birthday", second),
         (second, "+birthday", second + 24 * HOUR),
     ]
-    check_oracle(file, [traits({"born": "1984-03-29"}, 0)], expected, until=second - 0 + HOUR)
+    check(file, [traits({"born": "1984-03-29"}, 0)], expected, until=second - 0 + HOUR)
 
 
 def test_the_twenty_ninth_of_february_is_kept_on_the_twenty_eighth_in_other_years() -> None:
@@ -243,18 +244,18 @@ def test_the_twenty_ninth_of_february_is_kept_on_the_twenty_eighth_in_other_year
         (first + 2 * DAY, "-soon", second),
         (second, "+soon", second + 2 * DAY),
     ]
-    check_oracle(file, [traits({"born": "2000-02-29"}, 0)], expected, until=second)
+    check(file, [traits({"born": "2000-02-29"}, 0)], expected, until=second)
 
 
 def test_there_is_no_anniversary_before_the_day_itself() -> None:
     file = segments(day={"anniversary": {"trait": "renews_at"}})
     day = _from_start("2027-03-01T00:00:00Z")
-    check_oracle(file, [traits({"renews_at": "2027-03-01"}, 0)], [(day, "+day", day + DAY)], until=day)
+    check(file, [traits({"renews_at": "2027-03-01"}, 0)], [(day, "+day", day + DAY)], until=day)
 
 
 def test_a_contact_is_known_from_the_clock_of_its_first_record() -> None:
     bodies = [did("page_view", -DAY, received=5), did("page_view", -9 * DAY, received=6)]
-    check_oracle(segments(old={"known_for": "1d"}), bodies, [(DAY + 5, "+old", None)], until=9 * DAY)
+    check(segments(old={"known_for": "1d"}), bodies, [(DAY + 5, "+old", None)], until=9 * DAY)
 
 
 def test_consent_is_the_latest_decision_by_event_time() -> None:
@@ -270,7 +271,7 @@ def test_consent_is_the_latest_decision_by_event_time() -> None:
         consented("news", 10, granted=False, received=12),
     ]
     expected = [(0, "+unknown"), (10, "+granted"), (10, "-unknown"), (12, "-granted"), (12, "+denied")]
-    check_oracle(file, bodies, [(at, what, None) for at, what in expected])
+    check(file, bodies, [(at, what, None) for at, what in expected])
 
 
 def test_lists_go_by_event_time_and_are_forgotten_by_an_erasure() -> None:
@@ -291,7 +292,7 @@ def test_points_may_expire_all_at_once_beside_those_that_decay() -> None:
     }
     file = scored(score, high={"score": {"name": "s", "gte": 10}})
     leaves = 7 * DAY
-    check_oracle(file, [did("purchase", 0), did("email_open", 1)], [(0, "+high", leaves), (leaves, "-high", None)][:1])
+    check(file, [did("purchase", 0), did("email_open", 1)], [(0, "+high", leaves), (leaves, "-high", None)][:1])
     oracle, _ = run_oracle(file, [did("purchase", 0), did("email_open", 1), tick(8 * DAY)])
     assert [(c.effective_at - START_MS, c.scores["s"]) for c in oracle.changes] == [(0, 10.0), (leaves, 0.0)]
 
@@ -300,7 +301,7 @@ def test_points_are_multiplied_by_a_property() -> None:
     score = {"expires_after": "1d", "points": [{"event": "purchase", "points": 0.1, "per": "amount"}]}
     file = scored(score, spender={"score": {"name": "s", "gte": 5}})
     bodies = [did("purchase", at, properties={"amount": amount}) for at, amount in enumerate([20, "40", 30])]
-    check_oracle(file, bodies, [(2, "+spender", DAY), (DAY, "-spender", None)], until=9 * DAY)
+    check(file, bodies, [(2, "+spender", DAY), (DAY, "-spender", None)], until=9 * DAY)
 
 
 def test_points_are_added_while_a_condition_holds() -> None:
@@ -315,7 +316,7 @@ def test_points_are_added_while_a_condition_holds() -> None:
     # 10 + 4 * 2**-x reads below 11 from the first millisecond at which the decaying part is below 0.9995
     leaves = math.floor(HOUR * math.log2(4 / 0.9995)) + 1
     bodies = [did("email_open", 0), did("purchase", 0), did("purchase", 1)]
-    check_oracle(file, bodies, [(1, "+high", leaves), (leaves, "-high", None)], until=9 * DAY)
+    check(file, bodies, [(1, "+high", leaves), (leaves, "-high", None)], until=9 * DAY)
 
 
 def test_a_mix_weighs_recency_frequency_and_money() -> None:

@@ -12,13 +12,14 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from streams.segmentation import Core, Fold, compile_definitions
+from tests.oracle.drawn_conditions import LEAF_WRITERS
 from tests.oracle.drawn_records import Case, cases, text_of
 from tests.oracle.driving import Body, Driven, Row, in_order_of_contacts, reloaded, row_of_transition, run_core
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.oracle.history import clock_of
 from tests.oracle.writer import Taste
 
-ANYTHING = Taste(("performed", "score", "trait", "not_performed", "tier"), max_segments=4)
+ANYTHING = Taste(tuple(kind for kind in LEAF_WRITERS if kind != "listed"), max_segments=4, rich=True)
 
 
 def _rows(driven: Driven, *without: str) -> list[Row]:
@@ -45,7 +46,7 @@ def _clocks(bodies: list[Body]) -> list[int]:
     return clocks
 
 
-@fuzzed(0.1)
+@fuzzed(0.05)
 @given(cases(ANYTHING), st.randoms(use_true_random=False))
 def test_records_of_one_clock_and_different_contacts_may_change_places(case: Case, order: random.Random) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
@@ -65,7 +66,7 @@ def test_records_of_one_clock_and_different_contacts_may_change_places(case: Cas
     assert _stored(after) == _stored(before)
 
 
-@fuzzed(0.1)
+@fuzzed(0.05)
 @given(cases(ANYTHING), st.sets(st.integers(1, 14)))
 def test_a_state_that_is_stored_and_read_anywhere_goes_on_alike(case: Case, splits: set[int]) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")

@@ -53,7 +53,7 @@ def _file(own: Noise, inner: Noise, exits: Noise, bands: list[int]) -> File:
     }
 
 
-@fuzzed(0.02)
+@fuzzed(0.008)
 @given(_NOISE, _NOISE, st.one_of(st.just([]), _NOISE), st.lists(st.integers(1, 120), max_size=12))
 def test_every_instant_counts_once_at_which_a_leaf_flips(
     own: Noise, inner: Noise, exits: Noise, bands: list[int]
