@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -196,15 +197,19 @@ def sequence(of: dict[str, Any], view: View) -> bool:
 # Traits
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+
+
 def moment_of(value: Any) -> int | None:
     """The instant that a trait's value names: an RFC 3339 time, or a date's midnight in UTC."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or _DATE.match(value) is None:
+        return None
+    if len(value) > len("2026-11-21") and _TIME.fullmatch(value[10:]) is None:
         return None
     try:
-        if len(value) == len("2026-11-21"):
-            return instant_ms(f"{date.fromisoformat(value).isoformat()}T00:00:00Z") if value[4] == "-" else None
-        return instant_ms(value) if len(value) > len("2026-11-21T10:00:00") else None
-    except ValueError:
+        return instant_ms(value if len(value) > len("2026-11-21") else f"{value}T00:00:00Z")
+    except ValueError:  # a date that does not exist
         return None
 
 
@@ -303,13 +308,14 @@ def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
     for born in _born(of, view, zone):
         flips = [
             day
-            for year in range(today.year - 2, today.year + 10)
+            for year in [*range(today.year - 2, today.year + 10), born.year]
             for shift in range(-1, 4)
             for begins in [_kept_in(born, year) - timedelta(days=of.get("days_before", 0) - shift)]
             for day in (begins, begins + timedelta(days=of.get("days", 1)))
             if day > today and _anniversary_on(of, day, born) != _anniversary_on(of, day - timedelta(days=1), born)
         ]
-        yield from (_first_instant(day, zone) for day in [min(flips)] if flips)
+        if flips:
+            yield _first_instant(min(flips), zone)
 
 
 @leaf("anniversary", _anniversary_looks)

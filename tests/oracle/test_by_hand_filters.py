@@ -218,7 +218,7 @@ def test_traits_that_are_times(operators: dict[str, Any], expected: list[Any], v
     check(file, [traits({"renews_at": value}, 0)], held, until=9 * DAY)
 
 
-@pytest.mark.parametrize("value", [None, 5, "soon", "2026-13-01", "2026-03-02T00:00:00", "20260302"])
+@pytest.mark.parametrize("value", [None, 5, "soon", "2026-13-01", "2026-03-02T00:00:00", "20260302", "2026-W10-1"])
 def test_a_trait_that_is_no_time_is_neither_old_nor_new(value: Any) -> None:
     file = segments(old={"trait": {"name": "x", "older_than": "1d"}}, new={"trait": {"name": "x", "newer_than": "1d"}})
     check(file, [traits({"x": value}, 0)], [], until=9 * DAY)
