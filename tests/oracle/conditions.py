@@ -308,7 +308,7 @@ def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
     for born in _born(of, view, zone):
         flips = [
             day
-            for year in [*range(today.year - 2, today.year + 10), born.year]
+            for year in [*range(today.year - 2, today.year + 10), max(today.year, born.year)]
             for shift in range(-1, 4)
             for begins in [_kept_in(born, year) - timedelta(days=of.get("days_before", 0) - shift)]
             for day in (begins, begins + timedelta(days=of.get("days", 1)))
