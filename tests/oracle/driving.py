@@ -44,7 +44,10 @@ class Driven:
             key = contact_key(record.contact_id)
             if key not in self.fold.contacts:
                 self.fold.contacts[key] = self.core.new(record.contact_id)
-            result = self.fold.apply(record, offset, self.clock).result
+            outcome = self.fold.apply(record, offset, self.clock)
+            result = outcome.result
+            if result == "applied":
+                result += " late" * outcome.late + " future" * outcome.future
             self._drain()
         self.fold = self.between(self.core, self.fold)
         return result

@@ -73,7 +73,13 @@ class Oracle:
     def take(self, body: dict[str, Any], offset: int) -> str:
         """Time moves on to the record, then the record is applied. Says what became of it."""
         self.move_on(max(self.clock, clock_of(body)), offset)
-        return "tick" if body["type"] == "tick" else self._apply(body, offset)
+        if body["type"] == "tick":
+            return "tick"
+        result = self._apply(body, offset)
+        if result == "applied":
+            told = instant_ms(body["occurred_at"])
+            result += " late" * (told < self.clock) + " future" * (told > self.clock)
+        return result
 
     def move_on(self, clock: int, offset: int) -> None:
         """The clock is moved on, and every contact's timers up to there fire."""
