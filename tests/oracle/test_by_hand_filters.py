@@ -319,6 +319,28 @@ def test_points_are_added_while_a_condition_holds() -> None:
     check(file, bodies, [(1, "+high", leaves), (leaves, "-high", None)], until=9 * DAY)
 
 
+def test_points_are_added_while_a_contact_is_in_a_segment() -> None:
+    member = {"while": {"in_segment": "fresh"}, "points": 3}
+    file = scored(
+        {"half_life": "1h", "points": [{"event": "email_open", "points": 2}, member]},
+        high={"score": {"name": "s", "gte": 4}},
+        fresh={"performed": {"event": "email_open", "within": "10m"}},
+    )
+    leaves = 10 * MINUTE
+    expected = [(0, "+fresh", leaves), (0, "+high", leaves), (leaves, "-fresh", None), (leaves, "-high", None)]
+    check(file, [did("email_open", 0)], expected, until=DAY)
+
+
+def test_points_are_added_while_another_score_is_high() -> None:
+    file = scored(
+        {"points": [{"while": {"score": {"name": "r", "gt": 4}}, "points": 3}]}, high={"score": {"name": "s", "gte": 3}}
+    )
+    file["scores"]["r"] = {"half_life": "1h", "points": [{"event": "email_open", "points": 8}]}
+    # 8 * 2**-x reads 4 from 4.0005 downwards
+    leaves = math.floor(HOUR * math.log2(8 / 4.0005)) + 1
+    check(file, [did("email_open", 0)], [(0, "+high", leaves), (leaves, "-high", None)], until=DAY)
+
+
 def test_a_mix_weighs_recency_frequency_and_money() -> None:
     mix = [
         {"weight": 50, "recency": {"event": "purchase", "over": "100d"}},
