@@ -40,6 +40,7 @@ def judge_ending(exit_codes: Mapping[str, int]) -> Stage:
 def _way_in(tally: Tally, traffic: Traffic, worker: Metrics) -> list[Stage]:
     accepted = sum(traffic.accepted.values())
     ways = ", ".join(f"{count:,} {way}" for way, count in sorted(traffic.accepted.items()))
+    all_ways = all(traffic.accepted[way] for way in _WAYS)
     logged, ticks = tally.contact_records, tally.records["tick"]
     # A call that was answered 503 and made again may lie in the log twice.
     complete = logged == accepted or (traffic.retries > 0 and logged > accepted)
@@ -49,9 +50,9 @@ def _way_in(tally: Tally, traffic: Traffic, worker: Metrics) -> list[Stage]:
     return [
         Stage(
             "collector",
-            all(traffic.accepted[way] for way in _WAYS),
+            all_ways,
             f"accepted {accepted:,} events: {ways or 'none came'}",
-            idle=True,
+            idle=not all_ways,
         ),
         Stage(
             "log",
