@@ -22,6 +22,7 @@ from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
 from streams.log_start import check_log_begun, check_topics
+from streams.logs import set_up_log
 from streams.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import LogBounds, LogIdentity, TimestampType
 from streams.settings import WorkerSettings
@@ -54,12 +55,7 @@ class TrackingLog:
 
 def run_worker(settings: WorkerSettings) -> None:
     """Run a worker in this process until it ends. Raises the `SegueError` that ended it, if one did."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    if settings.log_level != "debug":
-        for chatty in ("faust", "mode", "aiokafka", "streams.agents.faust_hooks"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+    set_up_log(settings.log_level)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()

@@ -54,6 +54,7 @@ class Worker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._heartbeat = time.monotonic()
+        self._kafka_answers = True
         self._shown: set[int] = set()  # partitions that the gauges speak of
         self._loop = asyncio.get_running_loop()
         self._consumer = parts.app.consumer  # Faust makes it when it is first asked for: not on another thread
@@ -131,7 +132,9 @@ class Worker:
                 bounds = await self._parts.log_bounds()
             except UnavailableError as error:
                 log.warning("%s", error)
+                self._kafka_answers = False
                 continue
+            self._kafka_answers = True
             lanes, lag = self._parts.lanes.lanes, "segue_lag_records"
             for partition, lane in lanes.items():
                 if partition in bounds:
@@ -159,13 +162,15 @@ class Worker:
         return {lane.partition: lane.next_offset for lane in self._parts.lanes.serving()}
 
     def _signs(self) -> Mapping[str, Sign]:
-        """Called on the watchdog's thread."""
-        app = self._parts.app
+        """Called on the watchdog's thread. While Kafka is away there is nothing to do: that is no stall."""
+        app, here = self._parts.app, self._kafka_answers
         signs = {
-            f"partition {lane.partition}": Sign(not lane.serving or lane.lag > 0, (lane.fence, lane.next_offset))
+            f"partition {lane.partition}": Sign(
+                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.next_offset)
+            )
             for lane in list(self._parts.lanes.lanes.values())
         }
-        signs["the group"] = Sign(app.rebalancing or self._consumer.joined is None, None)
+        signs["the group"] = Sign(here and (app.rebalancing or self._consumer.joined is None), None)
         signs["the event loop"] = Sign(True, self._heartbeat)
         return signs
 
