@@ -73,7 +73,7 @@ class Simulator:
         stated = stated_ms(record)
         assert stated is not None, "records without an instant were refused"
         clock_ms = max(fold.clock_ms, stated)
-        fold.fire(clock_ms, offset)
+        self._fire(clock_ms, offset)
         if record.type != "tick" and record.type != "definitions":  # noqa: PLR1714 - narrows the type
             outcome = fold.apply(record, offset, clock_ms)
             tally.outcomes[outcome.result] += 1
@@ -83,8 +83,14 @@ class Simulator:
 
     def until(self, instant_ms: int | None) -> list[Transition]:
         """Move the clock on to `instant_ms` (an earlier one does nothing), and fire what is due by then."""
-        self._fold.fire(max(self._fold.clock_ms, instant_ms or 0), self.tally.lines)
+        self._fire(max(self._fold.clock_ms, instant_ms or 0), self.tally.lines)
         return self._taken()
+
+    def _fire(self, clock_ms: int, offset: int) -> None:
+        """Fire what is due, and put it in the order in which people read: by instant, contact, segment."""
+        self._fold.fire(clock_ms, offset)
+        # The fold's own order of contacts within a millisecond is that of their keys. Segments stay as they are.
+        self._fold.emitted.sort(key=lambda move: (move.effective_at, move.contact_id.encode()))
 
     def _taken(self) -> list[Transition]:
         fold = self._fold

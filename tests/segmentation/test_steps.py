@@ -241,3 +241,20 @@ def test_outdated_timers_do_not_pile_up() -> None:
     for second in range(6000):
         story.track(second * 10, "email_open")
     assert len(fold._timers) < 5000
+
+
+def test_timers_of_one_record_come_out_by_instant_contact_and_segment() -> None:
+    hour = {"performed": {"event": "email_open", "within": "1h"}}
+    story = Timeline(definitions({"b": {"when": hour}, "a": {"when": {"in_segment": "b"}}}))
+    contacts = ["ö", "z", "a", "Z", "c2", "c10"]
+    for contact in contacts:
+        story.track(0, "email_open", contact)
+    story.track(1, "email_open", "0")
+    story.until(2 * HOUR)
+    exits = [(move.effective_at - START, move.contact_id, move.segment) for move in story.transitions[14:]]
+    in_bytes = ["Z", "a", "c10", "c2", "z", "ö"]
+    assert exits == [
+        *((HOUR, contact, segment) for contact in in_bytes for segment in ("b", "a")),
+        (HOUR + 1, "0", "b"),
+        (HOUR + 1, "0", "a"),
+    ]
