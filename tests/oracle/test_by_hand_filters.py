@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,9 +20,7 @@ from tests.oracle.lines import (
     did,
     erase,
     on_list,
-    scored,
     segments,
-    tick,
     traits,
 )
 
@@ -277,110 +274,3 @@ def test_consent_is_the_latest_decision_by_event_time() -> None:
 def test_lists_go_by_event_time_and_are_forgotten_by_an_erasure() -> None:
     bodies = [on_list("vip", 10), on_list("vip", 9, member=False, received=11), erase(12), did("page_view", 13)]
     check_oracle(segments(vip={"listed": "vip"}), bodies, [(10, "+vip", None), (12, "-vip", None)])
-
-
-# Scores
-
-
-def test_points_may_expire_all_at_once_beside_those_that_decay() -> None:
-    score = {
-        "half_life": "1h",
-        "points": [
-            {"event": "email_open", "points": 8},
-            {"event": "purchase", "points": 10, "expires_after": "7d"},
-        ],
-    }
-    file = scored(score, high={"score": {"name": "s", "gte": 10}})
-    leaves = 7 * DAY
-    check(file, [did("purchase", 0), did("email_open", 1)], [(0, "+high", leaves), (leaves, "-high", None)][:1])
-    oracle, _ = run_oracle(file, [did("purchase", 0), did("email_open", 1), tick(8 * DAY)])
-    assert [(c.effective_at - START_MS, c.scores["s"]) for c in oracle.changes] == [(0, 10.0), (leaves, 0.0)]
-
-
-def test_points_are_multiplied_by_a_property() -> None:
-    score = {"expires_after": "1d", "points": [{"event": "purchase", "points": 0.1, "per": "amount"}]}
-    file = scored(score, spender={"score": {"name": "s", "gte": 5}})
-    bodies = [did("purchase", at, properties={"amount": amount}) for at, amount in enumerate([20, "40", 30])]
-    check(file, bodies, [(2, "+spender", DAY), (DAY, "-spender", None)], until=9 * DAY)
-
-
-def test_points_are_added_while_a_condition_holds() -> None:
-    score = {
-        "half_life": "1h",
-        "points": [
-            {"event": "email_open", "points": 4},
-            {"while": {"performed": {"event": "purchase", "within": "10h", "at_least": 2}}, "points": 10},
-        ],
-    }
-    file = scored(score, high={"score": {"name": "s", "gte": 11}})
-    # 10 + 4 * 2**-x reads below 11 from the first millisecond at which the decaying part is below 0.9995
-    leaves = math.floor(HOUR * math.log2(4 / 0.9995)) + 1
-    bodies = [did("email_open", 0), did("purchase", 0), did("purchase", 1)]
-    check(file, bodies, [(1, "+high", leaves), (leaves, "-high", None)], until=9 * DAY)
-
-
-def test_points_are_added_while_a_contact_is_in_a_segment() -> None:
-    member = {"while": {"in_segment": "fresh"}, "points": 3}
-    file = scored(
-        {"half_life": "1h", "points": [{"event": "email_open", "points": 2}, member]},
-        high={"score": {"name": "s", "gte": 4}},
-        fresh={"performed": {"event": "email_open", "within": "10m"}},
-    )
-    leaves = 10 * MINUTE
-    expected = [(0, "+fresh", leaves), (0, "+high", leaves), (leaves, "-fresh", None), (leaves, "-high", None)]
-    check(file, [did("email_open", 0)], expected, until=DAY)
-
-
-def test_points_are_added_while_another_score_is_high() -> None:
-    file = scored(
-        {"points": [{"while": {"score": {"name": "r", "gt": 4}}, "points": 3}]}, high={"score": {"name": "s", "gte": 3}}
-    )
-    file["scores"]["r"] = {"half_life": "1h", "points": [{"event": "email_open", "points": 8}]}
-    # 8 * 2**-x reads 4 from 4.0005 downwards
-    leaves = math.floor(HOUR * math.log2(8 / 4.0005)) + 1
-    check(file, [did("email_open", 0)], [(0, "+high", leaves), (leaves, "-high", None)], until=DAY)
-
-
-def test_a_mix_weighs_recency_frequency_and_money() -> None:
-    mix = [
-        {"weight": 50, "recency": {"event": "purchase", "over": "100d"}},
-        {"weight": 30, "frequency": {"event": "purchase", "within": "100d", "full": 4}},
-        {
-            "weight": 20,
-            "monetary": {"event": "purchase", "property": "amount", "within": "100d", "full": 99, "scale": "log"},
-        },
-    ]
-    file = scored({"mix": mix}, high={"score": {"name": "s", "gte": 60}})
-    bodies = [did("purchase", 0, properties={"amount": 9})]
-    oracle, _ = run_oracle(file, [*bodies, did("purchase", 0)])
-    # 50 + 30/4 + 20 * ln 10 / ln 100, then 30/4 more
-    assert [change.scores for change in oracle.changes] == [{"s": 67.5}]
-    oracle, _ = run_oracle(file, bodies, START_MS + 200 * DAY)
-    # Recency falls by 0.5 a day: 67.5 reads below 60 when less than 59.9995 is left.
-    leaves = math.floor(7.5005 * 2 * DAY) + 1
-    assert [change.effective_at - START_MS for change in oracle.changes] == [0, leaves]
-    assert oracle.changes[1].scores == {"s": 59.999}
-
-
-def test_vip_by_list_or_by_spending_and_time() -> None:
-    file = segments(
-        vip={
-            "any": [
-                {"listed": "vip"},
-                {
-                    "all": [
-                        {"aggregate": {"event": "purchase", "property": "amount", "function": "sum", "gte": 500}},
-                        {"trait": {"name": "subscribed_at", "older_than": "730d"}},
-                    ]
-                },
-            ]
-        }
-    )
-    bodies = [
-        did("purchase", 0, properties={"amount": 499.99}),
-        traits({"subscribed_at": "2024-03-02"}, 1),
-        did("purchase", 2, properties={"amount": 0.01}),
-        on_list("vip", 2 * DAY),
-        on_list("vip", 3 * DAY, member=False),
-    ]
-    check_oracle(file, bodies, [(DAY, "+vip", None)])

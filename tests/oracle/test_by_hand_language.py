@@ -1,16 +1,26 @@
-"""Sections 3 to 6 of the semantics, worked out by hand: conditions, scores, transitions."""
+"""Sections 3, 5 and 6 of the semantics, worked out by hand: conditions and transitions."""
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.oracle.driving import assert_same, run_oracle
-from tests.oracle.lines import DAY, HOUR, MINUTE, START_MS, check, did, erase, scored, segments, tick, traits
-from tests.oracle.scores import read
+from tests.oracle.lines import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START_MS,
+    check,
+    check_oracle,
+    did,
+    erase,
+    on_list,
+    segments,
+    tick,
+    traits,
+)
 
 
 @pytest.mark.parametrize(
@@ -144,138 +154,28 @@ def test_a_trait_that_was_never_set_is_missing() -> None:
     check(file, [did("page_view", 0)], [(0, "+ne", None), (0, "+none", None)])
 
 
-# Scores
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("41.2", "41.2"),
-        ("0.0005", "0.001"),
-        ("0.00049", "0"),
-        ("-0.0005", "0"),
-        ("-0.0006", "-0.001"),
-        ("69.9995", "70"),
-        ("69.99949999999999999999999999", "70"),
-        ("69.9994999999999999999999", "69.999"),
-        ("0.00050000000000000000000000001", "0.001"),
-    ],
-)
-def test_a_score_is_read_to_three_decimals_and_ties_go_up(value: str, expected: str) -> None:
-    assert read(Decimal(value)) == Decimal(expected)
-
-
-def _until_below(start: float, bound: float, half_life_ms: int) -> int:
-    """The first millisecond at which `start`, halved every half-life, reads as less than `bound`."""
-    return math.floor(half_life_ms * math.log2(start / (bound - 0.0005))) + 1
-
-
-def test_hysteresis_holds_between_two_bounds_and_leaves_at_the_first_millisecond_below() -> None:
-    file = scored({"half_life": "7d", "points": [{"event": "email_click", "points": 100}]})
-    file["segments"] = {
-        "hot": {"when": {"score": {"name": "s", "gte": 70}}, "exit_when": {"score": {"name": "s", "lt": 60}}}
-    }
-    leaves = _until_below(100, 60, 7 * DAY)
-    assert 5 * DAY < leaves < 6 * DAY
-    check(file, [did("email_click", 0)], [(0, "+hot", leaves), (leaves, "-hot", None)], until=9 * DAY)
-
-
-def test_without_hysteresis_a_score_leaves_almost_at_once() -> None:
-    file = scored(
-        {"half_life": "7d", "points": [{"event": "email_open", "points": 5}]}, warm={"score": {"name": "s", "gte": 5}}
+def test_vip_by_list_or_by_spending_and_time() -> None:
+    file = segments(
+        vip={
+            "any": [
+                {"listed": "vip"},
+                {
+                    "all": [
+                        {"aggregate": {"event": "purchase", "property": "amount", "function": "sum", "gte": 500}},
+                        {"trait": {"name": "subscribed_at", "older_than": "730d"}},
+                    ]
+                },
+            ]
+        }
     )
-    leaves = _until_below(5, 5, 7 * DAY)
-    check(file, [did("email_open", 0)], [(0, "+warm", leaves), (leaves, "-warm", None)], until=HOUR)
-
-
-def test_a_tie_that_is_reached_exactly_is_still_read_upwards() -> None:
-    file = scored(
-        {"half_life": "1h", "points": [{"event": "email_open", "points": 0.512}]},
-        seen={"score": {"name": "s", "gt": 0}},
-    )
-    # 0.512 / 2**10 is 0.0005 exactly
-    check(file, [did("email_open", 0)], [(0, "+seen", 10 * HOUR + 1), (10 * HOUR + 1, "-seen", None)], until=DAY)
-
-
-def test_arrival_order_never_matters_to_a_score() -> None:
-    score = {"half_life": "1h", "points": [{"event": "email_open", "points": 8}, {"event": "purchase", "points": 4}]}
-    file = scored(score, seen={"performed": {"event": "page_view"}}, above={"score": {"name": "s", "gt": 5.999}})
     bodies = [
-        did("purchase", HOUR),
-        did("email_open", -HOUR, received=HOUR),
-        did("page_view", 2 * HOUR),
+        did("purchase", 0, properties={"amount": 499.99}),
+        traits({"subscribed_at": "2024-03-02"}, 1),
+        did("purchase", 2, properties={"amount": 0.01}),
+        on_list("vip", 2 * DAY),
+        on_list("vip", 3 * DAY, member=False),
     ]
-    oracle, _ = run_oracle(file, bodies)
-    assert [(c.segment, c.scores) for c in oracle.changes[:2]] == [("above", {"s": 6.0}), ("above", {"s": 5.999})]
-    assert_same(file, bodies)
-
-
-def test_every_matching_rule_adds_and_caps_bound_only_the_reading() -> None:
-    score = {
-        "half_life": "1h",
-        "cap": 10,
-        "floor": 0,
-        "points": [
-            {"event": "purchase", "points": 10},
-            {"event": "purchase", "points": 30, "include_machine": True},
-            {"event": "unsubscribe", "points": -100},
-        ],
-    }
-    file = scored(score, full={"score": {"name": "s", "gte": 10}}, none={"score": {"name": "s", "lte": 0}})
-    bodies = [did("purchase", 0), tick(HOUR), did("unsubscribe", 2 * HOUR)]
-    falls = _until_below(40, 10, HOUR)
-    assert 2 * HOUR < falls < 2 * HOUR + MINUTE
-    check(file, bodies, [(0, "+full", falls), (2 * HOUR, "-full", None), (2 * HOUR, "+none", None)], until=DAY)
-
-
-def test_a_negative_score_rises() -> None:
-    file = scored(
-        {"half_life": "1h", "points": [{"event": "unsubscribe", "points": -16}]},
-        forgiven={"score": {"name": "s", "gt": -4}},
-    )
-    # -4 * 2**-x reads above -4 from the first millisecond at which it is at least -3.9995
-    rises = math.ceil(HOUR * math.log2(16 / 3.9995))
-    check(
-        file,
-        [traits({}, 0), did("unsubscribe", 1)],
-        [(0, "+forgiven", None), (1, "-forgiven", 1 + rises), (1 + rises, "+forgiven", None)],
-        until=DAY,
-    )
-
-
-def test_tiers_begin_at_their_bounds() -> None:
-    score = {
-        "half_life": "1h",
-        "points": [{"event": "email_click", "points": 80}],
-        "tiers": {"cold": None, "warm": 30, "hot": 70},
-    }
-    file = scored(score, **{name: {"tier": {"name": "s", "is": name}} for name in ("hot", "warm", "cold")})
-    cools, freezes = _until_below(80, 70, HOUR), _until_below(80, 30, HOUR)
-    check(
-        file,
-        [traits({}, 0), did("email_click", 0)],
-        [
-            (0, "+cold", None),
-            (0, "+hot", cools),
-            (0, "-cold", freezes),
-            (cools, "-hot", None),
-            (cools, "+warm", freezes),
-            (freezes, "-warm", None),
-            (freezes, "+cold", None),
-        ],
-        until=DAY,
-    )
-
-
-def test_below_the_lowest_bound_there_is_no_tier_without_a_null_tier() -> None:
-    score = {"points": [{"event": "email_click", "points": 30}], "tiers": {"warm": 30}}
-    file = scored(score, warm={"tier": {"name": "s", "is": "warm"}})
-    check(file, [traits({}, 0), did("email_click", 1)], [(1, "+warm", None)])
-
-
-def test_a_score_without_decay_keeps_its_points() -> None:
-    file = scored({"points": [{"event": "email_click", "points": 0.1}]}, three={"score": {"name": "s", "gte": 0.3}})
-    check(file, [did("email_click", at) for at in range(3)], [(2, "+three", None)], until=3650 * DAY)
+    check_oracle(file, bodies, [(DAY, "+vip", None)])
 
 
 # Transitions

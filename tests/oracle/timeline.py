@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.oracle import conditions, scores
+import tests.oracle.trait_conditions  # noqa: F401 - registers its kinds of conditions
+from tests.oracle import scores
 from tests.oracle.history import Applied, Erasure, History, clock_of
 from tests.oracle.language import File, closure, conditions_of, order, scores_used, watched_leaves
 from tests.oracle.notation import duration_ms, instant_ms
 from tests.oracle.view import View, next_look, truth
-
-__all__ = ["Change", "Oracle", "conditions"]
 
 MAX_PASSED_OVER = 100
 """Flips that change nothing, after which the search for the next transition ends."""
