@@ -14,6 +14,8 @@ MIN_INSTANT_MS = 0
 """1970-01-01T00:00:00Z."""
 MAX_INSTANT_MS = 7_258_118_400_000 - 1
 """The last millisecond of the year 2199."""
+LAST_INSTANT_MS = 253_402_300_800_000 - 1
+"""The last millisecond of the year 9999: no later one can be written."""
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))", re.ASCII
@@ -88,6 +90,6 @@ _MILLI_TEXTS = tuple(f"{milli:03d}Z" for milli in range(1000))
 
 
 def format_instant(instant_ms: int) -> str:
-    """RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`."""
+    """RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`, for the years 0001 to 9999."""
     minute, rest_ms = divmod(instant_ms, 60_000)
     return _minute_text(minute) + _SECOND_TEXTS[rest_ms // 1000] + _MILLI_TEXTS[rest_ms % 1000]

@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from schemas.instants import format_instant
+from schemas.instants import format_instant, parse_any_instant
 from schemas.records import ContactId, EventId, Instant
+
+
+def _later_instant(value: object) -> int:
+    if isinstance(value, str):
+        return parse_any_instant(value)
+    raise ValueError("expected an RFC 3339 time as a string")
+
+
+LaterInstant = Annotated[
+    int,
+    BeforeValidator(_later_instant),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""As `Instant`, up to the year 9999."""
 
 CauseKind = Literal["event", "traits", "consent", "list", "erasure", "timer", "definition", "backfill", "merge"]
 TransitionType = Literal["segment.entered", "segment.exited"]
@@ -45,7 +60,7 @@ class Transition(BaseModel):
     detected_at: Instant = Field(description="The clock of the partition when the change was seen.")
     cause: Cause
     scores: dict[str, float | int] = Field(description="Reading at `effective_at` of the scores it depends on.")
-    valid_until: Instant | None = Field(description="When it will change again if nothing else comes.")
+    valid_until: LaterInstant | None = Field(description="When it will change again if nothing else comes.")
 
 
 _FIELDS_OF_CAUSE = frozenset(Cause.model_fields)

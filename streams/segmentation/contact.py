@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.quantities import NEVER
 
 _ID_BYTES = 16
@@ -145,4 +146,4 @@ class Contact:
         due = min(self.flips, default=NEVER)
         if self.erased is not None:
             due = min(due, self.erased.clock_ms + purge_after_ms + 1)
-        self.next_due = None if due >= NEVER else due
+        self.next_due = None if due > LAST_INSTANT_MS else due

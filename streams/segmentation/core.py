@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import ContactRecord
 from schemas.transitions import Transition, known_cause
 from streams.segmentation.canonical import contact_key
@@ -244,7 +245,7 @@ class Core:
         passed = 0
         while passed < MAX_FLIPS_PASSED:
             at_ms = min([flips[index] for index in indexes], default=NEVER)
-            if at_ms >= NEVER:
+            if at_ms > LAST_INSTANT_MS:
                 return None
             before = contact.bits
             self._look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)

@@ -11,7 +11,7 @@ from streams.segmentation.patterns import CountedSpec, EventSpec, Path
 from streams.segmentation.problems import Findings, Spec, join
 from streams.segmentation.quantities import Bound, Duration, Points
 
-UNBOUNDED = 1 << 80
+UNBOUNDED = 1 << 200
 
 
 class Span(NamedTuple):

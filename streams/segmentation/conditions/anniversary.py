@@ -16,6 +16,7 @@ from streams.segmentation.quantities import NEVER
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.values import found
 
+_FIRST_YEAR = 1000
 _LAST_YEAR = 9000
 
 
@@ -65,7 +66,8 @@ class AnniversaryUnit(Unit):
 
     def _edges(self, today: date, born: date) -> list[date]:
         """Local dates after today at which the days around an anniversary begin or end."""
-        day = max(today, born - self._lead - timedelta(days=1))
+        # Years near the first one lie before every clock, and there is no date before them to count from.
+        day = max(today, born - self._lead - timedelta(days=1)) if born.year > _FIRST_YEAR else today
         begins = self._begins(day, born)
         return [edge for begin in begins for edge in (begin, begin + self._length) if edge > today]
 

@@ -1,0 +1,46 @@
+"""Cases in which core and brute force once differed, or one of them broke down, shrunk and named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.transitions import decode_transition, encode_transition
+from tests.oracle.driving import Body, assert_same, run_core
+from tests.oracle.language import File
+from tests.oracle.lines import DAY, START_MS, did, scored, segments, traits
+
+SLOW_DECAY = {"half_life": "3650d", "points": [{"event": "purchase", "points": 1_000_000}]}
+SLOW = scored(SLOW_DECAY, rich={"score": {"name": "s", "gt": 1}})
+AGES = segments(
+    old={"trait": {"name": "renews", "older_than": "10d"}}, new={"trait": {"name": "renews", "newer_than": "10d"}}
+)
+
+
+def test_the_day_of_an_anniversary_may_be_the_first_of_all_days() -> None:
+    file = segments(day={"anniversary": {"trait": "born", "days_before": 2}})
+    assert_same(file, [traits({"born": "0001-01-01"}, 0)], START_MS + 800 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("file", "body"),
+    [
+        (SLOW, did("purchase", 0)),
+        (AGES, traits({"renews": "2199-12-31"}, 0)),
+        (AGES, traits({"renews": "2500-01-01T00:00:00Z"}, 0)),
+        (AGES, traits({"renews": "9999-12-31"}, 0)),
+    ],
+)
+def test_a_transition_that_holds_for_centuries_can_be_written_and_read(file: File, body: Body) -> None:
+    driven, _ = run_core(file, [body])
+    assert driven.transitions
+    for transition in driven.transitions:
+        assert decode_transition(encode_transition(transition)) == transition
+
+
+@pytest.mark.parametrize("decay", [{}, {"half_life": "1d"}, {"expires_after": "1d"}])
+def test_points_however_many_are_points(decay: dict[str, Any]) -> None:
+    score = {**decay, "points": [{"event": "purchase", "points": 10_000_000, "per": "amount"}]}
+    file = scored(score, rich={"score": {"name": "s", "gt": 1}})
+    assert_same(file, [did("purchase", 0, properties={"amount": 1e15})])
