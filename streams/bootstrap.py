@@ -114,14 +114,7 @@ async def _run(
         on_failure=ending.fail,
     )
     drift = Drift(settings.tick_drift_window_ms)
-    lanes = Lanes(
-        lambda partition: PartitionPipeline(partition, ports, _pipeline_bounds(settings)),
-        _lane_bounds(settings),
-        settings.batches_in_flight_max,
-        ending,
-        meters,
-        on_fresh=lambda timestamp_ms: drift.observe(timestamp_ms, clock.now_ms()),
-    )
+    lanes = _lanes(settings, ports, ending, drift)
 
     async def log_bounds() -> Mapping[int, LogBounds]:
         return await asyncio.to_thread(topics.log_bounds, names.tracking)
@@ -142,6 +135,17 @@ async def _run(
         return await worker.run()
     finally:
         await tails.close()
+
+
+def _lanes(settings: WorkerSettings, ports: PipelinePorts, ending: Ending, drift: Drift) -> Lanes:
+    return Lanes(
+        lambda partition: PartitionPipeline(partition, ports, _pipeline_bounds(settings)),
+        _lane_bounds(settings),
+        settings.batches_in_flight_max,
+        ending,
+        ports.meters,
+        on_fresh=lambda timestamp_ms: drift.observe(timestamp_ms, ports.clock.now_ms()),
+    )
 
 
 def _publisher(settings: WorkerSettings, ending: Ending) -> KafkaPublisher:

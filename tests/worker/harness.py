@@ -42,6 +42,14 @@ class Notes:
         return sum(len(records) for records in self.records.values())
 
 
+def ready_notes() -> Notes:
+    """Notes of pipelines that are held back by nothing."""
+    notes = Notes()
+    notes.loading.set()
+    notes.applying.set()
+    return notes
+
+
 class RecordingPipeline:
     """A `Pipeline` that keeps the offset, as the state store would."""
 
@@ -97,10 +105,7 @@ def settings(servers: str, namespace: str, **changes: int) -> WorkerSettings:
 async def member(servers: str, namespace: str, notes: Notes | None = None, **changes: int) -> AsyncIterator[Member]:
     """A running member of the group; leaves it at the end."""
     wanted = settings(servers, namespace, **changes)
-    noted = notes or Notes()
-    if notes is None:
-        noted.loading.set()
-        noted.applying.set()
+    noted = notes or ready_notes()
     topics = KafkaTopics(servers)
     meters, ending = Meters("worker"), Ending()
     lanes = Lanes(lambda partition: RecordingPipeline(partition, noted), BOUNDS, 16, ending, meters)

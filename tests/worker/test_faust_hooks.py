@@ -10,20 +10,12 @@ from aiokafka.errors import InvalidRequestError
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import BugError, InputError
 from schemas.topics import Names
 from streams.ports import Cursor, CursorMismatchError, Fence
 from tests.conftest import Kafka
 from tests.support.waiting import wait_until, wait_until_async
-from tests.worker.harness import Member, Notes, member, produce
+from tests.worker.harness import Notes, member, produce, ready_notes
 from tests.worker.topics import create_topics
-
-
-def _notes() -> Notes:
-    notes = Notes()
-    notes.loading.set()
-    notes.applying.set()
-    return notes
 
 
 def _group_offset(servers: str, names: Names, partition: int) -> int:
@@ -57,7 +49,7 @@ def test_a_partition_goes_on_where_its_state_is_and_not_where_the_group_is(kafka
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": names.group("worker")})
     consumer.commit(offsets=[TopicPartition(names.tracking, 0, 90)], asynchronous=False)
     consumer.close()
-    notes = _notes()
+    notes = ready_notes()
     notes.offsets[0] = 40
 
     async def story() -> None:
@@ -88,7 +80,7 @@ def test_the_fence_is_the_groups_own_generation_and_member(kafka: Kafka, namespa
 def test_two_members_share_the_partitions_and_lose_and_repeat_nothing(kafka: Kafka, namespace: str) -> None:
     servers = kafka.bootstrap_servers
     names = create_topics(servers, namespace)
-    notes = _notes()
+    notes = ready_notes()
 
     async def appended(upto: int) -> None:
         for partition in range(3):
@@ -180,7 +172,7 @@ def test_a_record_on_a_quiet_topic_is_delivered_within_a_fraction_of_a_second(ka
 def test_state_that_was_set_back_is_replayed_from_there(kafka: Kafka, namespace: str) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
     produce(kafka.bootstrap_servers, names.tracking, 0, 100)
-    notes = _notes()
+    notes = ready_notes()
 
     async def story() -> None:
         async with member(kafka.bootstrap_servers, namespace, notes) as one:
@@ -198,7 +190,7 @@ def test_state_that_was_set_back_is_replayed_from_there(kafka: Kafka, namespace:
 def test_what_is_down_is_tried_again_and_nothing_is_lost_or_repeated(kafka: Kafka, namespace: str) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
     produce(kafka.bootstrap_servers, names.tracking, 0, 2_000)
-    notes = _notes()
+    notes = ready_notes()
     notes.away_at = {205, 500, 1_000, 1_500}  # while batches are on their way
 
     async def story() -> None:
@@ -207,69 +199,6 @@ def test_what_is_down_is_tried_again_and_nothing_is_lost_or_repeated(kafka: Kafk
             assert [record.offset for record in notes.records[0]] == list(range(2_000))
             assert len(notes.loads) == 5
             assert one.lanes.lanes[0].serving
-
-    asyncio.run(story())
-
-
-async def _ends(one: Member) -> object:
-    return await asyncio.wait_for(one.ending.reason(), 30)
-
-
-def test_a_bug_in_a_lane_ends_the_process_instead_of_losing_a_batch(kafka: Kafka, namespace: str) -> None:
-    names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
-    produce(kafka.bootstrap_servers, names.tracking, 0, 10)
-    notes = _notes()
-    notes.errors.append(ZeroDivisionError("boom"))
-
-    async def story() -> None:
-        async with member(kafka.bootstrap_servers, namespace, notes) as one:
-            reason = await _ends(one)
-            assert isinstance(reason, BugError)
-            assert "ZeroDivisionError: boom" in str(reason)
-            assert notes.offsets == {0: 0}
-
-    asyncio.run(story())
-
-
-def test_a_log_whose_records_are_gone_is_refused(kafka: Kafka, namespace: str) -> None:
-    names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
-    produce(kafka.bootstrap_servers, names.tracking, 0, 100)
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    for deleted in admin.delete_records([TopicPartition(names.tracking, 0, 50)]).values():
-        deleted.result(30)
-
-    async def story(offset: int, expected: str) -> None:
-        notes = _notes()
-        notes.offsets[0] = offset
-        async with member(kafka.bootstrap_servers, namespace, notes) as one:
-            reason = await _ends(one)
-            assert isinstance(reason, InputError)
-            assert expected in str(reason)
-            assert notes.count() == 0
-
-    asyncio.run(story(20, "the log begins at 50"))
-    asyncio.run(story(101, "the log ends at 100"))
-
-
-def test_records_that_go_while_they_are_read_end_the_process(kafka: Kafka, namespace: str) -> None:
-    names = create_topics(kafka.bootstrap_servers, namespace, partitions=1)
-    produce(kafka.bootstrap_servers, names.tracking, 0, 3_000, value_bytes=1_000)  # more than one fetch holds
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    notes = Notes()
-    notes.loading.set()
-
-    async def story() -> None:
-        async with member(
-            kafka.bootstrap_servers, namespace, notes, batch_records_max=10, fetch_partition_bytes_max=65_536
-        ) as one:
-            await wait_until_async(lambda: one.lanes.flight.full, 30, "the bound")
-            deleted = admin.delete_records([TopicPartition(names.tracking, 0, 2_900)])
-            for future in deleted.values():
-                await asyncio.to_thread(future.result, 30)
-            notes.applying.set()
-            reason = await _ends(one)
-            assert isinstance(reason, InputError)
-            assert "not in the log any more" in str(reason)
 
     asyncio.run(story())
 
