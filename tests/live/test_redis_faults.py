@@ -46,7 +46,7 @@ def test_a_redis_that_dies_is_set_back_and_is_emptied_changes_nothing_that_comes
     apart.wait_until_folded()
 
     assert comparable(published(apart.output())) == expected
-    assert metric(worker, "segue_replays_total") > 0
+    assert metric(worker, "segue_resynchronisations_total") > 0
     assert worker.terminate() == 0
 
 
