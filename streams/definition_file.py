@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from schemas.errors import InputError
+from streams.list_files import read_list_file
+from streams.segmentation import Definitions, compile_definitions
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 100
@@ -29,6 +31,11 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq", "null", "bool", "int", "float", "timestamp", "merge")
 )
+
+
+def read_definitions(path: Path) -> Definitions:
+    """The definitions in a file, with the lists that lie beside it. Raises `InputError` with all that is wrong."""
+    return compile_definitions(load_definition_file(path), lambda name: read_list_file(path.parent / name))
 
 
 def load_definition_file(path: Path) -> Any:

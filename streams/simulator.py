@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from schemas.records import DefinitionsRecord, InvalidRecordError, Record, Tick, decode_record
 from schemas.transitions import Transition
-from streams.segmentation import Core, Definitions, Fold
+from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,11 @@ class Simulator:
 
     def __init__(self, definitions: Definitions) -> None:
         self.tally = Tally()
-        self._fold = Fold(Core(definitions))
+        self.core = Core(definitions)
+        self._fold = Fold(self.core)
+        for name, ids in definitions.lists.items():
+            for contact_id in ids:
+                self._fold.put_on_list(contact_id, name)
 
     def feed(self, lines: Iterable[bytes]) -> Iterator[Transition | BadLine]:
         """Transitions of each line in turn, and a `BadLine` for each that is no valid record."""
@@ -80,6 +84,11 @@ class Simulator:
             tally.late += outcome.late
             tally.future += outcome.future
         return self._taken()
+
+    def contact(self, contact_id: str) -> Contact | None:
+        """The contact as it stands, or None where no record of it came yet."""
+        contact = self._fold.contacts.get(contact_key(contact_id))
+        return contact if contact is not None and contact.exists else None
 
     def until(self, instant_ms: int | None) -> list[Transition]:
         """Move the clock on to `instant_ms` (an earlier one does nothing), and fire what is due by then."""

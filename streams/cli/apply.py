@@ -16,10 +16,10 @@ from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
 from streams.applying import Applied, apply_definitions
 from streams.cli.options import INSTANT
-from streams.definition_file import load_definition_file
+from streams.definition_file import read_definitions
 from streams.log_start import check_topics, numbers
 from streams.ports import TimestampType
-from streams.segmentation import SEMANTICS_VERSION, Definitions, compile_definitions
+from streams.segmentation import SEMANTICS_VERSION, Definitions
 from streams.settings import TicksMode
 
 
@@ -51,7 +51,7 @@ def command(definitions: Path, at: int | None, as_json: bool) -> None:
       segue apply definitions.yaml
       segue apply definitions.yaml --at 2026-01-01T00:00:00Z
     """
-    compiled = compile_definitions(load_definition_file(definitions))
+    compiled = read_definitions(definitions)
     settings = load_settings(ApplySettings)
     names = settings.names
     reader = KafkaTopics(settings.kafka_bootstrap_servers)

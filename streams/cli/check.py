@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from schemas.errors import EXIT_BAD_INPUT
-from streams.definition_file import load_definition_file
-from streams.segmentation import DefinitionsError, Problem, compile_definitions
+from streams.definition_file import read_definitions
+from streams.segmentation import DefinitionsError, Problem
 
 
 def _as_json(problem: Problem) -> dict[str, object]:
@@ -30,9 +30,8 @@ def command(ctx: click.Context, definitions: Path, as_json: bool) -> None:
       segue check definitions.yaml
       segue check definitions.yaml --json
     """
-    data = load_definition_file(definitions)
     try:
-        compiled = compile_definitions(data)
+        compiled = read_definitions(definitions)
     except DefinitionsError as error:
         if as_json:
             click.echo(

@@ -15,8 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
-from streams.definition_file import load_definition_file
-from streams.segmentation import compile_definitions
+from streams.definition_file import read_definitions
 from streams.simulator import BadLine, Simulator
 
 _REPORT_EVERY_LINES = 2000
@@ -53,7 +52,7 @@ def command(
       segue simulate definitions.yaml events.jsonl --until 2026-12-31T00:00:00Z --out transitions.jsonl
       zcat events.jsonl.gz | segue simulate definitions.yaml - --strict
     """
-    simulator = Simulator(compile_definitions(load_definition_file(definitions)))
+    simulator = Simulator(read_definitions(definitions))
     with ExitStack() as stack:
         source = _open(events, stack)
         sink = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer

@@ -14,6 +14,7 @@ from streams.segmentation.calendars import Zone, load_zone
 from streams.segmentation.canonical import canonical_hash, canonical_text
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.expressions import Leaf, Node, parse_condition, walk
+from streams.segmentation.lists import ListReader, no_list_files, read_lists
 from streams.segmentation.problems import DefinitionsError, Findings, Problem, Spec, join
 from streams.segmentation.quantities import Duration
 from streams.segmentation.references import Place, in_order, reached_from, references
@@ -33,6 +34,7 @@ class FileSpec(Spec):
     deduplicate: Duration = Field(default=DEFAULT_DEDUPLICATE_MS, le=MAX_DEDUPLICATE_MS)
     zone: Zone = Field(default_factory=lambda: load_zone("UTC"))
     scores: dict[str, Any] = Field(default_factory=dict)
+    lists: dict[str, Any] = Field(default_factory=dict)
     segments: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -76,6 +78,7 @@ class Definitions:
     """Checked definitions. `segments` stand in the order in which they are evaluated."""
 
     canonical: str
+    """The text that stands in the log. Lists stand in it by name: who is on them is told by `list` records."""
     hash: str
     deduplicate_ms: int
     zone: tzinfo
@@ -86,17 +89,20 @@ class Definitions:
     segments: tuple[Segment, ...]
     order: tuple[Place, ...]
     """Segments and scores, each after all that it refers to: the order of evaluation."""
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    """Contact ids on each static list, as the definition file has them."""
     warnings: tuple[Problem, ...] = field(default=())
 
 
-def compile_definitions(data: Any) -> Definitions:
+def compile_definitions(data: Any, read_list_file: ListReader = no_list_files) -> Definitions:
     """Definitions from the parsed data of a file. Raises `DefinitionsError` with everything that is wrong."""
     findings = Findings()
     spec = findings.read(FileSpec, data, "")
     if spec is None:
         raise DefinitionsError(findings.problems)
     scores = _read_scores(spec.scores, findings)
-    scope = Scope(scores, frozenset(spec.segments), spec.zone)
+    lists = read_lists(spec.lists, read_list_file, findings)
+    scope = Scope(scores, frozenset(spec.segments), frozenset(lists), spec.zone)
     whiles = {name: _read_whiles(name, spec.scores[name], scope, findings) for name in scores}
     segments = _read_segments(spec.segments, scope, findings)
     if not spec.segments:
@@ -113,7 +119,7 @@ def compile_definitions(data: Any) -> Definitions:
     order = in_order(starts, refers_to, findings)
     if findings.problems:
         raise DefinitionsError(findings.problems)
-    canonical = canonical_text(data)
+    canonical = canonical_text(data | {"lists": {name: [] for name in lists}} if lists else data)
     return Definitions(
         canonical=canonical,
         hash=definitions_hash(canonical),
@@ -127,6 +133,7 @@ def compile_definitions(data: Any) -> Definitions:
             if place.kind == "segments"
         ),
         order=tuple(order),
+        lists=lists,
         warnings=tuple(findings.warnings),
     )
 

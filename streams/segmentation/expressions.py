@@ -97,7 +97,8 @@ def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings
     spec = findings.read(kind.spec, body, path)
     if spec is None:
         return None
-    kind.check(spec, scope, path, findings)
+    if kind.check is not None:
+        kind.check(spec, scope, path, findings)
     return Leaf(kind, spec, canonical_text({key: body}))
 
 

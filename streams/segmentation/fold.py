@@ -34,6 +34,14 @@ class Fold:
         """Keys of contacts whose state changed; who drives the fold clears it."""
         self._timers: list[tuple[int, str]] = []
 
+    def put_on_list(self, contact_id: str, name: str) -> None:
+        """Let a contact be on a static list before its first record, with the earliest of event times."""
+        key = contact_key(contact_id)
+        contact = self.contacts.get(key)
+        if contact is None:
+            contact = self.contacts[key] = self.core.new(contact_id)
+        contact.facts[f"list:{name}"] = (0, True)
+
     def schedule(self, due_ms: int, key: str) -> None:
         """Know of a stored timer. It fires only if it is still its contact's next one then."""
         heapq.heappush(self._timers, (due_ms, key))

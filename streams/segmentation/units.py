@@ -70,6 +70,7 @@ class Scope:
 
     scores: dict[str, ScoreSpec]
     segments: frozenset[str]
+    lists: frozenset[str]
     zone: tzinfo
 
 
@@ -77,11 +78,11 @@ class Scope:
 class LeafKind:
     """One kind of leaf condition: its spec, what it refers to, and how its unit is made.
 
-    `check` notes what the types of the spec alone cannot say. `build` makes the unit of a leaf, given the
-    zone of the file; it is None for leaves that read a score, whose unit is the score's own.
+    `build` makes the unit of a leaf, given the zone of the file; it is None for leaves that read a score, whose
+    unit is the score's own. `check` notes what the types of the spec alone cannot say; None where they say it all.
     """
 
     spec: type[BaseModel]
-    check: Callable[[Any, Scope, str, Findings], None]
     build: Callable[[Any, tzinfo], Unit] | None
+    check: Callable[[Any, Scope, str, Findings], None] | None = None
     score: Callable[[Any], Iterable[str]] = lambda _spec: ()

@@ -273,4 +273,6 @@ def test_consent_is_the_latest_decision_by_event_time() -> None:
 
 def test_lists_go_by_event_time_and_are_forgotten_by_an_erasure() -> None:
     bodies = [on_list("vip", 10), on_list("vip", 9, member=False, received=11), erase(12), did("page_view", 13)]
-    check_oracle(segments(vip={"listed": "vip"}), bodies, [(10, "+vip", None), (12, "-vip", None)])
+    check_oracle(
+        {**segments(vip={"listed": "vip"}), "lists": {"vip": []}}, bodies, [(10, "+vip", None), (12, "-vip", None)]
+    )

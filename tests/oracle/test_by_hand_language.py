@@ -168,6 +168,7 @@ def test_vip_by_list_or_by_spending_and_time() -> None:
             ]
         }
     )
+    file["lists"] = {"vip": []}
     bodies = [
         did("purchase", 0, properties={"amount": 499.99}),
         traits({"subscribed_at": "2024-03-02"}, 1),

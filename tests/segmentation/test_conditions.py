@@ -123,7 +123,7 @@ def test_consent_is_the_latest_decision_by_event_time(decision: str, moves: list
 
 
 def test_a_list_is_what_its_latest_record_says() -> None:
-    story = Timeline(segment({"listed": "vip"}))
+    story = Timeline(segment({"listed": "vip"}, lists={"vip": []}))
     story.record(0, "list", list="vip", member=True)
     story.record(1, "list", list="other", member=False)
     story.record(2, "list", list="vip", member=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.definition_file import load_definition_file, parse_yaml
+from streams.definition_file import load_definition_file, parse_yaml, read_definitions
 from streams.segmentation import DefinitionsError, compile_definitions, parse_canonical
 from tests.segmentation.timeline import definitions, segment
 
@@ -104,6 +104,38 @@ def test_a_bad_score_is_refused_with_its_path(change: dict[str, Any], path: str,
     with pytest.raises(DefinitionsError) as caught:
         compile_definitions(definitions({"s": {"when": {"performed": {"event": "x"}}}}, scores=scores))
     assert [(problem.path, expected in problem.expected) for problem in caught.value.problems] == [(path, True)]
+
+
+def test_ids_on_lists_are_strings_and_a_number_is_to_be_quoted() -> None:
+    with pytest.raises(DefinitionsError) as caught:
+        compile_definitions(segment({"listed": "vip"}, lists={"vip": ["c1", 4711, True, ""], "old": "c1"}))
+    assert [(problem.path, problem.expected) for problem in caught.value.problems] == [
+        ("lists.vip[1]", 'expected a contact id, which is a string: quote the number, "4711"'),
+        ("lists.vip[2]", "expected a contact id: a string of 1 to 256 characters"),
+        ("lists.vip[3]", "expected a contact id: a string of 1 to 256 characters"),
+        ("lists.old", "expected a list of contact ids, or {file: NAME.csv}"),
+    ]
+
+
+def test_a_list_that_the_file_does_not_declare_is_refused() -> None:
+    with pytest.raises(DefinitionsError, match=r"segments.s.when.listed: expected the name of a list.*: gold"):
+        compile_definitions(segment({"listed": "vip"}, lists={"gold": []}))
+
+
+def test_lists_stand_in_the_canonical_text_by_name_so_that_members_are_no_change_of_definitions() -> None:
+    compiled = compile_definitions(segment({"listed": "vip"}, lists={"vip": ["c1", "c2", "c1"]}))
+    assert compiled.lists == {"vip": ("c1", "c2")}
+    assert compiled.hash == compile_definitions(segment({"listed": "vip"}, lists={"vip": []})).hash
+    assert parse_canonical(compiled.canonical) == compiled
+
+
+def test_a_list_may_lie_in_a_file_beside_the_definitions(tmp_path: Path) -> None:
+    text = "version: 1\nlists: {vip: {file: vip.csv}}\nsegments: {s: {when: {listed: vip}}}"
+    (tmp_path / "definitions.yaml").write_text(text)
+    with pytest.raises(DefinitionsError, match=r"lists\.vip\.file: expected a file that can be read: .*vip\.csv"):
+        read_definitions(tmp_path / "definitions.yaml")
+    (tmp_path / "vip.csv").write_text('contact_id,name\n4711,Ana\n\n"a, b",Ben\n')
+    assert read_definitions(tmp_path / "definitions.yaml").lists == {"vip": ("4711", "a, b")}
 
 
 def test_all_problems_of_a_file_are_reported_at_once() -> None:

@@ -73,3 +73,13 @@ def test_check_says_valid_or_lists_every_problem(files: tuple[str, str], tmp_pat
     assert "segments.b.when.in_segment: expected the name of a segment" in result.stderr
     found = json.loads(run("check", str(bad), "--json").stdout)
     assert [problem["path"] for problem in found["problems"]] == ["segments.a.when.nope", "segments.b.when.in_segment"]
+
+
+def test_contacts_of_a_list_are_on_it_from_the_start_and_exist_from_their_first_record(tmp_path: Path) -> None:
+    (tmp_path / "d.yaml").write_text("version: 1\nlists: {vip: [c1, c2]}\nsegments: {vip: {when: {listed: vip}}}")
+    (tmp_path / "e.jsonl").write_text(OPEN % ("1", "2026-01-01T00:00:00Z"))
+    result = run("simulate", str(tmp_path / "d.yaml"), str(tmp_path / "e.jsonl"), "--until", "2026-01-02T00:00:00Z")
+    moves = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(move["contact_id"], move["type"], move["cause"]["kind"]) for move in moves] == [
+        ("c1", "segment.entered", "event")
+    ]

@@ -132,4 +132,4 @@ def _build(spec: Any, zone: tzinfo) -> Unit:
     return TotalUnit(spec, zone)
 
 
-AGGREGATE = LeafKind(AggregateSpec, _check, _build)
+AGGREGATE = LeafKind(AggregateSpec, _build, _check)

@@ -11,9 +11,9 @@ from streams.segmentation.calendars import Zone, first_instant, local
 from streams.segmentation.conditions.trait import instant_of
 from streams.segmentation.contact import Contact
 from streams.segmentation.patterns import Path
-from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER
-from streams.segmentation.units import LeafKind, Scope, Unit
+from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import found
 
 _FIRST_YEAR = 1000
@@ -88,8 +88,4 @@ def _date_of(value: str, zone: tzinfo) -> date:
     return local(instant_ms, zone).date()
 
 
-def _check(_spec: AnniversarySpec, _scope: Scope, _path: str, _findings: Findings) -> None:
-    """The types of the spec say it all."""
-
-
-ANNIVERSARY = LeafKind(AnniversarySpec, _check, AnniversaryUnit)
+ANNIVERSARY = LeafKind(AnniversarySpec, AnniversaryUnit)

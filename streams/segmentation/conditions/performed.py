@@ -101,9 +101,7 @@ class CountUnit(Unit):
         return self.mask, times[-self._least] + self._within_ms if self._least else NEVER
 
 
-def _check(spec: NotPerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
-    if not isinstance(spec, PerformedSpec):
-        return
+def _check(spec: PerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
     given = [name for name in _COMPARISONS if getattr(spec, name) is not None]
     if len(given) > 1:
         findings.add(path, given, f"expected one comparison of {', '.join(_COMPARISONS)}, not several")
@@ -117,5 +115,5 @@ def _build(spec: Any, zone: tzinfo) -> Unit:
     return CountUnit(spec, zone)
 
 
-PERFORMED = LeafKind(PerformedSpec, _check, _build)
-NOT_PERFORMED = LeafKind(NotPerformedSpec, _check, _build)
+PERFORMED = LeafKind(PerformedSpec, _build, _check)
+NOT_PERFORMED = LeafKind(NotPerformedSpec, _build)

@@ -121,4 +121,4 @@ def _check(spec: RatioSpec, _scope: Scope, path: str, findings: Findings) -> Non
             findings.add(join(path, name, "ago"), count.ago, "expected `within` beside it: a window lies some time ago")
 
 
-RATIO = LeafKind(RatioSpec, _check, RatioUnit)
+RATIO = LeafKind(RatioSpec, RatioUnit, _check)

@@ -81,5 +81,5 @@ def _names(spec: Any) -> tuple[str, ...]:
     return (spec.name,)
 
 
-SCORE = LeafKind(ScoreLeafSpec, _check_score, None, _names)
-TIER = LeafKind(TierLeafSpec, _check_tier, None, _names)
+SCORE = LeafKind(ScoreLeafSpec, None, _check_score, _names)
+TIER = LeafKind(TierLeafSpec, None, _check_tier, _names)

@@ -11,9 +11,9 @@ from pydantic import Field
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.patterns import EventSpec, Pattern
-from streams.segmentation.problems import Findings, Spec
+from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER, Duration
-from streams.segmentation.units import LeafKind, Scope, Unit
+from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.windows import MAX_ENTRIES, keep_newest
 
 MAX_STEPS = 20
@@ -81,8 +81,4 @@ def _latest_start(steps: list[list[int]], before_ms: int) -> int | None:
     return before_ms
 
 
-def _check(_spec: SequenceSpec, _scope: Scope, _path: str, _findings: Findings) -> None:
-    """The types of the spec say it all."""
-
-
-SEQUENCE = LeafKind(SequenceSpec, _check, SequenceUnit)
+SEQUENCE = LeafKind(SequenceSpec, SequenceUnit)

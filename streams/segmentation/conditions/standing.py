@@ -58,8 +58,10 @@ class ListedSpec(RootModel[Name]):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-def _check(_spec: Any, _scope: Scope, _path: str, _findings: Findings) -> None:
-    """The types of the spec say it all."""
+def _check_listed(spec: ListedSpec, scope: Scope, path: str, findings: Findings) -> None:
+    if spec.root not in scope.lists:
+        known = ", ".join(sorted(scope.lists)) or "none is declared; `lists: {NAME: []}` declares an empty one"
+        findings.add(path, spec.root, f"expected the name of a list of this file: {known}")
 
 
 _DECISIONS = {"granted": True, "denied": False, "unknown": None}
@@ -69,6 +71,6 @@ def _consent(spec: Any, _zone: tzinfo) -> Unit:
     return FactUnit(f"consent:{spec.purpose}", _DECISIONS[spec.is_])
 
 
-CONSENT = LeafKind(ConsentSpec, _check, _consent)
-KNOWN_FOR = LeafKind(KnownForSpec, _check, lambda spec, _zone: KnownUnit(spec.root))
-LISTED = LeafKind(ListedSpec, _check, lambda spec, _zone: FactUnit(f"list:{spec.root}", True))
+CONSENT = LeafKind(ConsentSpec, _consent)
+KNOWN_FOR = LeafKind(KnownForSpec, lambda spec, _zone: KnownUnit(spec.root))
+LISTED = LeafKind(ListedSpec, lambda spec, _zone: FactUnit(f"list:{spec.root}", True), _check_listed)

@@ -8,9 +8,8 @@ from typing import Any
 from schemas.instants import parse_any_instant
 from streams.segmentation.contact import Contact
 from streams.segmentation.patterns import Path
-from streams.segmentation.problems import Findings
 from streams.segmentation.quantities import NEVER, Duration
-from streams.segmentation.units import LeafKind, Scope, Unit
+from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import Operators, Predicate, found
 
 _DATE_LENGTH = 10
@@ -84,12 +83,8 @@ def _compare(spec: TraitSpec, instant_ms: int, now_ms: int) -> tuple[bool, int]:
     return holds, min((edge for edge in edges if edge > now_ms), default=NEVER)
 
 
-def _check(_spec: TraitSpec, _scope: Scope, _path: str, _findings: Findings) -> None:
-    """The types of the spec say it all."""
-
-
 def _build(spec: Any, _zone: tzinfo) -> Unit:
     return TraitUnit(spec)
 
 
-TRAIT = LeafKind(TraitSpec, _check, _build)
+TRAIT = LeafKind(TraitSpec, _build)

@@ -1,0 +1,64 @@
+"""Static lists: contacts that somebody put there by hand, in the definition file or in a file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, StringConstraints
+
+from streams.segmentation.problems import Findings, Spec, join
+
+MAX_CONTACT_ID = 256
+ListReader: TypeAlias = Callable[[str], tuple[str, ...]]
+"""The ids in a list's file, by its name in the definition file. Raises `ValueError` with what was expected."""
+
+
+class ListFile(Spec):
+    """A list that lies in a file of its own."""
+
+    file: Annotated[str, StringConstraints(min_length=1), Field(description="A CSV file; its first column counts.")]
+
+
+def no_list_files(_name: str) -> tuple[str, ...]:
+    """A `ListReader` for definitions that came without a folder."""
+    raise ValueError("expected the contact ids themselves: there is no folder to look for a file in")
+
+
+def read_lists(raw: dict[str, Any], read_file: ListReader, findings: Findings) -> dict[str, tuple[str, ...]]:
+    """The contact ids on each list, in order and without repeats."""
+    lists = {}
+    for name, body in raw.items():
+        path = join("lists", name)
+        if not 0 < len(name) <= 128:
+            findings.add(path, name, "expected a name of 1 to 128 characters")
+        ids: tuple[str, ...] = ()
+        if isinstance(body, list):
+            ids = tuple(each for place, each in enumerate(body) if _check_id(each, join(path, place), findings))
+        elif isinstance(body, dict):
+            ids = _read_file(body, path, read_file, findings)
+        else:
+            findings.add(path, body, "expected a list of contact ids, or {file: NAME.csv}")
+        lists[name] = tuple(dict.fromkeys(ids))
+    return lists
+
+
+def _read_file(body: dict[str, Any], path: str, read_file: ListReader, findings: Findings) -> tuple[str, ...]:
+    spec = findings.read(ListFile, body, path)
+    if spec is None:
+        return ()
+    try:
+        return read_file(spec.file)
+    except ValueError as error:
+        findings.add(join(path, "file"), spec.file, str(error))
+        return ()
+
+
+def _check_id(value: Any, path: str, findings: Findings) -> bool:
+    if isinstance(value, str) and 0 < len(value) <= MAX_CONTACT_ID:
+        return True
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        findings.add(path, value, f'expected a contact id, which is a string: quote the number, "{value}"')
+    else:
+        findings.add(path, value, f"expected a contact id: a string of 1 to {MAX_CONTACT_ID} characters")
+    return False
