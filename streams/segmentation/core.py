@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.instants import LAST_INSTANT_MS
 from schemas.records import ContactRecord
 from schemas.transitions import Transition, known_cause
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import AppliedIds, Contact, Erased, StoredContact, decode_stored, encode_stored
 from streams.segmentation.definitions import Definitions
+from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
 from streams.segmentation.quantities import NEVER
 from streams.segmentation.steps import Step, cause_of, facts_of, transition
-from streams.segmentation.units import Unit
-
-MAX_FLIPS_PASSED = 100
-"""Flips without effect that the search for `valid_until` passes over before it gives up."""
+from streams.segmentation.units import Unit, look
 
 
 class Outcome(NamedTuple):
@@ -112,9 +108,9 @@ class Core:
         for segment in self.program.segments:
             if contact.sequences[segment.index] & 1:
                 contact.bits |= segment.bit
-        self._look(contact, self._plain, contact.as_of_ms)
+        look(contact, self._plain, contact.as_of_ms)
         for score in self._whiles:
-            self._look(contact, (score,), contact.as_of_ms)
+            look(contact, (score,), contact.as_of_ms)
         contact.schedule(self._horizon_ms)
         return contact
 
@@ -190,23 +186,13 @@ class Core:
 
     # --- steps -----------------------------------------------------------------------------------------
 
-    def _look(self, contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
-        """Read the units' bits at `now_ms` and their next flips; the bits that changed."""
-        before = bits = contact.bits
-        flips = contact.flips
-        for unit in units:
-            true, flips[unit.index] = unit.look(contact, now_ms)
-            bits = bits & ~unit.mask | true
-        contact.bits = bits
-        return before ^ bits
-
     def _take(self, contact: Contact, touched: list[Unit], step: Step, first: bool = False) -> None:
         """Look at the units touched, then bring all up to date that reads their bits; emit what moves."""
         late: set[Unit] = set()
         if self._whiles:
             late = {unit for unit in touched if unit.reads}
             touched = [unit for unit in touched if not unit.reads]
-        changed = self._look(contact, touched, step.at_ms)
+        changed = look(contact, touched, step.at_ms)
         if first:
             changed = -1
         if not changed and not late:
@@ -214,7 +200,7 @@ class Core:
         for other in self._dependents:
             if not isinstance(other, CompiledSegment):
                 if other.reads & changed or other in late:
-                    changed |= self._look(contact, (other,), step.at_ms)
+                    changed |= look(contact, (other,), step.at_ms)
             elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):
                 contact.bits ^= other.bit
                 changed |= other.bit
@@ -224,38 +210,11 @@ class Core:
         contact.sequences[segment.index] += 1
         contact.since_ms[segment.index] = step.at_ms
         scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
-        step.emitted.append(transition(contact, segment, step, scores, self.valid_until(contact, segment)))
+        step.emitted.append(transition(contact, segment, step, scores, valid_until(contact, segment)))
 
     def valid_until(self, contact: Contact, segment: CompiledSegment) -> int | None:
         """When the contact's membership of the segment changes next if only the clock moves.
 
         None: never, or not within the flips that are searched.
         """
-        bits, flips = contact.bits, contact.flips
-        contact.flips = flips.copy()
-        try:
-            return self._next_move(contact, segment)
-        finally:
-            contact.bits, contact.flips = bits, flips
-
-    def _next_move(self, contact: Contact, segment: CompiledSegment) -> int | None:
-        """Play time forward on the contact, as far as the segment rests on it."""
-        flips, member = contact.flips, contact.bits & segment.bit
-        indexes = segment.flips
-        passed = 0
-        while passed < MAX_FLIPS_PASSED:
-            at_ms = min([flips[index] for index in indexes], default=NEVER)
-            if at_ms > LAST_INSTANT_MS:
-                return None
-            before = contact.bits
-            self._look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
-            for other in segment.rests_on:
-                if not isinstance(other, CompiledSegment):
-                    if flips[other.index] == at_ms or other.reads & (before ^ contact.bits):
-                        self._look(contact, (other,), at_ms)
-                elif other.member(contact.bits) != bool(contact.bits & other.bit):
-                    contact.bits ^= other.bit
-            if contact.bits & segment.bit != member:
-                return at_ms
-            passed += (before ^ contact.bits) & segment.leaf_mask != 0
-        return None
+        return valid_until(contact, segment)

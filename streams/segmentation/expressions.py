@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from streams.segmentation.canonical import canonical_text
@@ -21,6 +21,8 @@ class Leaf:
     kind: LeafKind
     spec: Any
     text: str
+    written: dict[str, Any] = field(default_factory=dict, compare=False)
+    """The condition as the file has it: one key and its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings
         return None
     if kind.check is not None:
         kind.check(spec, scope, path, findings)
-    return Leaf(kind, spec, canonical_text({key: body}))
+    return Leaf(kind, spec, canonical_text({key: body}), {key: body})
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -97,7 +97,7 @@ class Program:
         for name, rules in self.definitions.whiles.items():
             score = self.scores[name]
             for rule in rules:
-                test, reads = compile_test(rule.condition, self._bit_of)
+                test, reads = compile_test(rule.condition, self.bit_of)
                 assert isinstance(score, PointsUnit), "a mix has no rules"
                 score.add_while(test, reads, rule.points)
 
@@ -124,14 +124,19 @@ class Program:
         score.watch(bit, spec.span() if isinstance(spec, ScoreLeafSpec) else score.span_of_tier(spec.is_))
         self._unit_of_bit[bit] = score
 
-    def _bit_of(self, node: Leaf | InSegment) -> int:
+    def bit_of(self, node: Leaf | InSegment) -> int:
+        """The bit that says whether a leaf holds."""
         return self._leaf_bits[node.text] if isinstance(node, Leaf) else self._segment_bits[node.segment]
 
+    def unit_of(self, leaf: Leaf) -> Unit:
+        """The unit that decides on a leaf."""
+        return self._unit_of_bit[self._leaf_bits[leaf.text]]
+
     def _compile(self, segment: Segment) -> CompiledSegment:
-        when, reads = compile_test(segment.when, self._bit_of)
+        when, reads = compile_test(segment.when, self.bit_of)
         exit_when = None
         if segment.exit_when is not None:
-            exit_when, exit_reads = compile_test(segment.exit_when, self._bit_of)
+            exit_when, exit_reads = compile_test(segment.exit_when, self.bit_of)
             reads |= exit_reads
         leaf_mask = reads & (self._segment_mask() - 1)
         scores = {unit.name for bit, unit in self._unit_of_bit.items() if bit & reads and isinstance(unit, ScoreUnit)}

@@ -64,6 +64,17 @@ class Unit(ABC):
         return stored
 
 
+def look(contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
+    """Read the units' bits at `now_ms` and their next flips into the contact; the bits that changed."""
+    before = bits = contact.bits
+    flips = contact.flips
+    for unit in units:
+        true, flips[unit.index] = unit.look(contact, now_ms)
+        bits = bits & ~unit.mask | true
+    contact.bits = bits
+    return before ^ bits
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a condition may refer to."""
