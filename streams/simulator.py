@@ -38,6 +38,16 @@ def stated_ms(record: Record) -> int | None:
     return record.occurred_at
 
 
+def read_line(line: bytes) -> Record:
+    """The record in a line. Raises `InvalidRecordError` for one that does not count in a simulation."""
+    record = decode_record(line)
+    if isinstance(record, DefinitionsRecord):
+        raise InvalidRecordError("invalid", "expected no definitions among the events of a simulation")
+    if stated_ms(record) is None:
+        raise InvalidRecordError("invalid", "received_at: expected it on a tick")
+    return record
+
+
 class Simulator:
     """Folds lines of JSON as the one partition of a log."""
 
@@ -56,21 +66,12 @@ class Simulator:
             if not line.strip():
                 continue
             try:
-                record = self._read(line)
+                record = read_line(line)
             except InvalidRecordError as error:
                 self.tally.bad += 1
                 yield BadLine(number, error.detail)
                 continue
             yield from self._fold_in(record, number - 1)
-
-    @staticmethod
-    def _read(line: bytes) -> Record:
-        record = decode_record(line)
-        if isinstance(record, DefinitionsRecord):
-            raise InvalidRecordError("invalid", "expected no definitions among the events of a simulation")
-        if stated_ms(record) is None:
-            raise InvalidRecordError("invalid", "received_at: expected it on a tick")
-        return record
 
     def _fold_in(self, record: Record, offset: int) -> list[Transition]:
         fold, tally = self._fold, self.tally
