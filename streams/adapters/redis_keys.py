@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.topics import Names
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 """Number of the format of all that is stored. State of a lower number is folded again, of a higher refused."""
 
 

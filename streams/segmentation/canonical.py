@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
+
+from pydantic import BaseModel
 
 ORDERED = frozenset({"segments", "tiers"})
 """Mappings whose order carries meaning keep it; all others are sorted by key."""
@@ -28,6 +31,28 @@ def canonical_hash(value: Any) -> str:
     """SHA-256, in hex, of the JSON of `value` with every mapping sorted by key."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def meaning(spec: BaseModel, *, without: Iterable[str] = ()) -> str:
+    """One text for all ways to write a spec: what was read, with defaults, and its filters in any order.
+
+    Fields of the top level that are named in `without` are left out.
+    """
+    return _meaning(spec.model_dump(exclude=set(without)))
+
+
+def _meaning(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(
+            {key: _all_of(each) if key == "where" else _meaning(each) for key, each in sorted(value.items())}
+        )
+    if isinstance(value, list):
+        return json.dumps([_meaning(each) for each in value])
+    return json.dumps(value, default=str)
+
+
+def _all_of(filters: list[Any]) -> list[str]:
+    return sorted(map(_meaning, filters))
 
 
 def contact_key(contact_id: str) -> str:

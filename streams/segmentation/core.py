@@ -42,7 +42,14 @@ class Core:
         self._plain = [unit for unit in self._units if not unit.reads]
         self._packing = [unit for unit in self._units if type(unit).store is not Unit.store]
         """Units whose slots are stored in another form than they are worked on."""
+        self._forgetting = [unit for unit in self._units if unit.forgets]
+        self._cells = [cells for unit in self._units for cells in unit.cells]
         self._horizon_ms = definitions.deduplicate_ms
+
+    @property
+    def entries_merged(self) -> int:
+        """Entries of windows that were merged into others so far, since there were too many."""
+        return sum(cells.merged for cells in self._cells)
 
     # --- contacts in and out ---------------------------------------------------------------------------
 
@@ -65,11 +72,16 @@ class Core:
         return contact
 
     def encode(self, contact: Contact) -> bytes | None:
-        """The stored form; None where nothing of the contact is left to store."""
+        """The stored form; None where nothing of the contact is left to store.
+
+        What no instant from the contact's last step on asks for is dropped before, so that it is not stored.
+        """
         if not contact.exists:
             if contact.erased is None:
                 return None
             return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], [], {}, contact.erased))
+        for unit in self._forgetting:
+            unit.forget(contact.slots[unit.index], contact.as_of_ms)
         slots = contact.slots.copy()
         for unit in self._packing:
             slots[unit.index] = unit.store(slots[unit.index])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from streams.segmentation.canonical import canonical_text
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.units import LeafKind, Scope, Test
@@ -16,11 +15,10 @@ MAX_DEPTH = 31
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf condition. Two leaves with the same `text` are the same and share their state."""
+    """A leaf condition."""
 
     kind: LeafKind
     spec: Any
-    text: str
     written: dict[str, Any] = field(default_factory=dict, compare=False)
     """The condition as the file has it: one key and its body."""
 
@@ -101,7 +99,18 @@ def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings
         return None
     if kind.check is not None:
         kind.check(spec, scope, path, findings)
-    return Leaf(kind, spec, canonical_text({key: body}), {key: body})
+    return Leaf(kind, spec, {key: body})
+
+
+def written(node: Node) -> dict[str, Any]:
+    """The condition as the file has it."""
+    if isinstance(node, Leaf):
+        return node.written
+    if isinstance(node, InSegment):
+        return {"in_segment": node.segment}
+    if isinstance(node, Not):
+        return {"not": written(node.part)}
+    return {"all" if isinstance(node, All) else "any": [written(part) for part in node.parts]}
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -72,7 +72,7 @@ def _play_on(contact: Contact, segment: CompiledSegment) -> int | None:
         return None
     before = contact.bits
     look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
-    for other in segment.rests_on:
+    for other in (*segment.rests_on, segment):
         if not isinstance(other, CompiledSegment):
             if flips[other.index] == at_ms or other.reads & (before ^ contact.bits):
                 look(contact, (other,), at_ms)

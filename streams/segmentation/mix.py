@@ -8,15 +8,18 @@ from datetime import tzinfo
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from math import ceil
+from typing import Any, Literal
 
 from schemas.records import Track
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Past
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano
 from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.score_evidence import MixedPart, ScoreParts
 from streams.segmentation.scores import FrequencySpec, MixPart, MonetarySpec, RecencySpec, ScoreSpec
-from streams.segmentation.windows import Entry, add_entry, drop_until, first_after, pack_total, unpack_total
+from streams.segmentation.windows import MAX_ENTRIES, Cells, Entry, drop_until, first_after, pack_total, unpack_total
 
 _CONTEXT = Context(prec=50)
 _SNAP = Fraction(1, 10**25)
@@ -25,6 +28,8 @@ _SNAP = Fraction(1, 10**25)
 
 class _Part:
     """One part: between 0 and 1 at an instant, moving in a straight line up to the next of its edges."""
+
+    measure: Literal["recency", "frequency", "monetary"]
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
@@ -41,8 +46,22 @@ class _Part:
     def edge(self, entries: list[Entry], now_ms: int) -> int:
         """The next instant at which its course breaks, or `NEVER`."""
 
+    @abstractmethod
+    def forget(self, entries: list[Entry], now_ms: int) -> None:
+        """Drop what is worth nothing from `now_ms` on."""
+
+    def times(self, entries: list[Entry], now_ms: int) -> list[int]:  # noqa: ARG002 - all times but those of windows
+        """Times of the events that count, rising."""
+        return [entry.at_ms for entry in entries]
+
+    def takes_part(self, event: Track, at_ms: int) -> bool:  # noqa: ARG002 - all events but those that must have a value
+        """Whether a matching event counts."""
+        return True
+
 
 class _Recency(_Part):
+    measure = "recency"
+
     def __init__(self, spec: RecencySpec, zone: tzinfo) -> None:
         super().__init__(Pattern(spec, zone, include_machine=False))
         self._over_ms = spec.over
@@ -52,6 +71,9 @@ class _Recency(_Part):
             return False
         entries[:] = [Entry(at_ms)]
         return True
+
+    def forget(self, entries: list[Entry], now_ms: int) -> None:
+        drop_until(entries, now_ms - self._over_ms)
 
     def value(self, entries: list[Entry], now_ms: int) -> Fraction:
         if not entries:
@@ -72,19 +94,28 @@ class _Measure(_Part):
         self._full = spec.full
         self._logarithmic = spec.scale == "log"
         self._values = property_of(spec.property, zone) if isinstance(spec, MonetarySpec) else None
+        self.measure = "frequency" if self._values is None else "monetary"
+        self.cells = Cells(spec.within)
+        self._kept: int | None = None
+        """Events that are worth 1 together: more of them are worth no more."""
+        if self._values is None and spec.full < MAX_ENTRIES:
+            self._kept = ceil(spec.full)
 
     def add(self, entries: list[Entry], event: Track, at_ms: int, now_ms: int) -> bool:
-        worth = NANO
-        if self._values is not None:
-            values = [value for value in map(nano, self._values(event, at_ms)) if value is not None]
-            if not values:
-                return False
-            worth = sum(values)
-        drop_until(entries, now_ms - self._within_ms)
+        values = self._numbers(event, at_ms)
+        if not values:
+            return False
+        worth = sum(values)
+        self.forget(entries, now_ms)
         if at_ms <= now_ms - self._within_ms:
             return False
-        add_entry(entries, Entry(at_ms, 1, worth), self._within_ms)
+        self.cells.add(entries, Entry(at_ms, 1, worth))
+        if self._kept is not None:
+            del entries[: -self._kept]
         return True
+
+    def forget(self, entries: list[Entry], now_ms: int) -> None:
+        drop_until(entries, now_ms - self._within_ms)
 
     def value(self, entries: list[Entry], now_ms: int) -> Fraction:
         inside = entries[first_after(entries, now_ms - self._within_ms) :]
@@ -96,6 +127,17 @@ class _Measure(_Part):
     def edge(self, entries: list[Entry], now_ms: int) -> int:
         place = first_after(entries, now_ms - self._within_ms)
         return entries[place].at_ms + self._within_ms if place < len(entries) else NEVER
+
+    def _numbers(self, event: Track, at_ms: int) -> list[int]:
+        if self._values is None:
+            return [NANO]
+        return [value for value in map(nano, self._values(event, at_ms)) if value is not None]
+
+    def times(self, entries: list[Entry], now_ms: int) -> list[int]:
+        return [entry.at_ms for entry in entries[first_after(entries, now_ms - self._within_ms) :]]
+
+    def takes_part(self, event: Track, at_ms: int) -> bool:
+        return bool(self._numbers(event, at_ms))
 
 
 @lru_cache(maxsize=4096)
@@ -120,6 +162,8 @@ class MixUnit(ScoreUnit):
         super().__init__(name, spec)
         self._parts = [(Fraction(part.weight, NANO), _compile(part, zone)) for part in spec.mix or ()]
         self.events = frozenset(part.pattern.event for _, part in self._parts)
+        self.forgets = True
+        self.cells = tuple(part.cells for _, part in self._parts if isinstance(part, _Measure))
 
     def fresh(self) -> list[list[Entry]]:
         return [[] for _ in self._parts]
@@ -131,10 +175,24 @@ class MixUnit(ScoreUnit):
                 changed |= part.add(entries, event, at_ms, now_ms)
         return changed
 
+    def forget(self, slot: list[list[Entry]], now_ms: int) -> None:
+        for (_, part), entries in zip(self._parts, slot, strict=True):
+            part.forget(entries, now_ms)
+
     def unbounded(self, contact: Contact, now_ms: int) -> int:
         pairs = zip(self._parts, contact.slots[self.index], strict=True)
         total = sum((weight * part.value(entries, now_ms) for (weight, part), entries in pairs), Fraction(0))
         return int((1000 * total + Fraction(1, 2) + _SNAP) // 1)
+
+    def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
+        mixed = []
+        for (weight, part), entries in zip(self._parts, contact.slots[self.index], strict=True):
+            value = part.value(entries, now_ms)
+            newest = past.newest(part.pattern, part.times(entries, now_ms), part.takes_part)
+            mixed.append(
+                MixedPart(part.measure, part.pattern.event, float(weight), float(value), float(weight * value), newest)
+            )
+        return ScoreParts(mix=tuple(mixed))
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         if not self._leaves:

@@ -8,12 +8,15 @@ from typing import Any
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.decay import Decaying, HalfLife
+from streams.segmentation.evidence import SHOWN, Past
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano, rounded
 from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.score_evidence import Contribution, ExpiringSum, ScoreParts, WhilePoints
 from streams.segmentation.scores import PointsRule, ScoreSpec
 from streams.segmentation.units import Test
-from streams.segmentation.windows import Entry, add_entry, drop_until, first_after, pack_total, unpack_total
+from streams.segmentation.windows import Cells, Entry, drop_until, first_after, pack_total, unpack_total
+from streams.segmentation.wording import duration
 
 _NO_DECAY = HalfLife(1)
 
@@ -23,13 +26,13 @@ class _Rule:
 
     def __init__(self, spec: PointsRule, expires_after_ms: int | None, zone: tzinfo) -> None:
         self.expires_after_ms = expires_after_ms
-        self._pattern = Pattern(spec, zone, spec.include_machine)
+        self.pattern = Pattern(spec, zone, spec.include_machine)
         self._points = spec.points
         self._factor = None if spec.per is None else property_of(spec.per, zone)
 
     def worth(self, event: Track, at_ms: int) -> int:
         """What the event contributes, in billionths."""
-        if not self._pattern.matches(event, at_ms):
+        if not self.pattern.matches(event, at_ms):
             return 0
         if self._factor is None:
             return self._points
@@ -63,11 +66,15 @@ class PointsUnit(ScoreUnit):
         self._durations_ms = sorted(duration for duration in lasting if duration is not None)
         self._decay = None if spec.half_life is None else HalfLife(spec.half_life)
         self._whiles: list[tuple[Test, int]] = []
+        self._while_texts: list[str] = []
+        self.forgets = bool(self._durations_ms)
+        self.cells = tuple(map(Cells, self._durations_ms))
         self.events = frozenset(self._rules)
 
-    def add_while(self, test: Test, reads: int, points: int) -> None:
-        """Add `points` billionths while `test` holds of the contact's bits, of which it reads `reads`."""
+    def add_while(self, test: Test, reads: int, points: int, text: str) -> None:
+        """Add `points` billionths while `test` holds of the contact's bits; it reads `reads`, and is written `text`."""
         self._whiles.append((test, points))
+        self._while_texts.append(text)
         self.reads |= reads
 
     def fresh(self) -> _Sums:
@@ -84,16 +91,21 @@ class PointsUnit(ScoreUnit):
 
     def _add(self, sums: _Sums, expires_after_ms: int | None, points: int, at_ms: int, now_ms: int) -> bool:
         if expires_after_ms is not None:
-            entries = sums.expiring[self._durations_ms.index(expires_after_ms)]
+            place = self._durations_ms.index(expires_after_ms)
+            entries = sums.expiring[place]
             drop_until(entries, now_ms - expires_after_ms)
             if at_ms <= now_ms - expires_after_ms:
                 return False
-            add_entry(entries, Entry(at_ms, 1, points), expires_after_ms)
+            self.cells[place].add(entries, Entry(at_ms, 1, points))
         elif self._decay is None:
             sums.steady += points
         else:
             self._decay.add(sums.decaying, points, at_ms)
         return True
+
+    def forget(self, slot: _Sums, now_ms: int) -> None:
+        for entries, duration_ms in zip(slot.expiring, self._durations_ms, strict=True):
+            drop_until(entries, now_ms - duration_ms)
 
     def unbounded(self, contact: Contact, now_ms: int) -> int:
         sums: _Sums = contact.slots[self.index]
@@ -127,6 +139,35 @@ class PointsUnit(ScoreUnit):
         # Up to the next expiry the steady part stands still, and the decaying one falls alone.
         crossing_ms = self._decay.crossing(sums.decaying, steady, self._bounds, unbounded, now_ms)
         return self.bits_of(unbounded), min(crossing_ms, expires_ms)
+
+    def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
+        sums: _Sums = contact.slots[self.index]
+        expiring = []
+        for entries, duration_ms in zip(sums.expiring, self._durations_ms, strict=True):
+            inside = entries[first_after(entries, now_ms - duration_ms) :]
+            points, events = sum(entry.total for entry in inside) / NANO, sum(entry.count for entry in inside)
+            next_ms = inside[0].at_ms + duration_ms if inside else None
+            expiring.append(ExpiringSum(duration(duration_ms), points, events, next_ms))
+        whiles = zip(self._whiles, self._while_texts, strict=True)
+        return ScoreParts(
+            undecayed=sums.steady / NANO,
+            decaying=None if self._decay is None else self._decay.reading(sums.decaying, 0, now_ms) / 1000,
+            expiring=tuple(expiring),
+            whiles=tuple(WhilePoints(text, points / NANO, test(contact.bits)) for (test, points), text in whiles),
+            newest=self._newest(now_ms, past),
+        )
+
+    def _newest(self, now_ms: int, past: Past) -> tuple[Contribution, ...]:
+        """The newest events that count, with what each was worth."""
+        found = [
+            Contribution(event.event, points / NANO, occurrence)
+            for rules in self._rules.values()
+            for rule in rules
+            for occurrence, event in past.matching(rule.pattern)
+            if rule.expires_after_ms is None or occurrence.at_ms > now_ms - rule.expires_after_ms
+            if (points := rule.worth(event, occurrence.at_ms))
+        ]
+        return tuple(sorted(found, key=lambda each: -each.at.at_ms)[:SHOWN])
 
     def store(self, slot: _Sums) -> Any:
         decaying = slot.decaying

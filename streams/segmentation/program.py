@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.definitions import Definitions, Segment
-from streams.segmentation.expressions import InSegment, Leaf, compile_test, walk
+from streams.segmentation.expressions import InSegment, Leaf, compile_test, walk, written
 from streams.segmentation.mix import MixUnit
 from streams.segmentation.points import PointsUnit
 from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.scores import Span
 from streams.segmentation.units import Test, Unit
+from streams.segmentation.wording import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class CompiledSegment:
     units: tuple[Unit, ...]
     """Units that it rests on, also through other segments and scores, those that read other bits left out."""
     rests_on: tuple[Dependent, ...]
-    """What it rests on that reads other bits, in order of evaluation, itself last."""
+    """What it rests on that reads other bits, in order of evaluation."""
     flips: tuple[int, ...]
     """Indexes of all units that it rests on."""
     scores: tuple[ScoreUnit, ...]
@@ -63,7 +65,8 @@ class Program:
         self.dependents: list[Dependent] = []
         """In order of evaluation."""
         self._bits_used = 0
-        self._leaf_bits: dict[str, int] = {}
+        self._leaf_bits: dict[Hashable, int] = {}
+        self._unit_of_past: dict[Hashable, Unit] = {}
         self._unit_of_bit: dict[int, Unit] = {}
         self._make_units()
         self._segment_bits = {segment.name: self._new_bit() for segment in definitions.segments}
@@ -88,7 +91,7 @@ class Program:
         conditions += [rule.condition for rules in definitions.whiles.values() for rule in rules]
         for condition in conditions:
             for node in walk(condition):
-                if isinstance(node, Leaf) and node.text not in self._leaf_bits:
+                if isinstance(node, Leaf) and self._identity(node) not in self._leaf_bits:
                     self._add_leaf(node)
         for score in self.scores.values():
             self._add_unit(score)
@@ -99,7 +102,7 @@ class Program:
             for rule in rules:
                 test, reads = compile_test(rule.condition, self.bit_of)
                 assert isinstance(score, PointsUnit), "a mix has no rules"
-                score.add_while(test, reads, rule.points)
+                score.add_while(test, reads, rule.points, one_line(written(rule.condition)))
 
     def _new_bit(self) -> int:
         bit = 1 << self._bits_used
@@ -111,26 +114,42 @@ class Program:
         self.units.append(unit)
 
     def _add_leaf(self, leaf: Leaf) -> None:
-        bit = self._new_bit()
-        self._leaf_bits[leaf.text] = bit
-        if leaf.kind.build is not None:
-            unit = leaf.kind.build(leaf.spec, self.definitions.zone)
-            unit.mask = bit
-            self._add_unit(unit)
-            self._unit_of_bit[bit] = unit
+        bit = self._leaf_bits[self._identity(leaf)] = self._new_bit()
+        if leaf.kind.build is None:
+            score = self._unit_of_bit[bit] = self.scores[leaf.spec.name]
+            score.watch(bit, self._span(leaf))
             return
-        score = self.scores[leaf.spec.name]
+        past = self._past(leaf)
+        unit = self._unit_of_past.get(past)
+        if unit is None:
+            unit = self._unit_of_past[past] = leaf.kind.build(leaf.spec, self.definitions.zone)
+            self._add_unit(unit)
+        unit.watch(bit, leaf.spec)
+        self._unit_of_bit[bit] = unit
+
+    def _span(self, leaf: Leaf) -> Span:
+        """The readings at which a leaf on a score holds."""
         spec = leaf.spec
-        score.watch(bit, spec.span() if isinstance(spec, ScoreLeafSpec) else score.span_of_tier(spec.is_))
-        self._unit_of_bit[bit] = score
+        return spec.span() if isinstance(spec, ScoreLeafSpec) else self.scores[spec.name].span_of_tier(spec.is_)
+
+    @staticmethod
+    def _past(leaf: Leaf) -> Hashable:
+        """What a leaf rests on. Leaves that rest on the same share a unit."""
+        return leaf.kind.build, leaf.kind.past(leaf.spec)
+
+    def _identity(self, leaf: Leaf) -> Hashable:
+        """What a leaf means, however it is written. Leaves that mean the same are one bit."""
+        if leaf.kind.build is None:
+            return leaf.spec.name, self._span(leaf)
+        return self._past(leaf), leaf.kind.asks(leaf.spec)
 
     def bit_of(self, node: Leaf | InSegment) -> int:
         """The bit that says whether a leaf holds."""
-        return self._leaf_bits[node.text] if isinstance(node, Leaf) else self._segment_bits[node.segment]
+        return self._leaf_bits[self._identity(node)] if isinstance(node, Leaf) else self._segment_bits[node.segment]
 
     def unit_of(self, leaf: Leaf) -> Unit:
         """The unit that decides on a leaf."""
-        return self._unit_of_bit[self._leaf_bits[leaf.text]]
+        return self._unit_of_bit[self.bit_of(leaf)]
 
     def _compile(self, segment: Segment) -> CompiledSegment:
         when, reads = compile_test(segment.when, self.bit_of)
@@ -140,11 +159,13 @@ class Program:
             reads |= exit_reads
         leaf_mask = reads & (self._segment_mask() - 1)
         scores = {unit.name for bit, unit in self._unit_of_bit.items() if bit & reads and isinstance(unit, ScoreUnit)}
+        below, units = self._dependents_below(reads), self._units_below(reads)
+        whiles = [other for other in below if isinstance(other, ScoreUnit)]
         for other in self.segments:
             if other.bit & reads:
                 leaf_mask |= other.leaf_mask
                 scores.update(score.name for score in other.scores)
-        compiled = CompiledSegment(
+        return CompiledSegment(
             index=len(self.segments),
             name=segment.name,
             tags=list(segment.tags),
@@ -154,17 +175,11 @@ class Program:
             exit_when=exit_when,
             reads=reads,
             leaf_mask=leaf_mask,
-            units=self._units_below(reads),
-            rests_on=(),
-            flips=(),
+            units=units,
+            rests_on=tuple(below),
+            flips=tuple(unit.index for unit in (*units, *whiles)),
             scores=tuple(score for name, score in self.scores.items() if name in scores),
         )
-        below = self._dependents_below(reads)
-        whiles = [other for other in below if isinstance(other, ScoreUnit)]
-        flips = tuple(unit.index for unit in (*compiled.units, *whiles))
-        object.__setattr__(compiled, "flips", flips)
-        object.__setattr__(compiled, "rests_on", (*below, compiled))
-        return compiled
 
     def _all_read(self, reads: int) -> int:
         """All bits that decide on some bits, through segments and scores, themselves included."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Past
+from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
 from streams.segmentation.scores import UNBOUNDED, ScoreSpec, Span
 from streams.segmentation.units import Unit
 
@@ -40,6 +43,26 @@ class ScoreUnit(Unit):
     @abstractmethod
     def unbounded(self, contact: Contact, now_ms: int) -> int:
         """`floor(1000 * S + 0.5)` at `now_ms`, in thousandths."""
+
+    def tier_of(self, reading: int) -> str | None:
+        """The tier in which a reading, in thousandths, lies."""
+        return next((name for name, (low, high) in self._tiers.items() if low <= reading < high), None)
+
+    @abstractmethod
+    def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
+        """Of what the score is made at `now_ms`."""
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any = None) -> ScoreEvidence:  # noqa: ARG002 - all leaves of a score ask for its reading
+        unbounded = self.unbounded(contact, now_ms)
+        reading = max(self._low, min(self._high, unbounded))
+        return ScoreEvidence(
+            self.name,
+            reading / 1000,
+            self.tier_of(reading),
+            None if reading == unbounded else "cap" if reading < unbounded else "floor",
+            unbounded / 1000,
+            self.parts(contact, now_ms, past),
+        )
 
     def bits_of(self, unbounded: int) -> int:
         """The leaves that are true at a reading."""

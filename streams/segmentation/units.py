@@ -1,14 +1,14 @@
 """What a leaf condition is made of: a spec in the file, and a unit that watches a contact.
 
 A *unit* keeps one slot of a contact's state, owns one or more bits of truth, and knows the next instant
-at which one of them may flip by time alone. All leaves on one score share one unit; most other leaves
-have a unit of their own.
+at which one of them may flip by time alone. Leaves that rest on the same past share a unit, whatever they
+ask of it: all leaves on one score, all counts of the same events.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import BaseModel
 
 from schemas.records import Track
+from streams.segmentation.canonical import meaning
+from streams.segmentation.evidence import Evidence, Past
 from streams.segmentation.problems import Findings
+from streams.segmentation.windows import Cells
+from streams.segmentation.wording import Wording, one_line
 
 if TYPE_CHECKING:
     from streams.segmentation.contact import Contact
@@ -31,7 +35,7 @@ class Unit(ABC):
 
     index: int
     """Place of its slot and its flip."""
-    mask: int
+    mask: int = 0
     """The bits it owns."""
     events: frozenset[str] = frozenset()
     """Names of the events that may touch it."""
@@ -39,6 +43,16 @@ class Unit(ABC):
     """Names of the facts that it reads."""
     reads: int = 0
     """Bits of others that it reads. One that reads some is looked at after them."""
+
+    forgets: bool = False
+    """Whether time alone makes something in its slot useless."""
+
+    cells: tuple[Cells, ...] = ()
+    """What bounds its windows."""
+
+    def watch(self, bit: int, asked: Any) -> None:  # noqa: ARG002 - what is asked is all that its spec says
+        """Own one more bit: the truth of what is asked, for most kinds of leaves by their spec."""
+        self.mask |= bit
 
     def fresh(self) -> Any:
         """The slot of a contact of whom nothing is known."""
@@ -54,6 +68,13 @@ class Unit(ABC):
 
         That instant supposes that only the clock moves; it is `NEVER` where none can flip so.
         """
+
+    def forget(self, slot: Any, now_ms: int) -> None:  # noqa: B027 - most have nothing to forget
+        """Drop what no instant from `now_ms` on asks for, so that it is not stored."""
+
+    @abstractmethod
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> Evidence:
+        """What a leaf rests on at `now_ms`: `asked` is its spec; `past` lends event ids to the times that are kept."""
 
     def store(self, slot: Any) -> Any:
         """The slot in a form that is stored."""
@@ -91,9 +112,15 @@ class LeafKind:
 
     `build` makes the unit of a leaf, given the zone of the file; it is None for leaves that read a score, whose
     unit is the score's own. `check` notes what the types of the spec alone cannot say; None where they say it all.
+    `wording` says the condition as a person would.
     """
 
     spec: type[BaseModel]
     build: Callable[[Any, tzinfo], Unit] | None
     check: Callable[[Any, Scope, str, Findings], None] | None = None
     score: Callable[[Any], Iterable[str]] = lambda _spec: ()
+    wording: Wording = one_line
+    past: Callable[[Any], str] = meaning
+    """What of the past a leaf rests on. Leaves with one `build` and one past share a unit."""
+    asks: Callable[[Any], Hashable] = lambda _spec: None
+    """What a leaf asks of its unit. Leaves that ask the same of one unit are one bit."""

@@ -17,6 +17,8 @@ MAX_ENTRIES = 1000
 """Entries that a windowed aggregate keeps; past that, all but the newest half are merged into cells."""
 _NEWEST = 500
 _CELLS = 256
+_MOST_CELLS = 400
+"""A window has at most 257 cells. What reaches further back than its window gets wider ones instead of more."""
 LONGEST_MS = parse_duration("3650d")
 
 
@@ -29,23 +31,23 @@ class SinceSpec(EventSpec):
 class Since:
     """Keeps the newest times of the `since` events in a list; the first of them is the start."""
 
-    __slots__ = ("_nth", "_pattern", "event")
+    __slots__ = ("event", "nth", "pattern")
 
     def __init__(self, spec: SinceSpec, zone: tzinfo, include_machine: bool) -> None:
         self.event = spec.event
-        self._nth = spec.nth
-        self._pattern = Pattern(spec, zone, include_machine)
+        self.nth = spec.nth
+        self.pattern = Pattern(spec, zone, include_machine)
 
     def touch(self, marks: list[int], event: Track, at_ms: int) -> bool:
         """Note an event; whether it is one of these."""
-        if not self._pattern.matches(event, at_ms):
+        if not self.pattern.matches(event, at_ms):
             return False
-        keep_newest(marks, at_ms, self._nth)
+        keep_newest(marks, at_ms, self.nth)
         return True
 
     def start(self, marks: list[int]) -> int | None:
         """Events count strictly after this instant; None: none counts, there were too few of these."""
-        return marks[0] if len(marks) == self._nth else None
+        return marks[0] if len(marks) == self.nth else None
 
 
 def keep_newest(times: list[int], at_ms: int, most: int) -> None:
@@ -81,22 +83,42 @@ def first_after(entries: list[Entry], start_ms: int) -> int:
     return bisect_right(entries, start_ms, key=_time)
 
 
-def add_entry(entries: list[Entry], entry: Entry, window_ms: int) -> None:
-    """Insert an entry in order of time; too many are merged into cells of a 256th of the window."""
-    insort(entries, entry, key=_time)
-    if len(entries) <= MAX_ENTRIES:
-        return
-    width_ms = -(-window_ms // _CELLS)
+class Cells:
+    """Bounds the entries of one kind of window: past 1,000, the older ones are merged into cells of a 256th of it."""
+
+    __slots__ = ("merged", "width_ms")
+
+    def __init__(self, window_ms: int) -> None:
+        self.width_ms = -(-window_ms // _CELLS)
+        self.merged = 0
+        """Entries merged away so far, of all contacts. It decides on nothing."""
+
+    def add(self, entries: list[Entry], entry: Entry) -> None:
+        """Insert an entry in order of time. At most `MAX_ENTRIES` are left."""
+        insort(entries, entry, key=_time)
+        if len(entries) <= MAX_ENTRIES:
+            return
+        older, width_ms = entries[:-_NEWEST], self.width_ms
+        cells = _merge(older, width_ms)
+        while len(cells) > _MOST_CELLS:
+            width_ms *= 2
+            cells = _merge(older, width_ms)
+        self.merged += len(older) - len(cells)
+        entries[:-_NEWEST] = cells
+
+
+def _merge(entries: list[Entry], width_ms: int) -> list[Entry]:
+    """One entry for each cell of time that has some, timed at its latest event."""
     cells: dict[int, Entry] = {}
-    for old in entries[:-_NEWEST]:
-        cell = cells.get(old.at_ms // width_ms)
+    for entry in entries:
+        cell = cells.get(entry.at_ms // width_ms)
         if cell is None:
-            cells[old.at_ms // width_ms] = Entry(old.at_ms, old.count, old.total)
+            cells[entry.at_ms // width_ms] = Entry(entry.at_ms, entry.count, entry.total)
         else:
-            cell.at_ms = max(cell.at_ms, old.at_ms)
-            cell.count += old.count
-            cell.total += old.total
-    entries[:-_NEWEST] = cells.values()
+            cell.at_ms = entry.at_ms
+            cell.count += entry.count
+            cell.total += entry.total
+    return list(cells.values())
 
 
 def pack_total(total: int) -> bytes:

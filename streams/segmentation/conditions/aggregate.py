@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import tzinfo
-from fractions import Fraction
 from typing import Any
 
 from schemas.records import Track
+from streams.segmentation.canonical import meaning
 from streams.segmentation.comparisons import Comparisons, check_bounds
-from streams.segmentation.conditions.aggregate_spec import AggregateSpec
+from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec, wording
 from streams.segmentation.conditions.distinct import DistinctUnit
 from streams.segmentation.conditions.extreme import ExtremeUnit
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Past, reach
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NANO, NEVER, nano
@@ -19,9 +21,9 @@ from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import (
     LONGEST_MS,
     MAX_COUNT,
+    Cells,
     Entry,
     Since,
-    add_entry,
     drop_until,
     first_after,
     pack_total,
@@ -30,17 +32,22 @@ from streams.segmentation.windows import (
 
 
 class TotalUnit(Unit):
-    """`sum` and `avg`. Without a window and a start, one running total; else an entry an event."""
+    """`sum` and `avg` of the same values. Without a window and a start, one running total; else an entry an event."""
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._values = property_of(spec.property, zone)
-        self._average = spec.function == "avg"
         self._within_ms = spec.within
-        self._comparisons = Comparisons(spec)
+        self._leaves: list[tuple[int, bool, Comparisons]] = []
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
         self._running = spec.within is None and spec.since is None
+        self.forgets = not self._running
+        self.cells = () if self._running else (Cells(spec.within or LONGEST_MS),)
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
+
+    def watch(self, bit: int, asked: AggregateSpec) -> None:
+        super().watch(bit, asked)
+        self._leaves.append((bit, asked.function == "avg", Comparisons(asked)))
 
     def fresh(self) -> tuple[list[Entry], list[int]]:
         return [], []
@@ -57,11 +64,10 @@ class TotalUnit(Unit):
         if self._running:
             self._add_up(entries, entry)
             return True
-        if self._within_ms is not None:
-            drop_until(entries, now_ms - self._within_ms)
-            if at_ms <= now_ms - self._within_ms:
-                return changed
-        add_entry(entries, entry, self._within_ms or LONGEST_MS)
+        self.forget((entries, marks), now_ms)
+        if at_ms <= self._start(marks, now_ms):
+            return changed
+        self.cells[0].add(entries, entry)
         return True
 
     @staticmethod
@@ -73,38 +79,56 @@ class TotalUnit(Unit):
             entries[0].total += entry.total
             entries[0].at_ms = max(entries[0].at_ms, entry.at_ms)
 
+    def _start(self, marks: list[int], now_ms: int) -> int:
+        """Events at or before it count at no instant from `now_ms` on."""
+        window_ms = -1 if self._within_ms is None else now_ms - self._within_ms
+        start = None if self._since is None else self._since.start(marks)
+        return window_ms if start is None else max(window_ms, start)
+
+    def forget(self, slot: tuple[list[Entry], list[int]], now_ms: int) -> None:
+        entries, marks = slot
+        drop_until(entries, self._start(marks, now_ms))
+
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         entries, marks = contact.slots[self.index]
-        place = 0
-        if self._within_ms is not None:
-            place = first_after(entries, now_ms - self._within_ms)
-        if self._since is not None:
-            start = self._since.start(marks)
-            place = len(entries) if start is None else max(place, first_after(entries, start))
+        nothing = self._since is not None and self._since.start(marks) is None
+        inside = [] if nothing else entries[first_after(entries, self._start(marks, now_ms)) :]
         count = total = 0
-        for entry in entries[place:]:
+        for entry in inside:
             count += entry.count
             total += entry.total
-        holds = self._hold(count, total)
-        flip_ms = NEVER
-        if self._within_ms is not None:
-            flip_ms = self._leaving(entries[place:], count, total, holds) + self._within_ms
-        return (self.mask if holds else 0), min(flip_ms, NEVER)
-
-    def _leaving(self, entries: list[Entry], count: int, total: int, holds: bool) -> int:
-        """The time of the entry whose leaving flips the condition, or `NEVER`."""
-        for place, entry in enumerate(entries):
+        bits = self._bits(count, total)
+        if self._within_ms is None:
+            return bits, NEVER
+        for place, entry in enumerate(inside):
             count -= entry.count
             total -= entry.total
-            together = place + 1 < len(entries) and entries[place + 1].at_ms == entry.at_ms
-            if not together and self._hold(count, total) != holds:
-                return entry.at_ms
-        return NEVER
+            together = place + 1 < len(inside) and inside[place + 1].at_ms == entry.at_ms
+            if not together and self._bits(count, total) != bits:
+                return bits, entry.at_ms + self._within_ms
+        return bits, NEVER
 
-    def _hold(self, count: int, total: int) -> bool:
-        if self._average:
-            return count > 0 and self._comparisons.hold(total, NANO * count)
-        return self._comparisons.hold(total, NANO)
+    def _bits(self, count: int, total: int) -> int:
+        """The leaves that hold of so many values with this sum, in billionths."""
+        bits = 0
+        for bit, average, comparisons in self._leaves:
+            if (count > 0 and comparisons.hold(total, NANO * count)) if average else comparisons.hold(total, NANO):
+                bits |= bit
+        return bits
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: AggregateSpec) -> AggregateEvidence:
+        entries, marks = contact.slots[self.index]
+        within = reach(self._within_ms, self._since, marks, now_ms, past)
+        start_ms = within.start_ms()
+        inside = [] if start_ms is None else entries[first_after(entries, start_ms) :]
+        count, total = sum(entry.count for entry in inside), sum(entry.total for entry in inside)
+        average = asked.function == "avg"
+        value = None if average and not count else total / (NANO * (count if average else 1))
+        newest = past.newest(self._pattern, [entry.at_ms for entry in inside], self._takes_part)
+        return AggregateEvidence(value, count, newest, within)
+
+    def _takes_part(self, event: Track, at_ms: int) -> bool:
+        return any(nano(value) is not None for value in self._values(event, at_ms))
 
     def store(self, slot: Any) -> Any:
         entries, marks = slot
@@ -125,11 +149,21 @@ def _check(spec: AggregateSpec, _scope: Scope, path: str, findings: Findings) ->
 
 def _build(spec: Any, zone: tzinfo) -> Unit:
     if spec.function == "distinct":
-        greatest: Fraction = max(spec.bounds().values())
-        return DistinctUnit(spec, zone, max(0, int(greatest)) + 1)
+        return DistinctUnit(spec, zone)
     if spec.function in {"min", "max"}:
         return ExtremeUnit(spec, zone)
     return TotalUnit(spec, zone)
 
 
-AGGREGATE = LeafKind(AggregateSpec, _build, _check)
+def _past(spec: AggregateSpec) -> str:
+    if spec.function in {"min", "max"}:
+        return meaning(spec)  # what it keeps depends on the bounds
+    family = "distinct" if spec.function == "distinct" else "total"
+    return family + meaning(spec, without=("function", "gte", "gt", "lte", "lt", "eq"))
+
+
+def _asks(spec: AggregateSpec) -> Hashable:
+    return spec.function, tuple(spec.bounds().items())
+
+
+AGGREGATE = LeafKind(AggregateSpec, _build, _check, wording=wording, past=_past, asks=_asks)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from streams.segmentation.comparisons import Bounds
+from streams.segmentation.evidence import Evidence, Occurrence, Reach, listed, plain
 from streams.segmentation.patterns import CountedSpec, Path
 from streams.segmentation.quantities import Duration
 from streams.segmentation.windows import SinceSpec
+from streams.segmentation.wording import bounds, counted, number, plural
 
 
 class AggregateSpec(CountedSpec, Bounds):
@@ -17,3 +20,43 @@ class AggregateSpec(CountedSpec, Bounds):
     function: Literal["sum", "avg", "min", "max", "distinct"]
     within: Duration | None = None
     since: SinceSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateEvidence(Evidence):
+    """The value of the function, and what takes part in it."""
+
+    kind = "aggregate"
+    value: float | None
+    """None: nothing takes part; or, of a `min` or `max`, only the range is kept."""
+    count: int | None
+    """Events, or different values, that take part; None where they are not counted."""
+    newest: tuple[Occurrence, ...]
+    reach: Reach
+    or_more: bool = False
+    """The condition needs no more different values, so the state keeps no more."""
+    above: float | None = None
+    below: float | None = None
+    """The range in which a `min` or `max` lies, both ends left out."""
+    values: tuple[Any, ...] = ()
+    """Different values, the one seen last first."""
+
+    def found(self) -> str:
+        return f"is {self._value()}{listed(self.newest)}{self.reach.told()}"
+
+    def _value(self) -> str:
+        if self.values:
+            told = ", ".join(map(plain, self.values[:3])) + ", …" * (len(self.values) > 3)
+            return f"{self.count}{' or more' * self.or_more} ({told})"
+        if self.value is not None:
+            return number(self.value) + ("" if self.count is None else f" over {plural(self.count, 'event')}")
+        ends = [
+            f"{word} {number(end)}" for word, end in (("above", self.above), ("below", self.below)) if end is not None
+        ]
+        return " and ".join(ends) or "without a value"
+
+
+def wording(body: dict[str, Any]) -> str:
+    """The aggregate as a person would say it."""
+    function = "different values" if body["function"] == "distinct" else body["function"]
+    return f"{function} of {body['property']} over {counted(body)} {bounds(body)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ from pydantic import Field
 from streams.segmentation.calendars import Zone, first_instant, local
 from streams.segmentation.conditions.trait import instant_of
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Evidence, Occurrence, Past
 from streams.segmentation.patterns import Path
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER
 from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import found
+from streams.segmentation.wording import plural
 
 _FIRST_YEAR = 1000
 _LAST_YEAR = 9000
@@ -27,6 +30,24 @@ class AnniversarySpec(Spec):
     days_before: Annotated[int, Field(ge=0, le=365)] = 0
     days: Annotated[int, Field(ge=1, le=365)] = 1
     zone: Zone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnniversaryEvidence(Evidence):
+    """The date, and the days around its present or next anniversary."""
+
+    kind = "anniversary"
+    dates: tuple[str, ...]
+    set_at: Occurrence | None
+    today: str
+    first_day: str | None
+    last_day: str | None
+
+    def found(self) -> str:
+        if not self.dates:
+            return "has no date"
+        days = "no more days" if self.first_day is None else f"days {self.first_day} to {self.last_day}"
+        return f"is {', '.join(self.dates)}: {days}; today is {self.today}"
 
 
 class AnniversaryUnit(Unit):
@@ -51,6 +72,20 @@ class AnniversaryUnit(Unit):
                 return (self.mask if holds else 0), first_instant(edge, self._zone)
         return (self.mask if holds else 0), NEVER
 
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AnniversaryEvidence:  # noqa: ARG002 - one unit, one question
+        fact = contact.facts.get(self._fact)
+        dates = [] if fact is None else self._dates({self._steps[0]: fact[1]})
+        today = local(now_ms, self._zone).date()
+        begins = [begin for born in dates for begin in self._begins(self._from(today, born), born)]
+        first = min((begin for begin in begins if begin + self._length > today), default=None)
+        return AnniversaryEvidence(
+            tuple(born.isoformat() for born in dates),
+            None if fact is None else past.fact(self._fact, fact[0]),
+            today.isoformat(),
+            None if first is None else first.isoformat(),
+            None if first is None else (first + self._length - timedelta(days=1)).isoformat(),
+        )
+
     def _dates(self, root: dict[str, Any]) -> list[date]:
         values = [value for value in found(root, self._steps) if instant_of(value) is not None]
         return [_date_of(value, self._zone) for value in values]
@@ -66,10 +101,13 @@ class AnniversaryUnit(Unit):
 
     def _edges(self, today: date, born: date) -> list[date]:
         """Local dates after today at which the days around an anniversary begin or end."""
-        # Years near the first one lie before every clock, and there is no date before them to count from.
-        day = max(today, born - self._lead - timedelta(days=1)) if born.year > _FIRST_YEAR else today
-        begins = self._begins(day, born)
+        begins = self._begins(self._from(today, born), born)
         return [edge for begin in begins for edge in (begin, begin + self._length) if edge > today]
+
+    def _from(self, today: date, born: date) -> date:
+        """The day near which to look for what is to come: today, or later where the date itself is still to come."""
+        # Years near the first one lie before every clock, and there is no date before them to count from.
+        return max(today, born - self._lead - timedelta(days=1)) if born.year > _FIRST_YEAR else today
 
 
 def _anniversary(born: date, year: int) -> date:
@@ -88,4 +126,11 @@ def _date_of(value: str, zone: tzinfo) -> date:
     return local(instant_ms, zone).date()
 
 
-ANNIVERSARY = LeafKind(AnniversarySpec, AnniversaryUnit)
+def _wording(body: Any) -> str:
+    before = body.get("days_before") or 0
+    start = "on" if not before else f"from {plural(before, 'day')} before"
+    length = "" if body.get("days", 1) == 1 else f", for {body['days']} days"
+    return f"{start} an anniversary of {body['trait']}{length}"
+
+
+ANNIVERSARY = LeafKind(AnniversarySpec, AnniversaryUnit, wording=_wording)

@@ -8,8 +8,9 @@ from typing import Any
 
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons
-from streams.segmentation.conditions.aggregate_spec import AggregateSpec
+from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import SHOWN, Past, reach
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, is_number
 from streams.segmentation.units import Unit
@@ -29,23 +30,30 @@ def _told_apart(value: Any) -> Any:
 class DistinctUnit(Unit):
     """Keeps the newest values by their latest time: one more than the greatest bound asks for."""
 
-    def __init__(self, spec: AggregateSpec, zone: tzinfo, kept: int) -> None:
+    def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._values = property_of(spec.property, zone)
         self._within_ms = spec.within
-        self._kept = kept
-        self._comparisons = Comparisons(spec)
+        self._kept = 1
+        self._leaves: list[tuple[int, Comparisons]] = []
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
+        self.forgets = spec.within is not None or spec.since is not None
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
+
+    def watch(self, bit: int, asked: AggregateSpec) -> None:
+        super().watch(bit, asked)
+        self._leaves.append((bit, Comparisons(asked)))
+        self._kept = max(self._kept, int(max(asked.bounds().values())) + 1)
 
     def fresh(self) -> list[Any]:
         return [[], []]
 
-    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:  # noqa: ARG002 - late values count too
+    def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
         latest, marks = contact.slots[self.index]
         changed = self._since is not None and self._since.touch(marks, event, at_ms)
         if not self._pattern.matches(event, at_ms):
             return changed
+        self.forget((latest, marks), now_ms)
         for value in self._values(event, at_ms):
             if isinstance(value, str | bool) or is_number(value):
                 changed |= self._see(latest, _told_apart(value), at_ms)
@@ -63,17 +71,45 @@ class DistinctUnit(Unit):
         del latest[: -self._kept]
         return True
 
+    def _start(self, marks: list[int], now_ms: int) -> int:
+        """Values at or before it count at no instant from `now_ms` on."""
+        window_ms = -1 if self._within_ms is None else now_ms - self._within_ms
+        start = None if self._since is None else self._since.start(marks)
+        return window_ms if start is None else max(window_ms, start)
+
+    def forget(self, slot: tuple[list[list[Any]], list[int]], now_ms: int) -> None:
+        latest, marks = slot
+        start_ms = self._start(marks, now_ms)
+        while latest and latest[0][0] <= start_ms:
+            del latest[0]
+
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         latest, marks = contact.slots[self.index]
-        start = self._since.start(marks) if self._since is not None else -1
-        times = [] if start is None else [at_ms for at_ms, _ in latest if at_ms > start]
+        nothing = self._since is not None and self._since.start(marks) is None
+        start_ms = NEVER if nothing else self._start(marks, now_ms)
+        times = [at_ms for at_ms, _ in latest if at_ms > start_ms]
+        bits = self._bits(len(times))
         if self._within_ms is None:
-            return (self.mask if self._comparisons.hold(len(times)) else 0), NEVER
-        times = [at_ms for at_ms in times if at_ms > now_ms - self._within_ms]
-        holds = self._comparisons.hold(len(times))
-        bits = self.mask if holds else 0
+            return bits, NEVER
         for left, at_ms in enumerate(times, 1):
             together = left < len(times) and times[left] == at_ms
-            if not together and self._comparisons.hold(len(times) - left) != holds:
+            if not together and self._bits(len(times) - left) != bits:
                 return bits, at_ms + self._within_ms
         return bits, NEVER
+
+    def _bits(self, count: int) -> int:
+        """The leaves that hold of so many different values."""
+        return sum(bit for bit, comparisons in self._leaves if comparisons.hold(count))
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AggregateEvidence:  # noqa: ARG002 - one unit, one question
+        latest, marks = contact.slots[self.index]
+        within = reach(self._within_ms, self._since, marks, now_ms, past)
+        start_ms = within.start_ms()
+        inside = [] if start_ms is None else [pair for pair in latest if pair[0] > start_ms]
+        newest = past.newest(self._pattern, [at_ms for at_ms, _ in inside])
+        values = tuple(_shown(value) for _, value in reversed(inside[-SHOWN:]))
+        return AggregateEvidence(len(inside), len(inside), newest, within, len(inside) == self._kept, values=values)
+
+
+def _shown(value: Any) -> Any:
+    return f"(a long text, hash {value.hex()[:8]})" if isinstance(value, bytes) else value

@@ -6,11 +6,13 @@ from bisect import bisect_left
 from datetime import tzinfo
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons, exactly
-from streams.segmentation.conditions.aggregate_spec import AggregateSpec
+from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Occurrence, Past, reach
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, nano
 from streams.segmentation.units import Unit
@@ -31,10 +33,12 @@ class ExtremeUnit(Unit):
         self._within_ms = spec.within
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
         self._bounds = sorted(set(spec.bounds().values()))
+        self._choose = min if spec.function == "min" else max
         comparisons = Comparisons(spec)
         self._holds = [comparisons.hold(*value.as_integer_ratio()) for value in self._samples()]
         places = range(len(self._holds))
         self._order = list(places) if spec.function == "min" else list(reversed(places))
+        self.forgets = spec.within is not None or spec.since is not None
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
 
     def _samples(self) -> list[Fraction]:
@@ -55,13 +59,23 @@ class ExtremeUnit(Unit):
             return changed
         for value in self._values(event, at_ms):
             if nano(value) is not None:
-                exact = exactly(value)
-                place = bisect_left(self._bounds, exact)
-                region = 2 * place + (place < len(self._bounds) and self._bounds[place] == exact)
+                region = self._region(value)
                 if at_ms > newest[region]:
                     newest[region] = at_ms
                     changed = True
         return changed
+
+    def _region(self, value: float) -> int:
+        exact = exactly(value)
+        place = bisect_left(self._bounds, exact)
+        return 2 * place + (place < len(self._bounds) and self._bounds[place] == exact)
+
+    def forget(self, slot: list[list[int]], now_ms: int) -> None:
+        newest, marks = slot
+        start_ms = _NONE if self._within_ms is None else now_ms - self._within_ms
+        if self._since is not None:
+            start_ms = max(start_ms, self._since.start(marks) or _NONE)
+        newest[:] = [at_ms if at_ms > start_ms else _NONE for at_ms in newest]
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         newest, marks = contact.slots[self.index]
@@ -83,3 +97,33 @@ class ExtremeUnit(Unit):
 
     def _decisive(self, newest: list[int], start_ms: int) -> int | None:
         return next((region for region in self._order if newest[region] > start_ms), None)
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AggregateEvidence:  # noqa: ARG002 - one unit, one question
+        newest, marks = contact.slots[self.index]
+        within = reach(self._within_ms, self._since, marks, now_ms, past)
+        start_ms = within.start_ms()
+        region = None if start_ms is None else self._decisive(newest, start_ms)
+        if start_ms is None or region is None:
+            return AggregateEvidence(None, 0, (), within)
+        place, on_bound = divmod(region, 2)
+        event, value = self._replayed(past, start_ms, region)
+        if value is None and on_bound:
+            value = float(self._bounds[place])
+        above = float(self._bounds[place - 1]) if value is None and place else None
+        below = float(self._bounds[place]) if value is None and place < len(self._bounds) else None
+        return AggregateEvidence(value, None, (event or Occurrence(newest[region]),), within, above=above, below=below)
+
+    def _replayed(self, past: Past, start_ms: int, region: int) -> tuple[Occurrence | None, float | None]:
+        """The value and its newest event, which the state does not keep: it knows the range."""
+        found = [
+            (value, occurrence)
+            for occurrence, event in past.matching(self._pattern)
+            if occurrence.at_ms > start_ms
+            for value in self._values(event, occurrence.at_ms)
+            if nano(value) is not None
+        ]
+        decisive = [pair for pair in found if self._region(pair[0]) == region]
+        if not decisive:
+            return None, None
+        value, occurrence = self._choose(reversed(decisive), key=lambda pair: pair[0])
+        return occurrence, value

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
+from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from schemas.records import Track
+from streams.segmentation.canonical import meaning
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Evidence, Occurrence, Past, Reach, listed, reach
 from streams.segmentation.patterns import CountedSpec, Pattern
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
-from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec, keep_newest
+from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec
+from streams.segmentation.wording import counted, plural
 
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 _UNBOUNDED = 1 << 30
@@ -51,22 +56,61 @@ class PerformedSpec(NotPerformedSpec):
         return 1 if self.at_least is None else self.at_least, _UNBOUNDED
 
 
+@dataclass(frozen=True, slots=True)
+class CountEvidence(Evidence):
+    """How many events count."""
+
+    kind = "count"
+    count: int
+    or_more: bool
+    """The condition needs no more, so the state keeps no more."""
+    newest: tuple[Occurrence, ...]
+    reach: Reach
+
+    def found(self) -> str:
+        more = " or more" if self.or_more else ""
+        return f"has {self.count or 'none'}{more}{listed(self.newest)}{self.reach.told()}"
+
+
+class _Leaf(NamedTuple):
+    """A condition on a number of events: so many in the window, or ever where that is None."""
+
+    bit: int
+    within_ms: int | None
+    least: int
+    greatest: int
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """In how long a window, and how many newest times decide: one more than the greatest count, or the least."""
+        kept = self.least if self.greatest == _UNBOUNDED else self.greatest + 1
+        return self.within_ms or NEVER, kept
+
+
 class CountUnit(Unit):
-    """Keeps the newest event times that can decide: one more than the greatest count, or the least count.
+    """Keeps event times for all conditions that count the same events: those that one of them may still ask for.
 
     With `since`, it also keeps the newest times of those events, and counts from the nth of them on.
     """
 
     def __init__(self, spec: NotPerformedSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
-        self._within_ms = spec.within
-        self._least, self._greatest = spec.span()
-        self._kept = self._least if self._greatest == _UNBOUNDED else self._greatest + 1
+        self._leaves: list[_Leaf] = []
+        self._needs: list[tuple[int, int]] = []
+        self._longest_ms = 0
         self.events = frozenset({spec.event})
         self._since: Since | None = None
         if spec.since is not None:
             self._since = Since(spec.since, zone, spec.include_machine)
             self.events |= {spec.since.event}
+
+    def watch(self, bit: int, asked: NotPerformedSpec) -> None:
+        super().watch(bit, asked)
+        self._leaves.append(_Leaf(bit, asked.within, *asked.span()))
+        # The longest window first: mostly the oldest time is kept for it.
+        self._needs = _without_lesser(sorted({leaf.needed for leaf in self._leaves}, reverse=True))
+        self._longest_ms = self._needs[0][0]
+        self.forgets = any(leaf.within_ms is not None for leaf in self._leaves)
 
     def fresh(self) -> list[list[int]]:
         return [[], []]
@@ -74,31 +118,63 @@ class CountUnit(Unit):
     def touch(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> bool:
         times, marks = contact.slots[self.index]
         changed = self._since is not None and self._since.touch(marks, event, at_ms)
-        if self._pattern.matches(event, at_ms):
-            if self._within_ms is not None:
-                start_ms = now_ms - self._within_ms
-                if at_ms <= start_ms:
-                    return changed
-                if times and times[0] <= start_ms:
-                    del times[: bisect_right(times, start_ms)]
-            keep_newest(times, at_ms, self._kept)
-            changed = True
-        return changed
+        if at_ms <= now_ms - self._longest_ms or not self._pattern.matches(event, at_ms):
+            return changed
+        insort(times, at_ms)
+        self._drop(times, now_ms)
+        return True
+
+    def _drop(self, times: list[int], now_ms: int) -> None:
+        """Drop the oldest times while no condition asks for them."""
+        while times:
+            count, oldest_ms = len(times), times[0]
+            for within_ms, kept in self._needs:
+                if count <= kept and oldest_ms > now_ms - within_ms:
+                    return
+            del times[0]
+
+    def forget(self, slot: list[list[int]], now_ms: int) -> None:
+        self._drop(slot[0], now_ms)
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         times, marks = contact.slots[self.index]
-        count = len(times)
+        most = len(times)
         if self._since is not None:
             start = self._since.start(marks)
-            count = 0 if start is None else len(times) - bisect_right(times, start)
-        if self._within_ms is None:
-            return (self.mask if self._least <= count <= self._greatest else 0), NEVER
-        count = min(count, len(times) - bisect_right(times, now_ms - self._within_ms))
-        if count > self._greatest:
-            return 0, times[-self._greatest - 1] + self._within_ms
-        if count < self._least:
-            return 0, NEVER
-        return self.mask, times[-self._least] + self._within_ms if self._least else NEVER
+            most = 0 if start is None else most - bisect_right(times, start)
+        bits, flip_ms = 0, NEVER
+        for bit, within_ms, least, greatest in self._leaves:
+            if within_ms is None:
+                if least <= most <= greatest:
+                    bits |= bit
+                continue
+            count = min(most, len(times) - bisect_right(times, now_ms - within_ms))
+            if count > greatest:
+                flip_ms = min(flip_ms, times[-greatest - 1] + within_ms)
+            elif count >= least:
+                bits |= bit
+                if least:
+                    flip_ms = min(flip_ms, times[-least] + within_ms)
+        return bits, flip_ms
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: NotPerformedSpec) -> CountEvidence:
+        times, marks = contact.slots[self.index]
+        within = reach(asked.within, self._since, marks, now_ms, past)
+        start_ms = within.start_ms()
+        inside = [] if start_ms is None else times[bisect_right(times, start_ms) :]
+        window_ms = asked.within or NEVER
+        kept = max(kept for longer_ms, kept in self._needs if longer_ms >= window_ms)
+        or_more = len(inside) == len(times) and len(inside) >= kept
+        return CountEvidence(len(inside), or_more, past.newest(self._pattern, inside), within)
+
+
+def _without_lesser(needs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The needs, longest window first, without those that another one covers."""
+    kept: list[tuple[int, int]] = []
+    for within_ms, count in needs:
+        if not kept or count > kept[-1][1]:
+            kept.append((within_ms, count))
+    return kept
 
 
 def _check(spec: PerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
@@ -115,5 +191,23 @@ def _build(spec: Any, zone: tzinfo) -> Unit:
     return CountUnit(spec, zone)
 
 
-PERFORMED = LeafKind(PerformedSpec, _build, _check)
-NOT_PERFORMED = LeafKind(NotPerformedSpec, _build)
+def _wording(body: Any) -> str:
+    name = next((name for name in _COMPARISONS if body.get(name) is not None), None)
+    bound: Any = 1 if name is None else body[name]
+    if name == "between":
+        how_often = f"between {bound[0]} and {plural(bound[1], 'time')}"
+    else:
+        how_often = f"{(name or 'at_least').replace('_', ' ')} {plural(bound, 'time')}"
+    return f"{counted(body)}, {how_often}"
+
+
+def _past(spec: NotPerformedSpec) -> str:
+    return meaning(spec, without=("within", *_COMPARISONS))
+
+
+def _asks(spec: NotPerformedSpec) -> Hashable:
+    return spec.within, spec.span()
+
+
+PERFORMED = LeafKind(PerformedSpec, _build, _check, wording=_wording, past=_past, asks=_asks)
+NOT_PERFORMED = LeafKind(NotPerformedSpec, _build, wording=lambda body: f"no {counted(body)}", past=_past, asks=_asks)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from schemas.records import Track
+from streams.segmentation.canonical import meaning
 from streams.segmentation.comparisons import Comparisons, RatioBounds, check_bounds
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Evidence, Occurrence, Past
 from streams.segmentation.patterns import CountedSpec, Pattern
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
-from streams.segmentation.windows import Entry, add_entry, drop_until, first_after
+from streams.segmentation.windows import Cells, Entry, drop_until, first_after
+from streams.segmentation.wording import bounds, counted, number
 
 _DECIMALS = 10**6
 
@@ -34,6 +39,33 @@ class RatioSpec(RatioBounds):
     min: Annotated[int, Field(ge=1)] = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One of the two counts: events strictly after one instant, up to another."""
+
+    count: int
+    after_ms: int | None
+    up_to_ms: int
+    newest: tuple[Occurrence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RatioEvidence(Evidence):
+    """Both counts and their quotient."""
+
+    kind = "ratio"
+    of: Counted
+    to: Counted
+    least: int
+    quotient: float | None
+    """None where `to` does not count enough."""
+
+    def found(self) -> str:
+        if self.quotient is None:
+            return f"counts {self.of.count} and {self.to.count}, and the second must be at least {self.least}"
+        return f"is {self.of.count} / {self.to.count} = {number(self.quotient)}"
+
+
 class _Window:
     """One of the two counts. Without a window it is a running count, kept as one entry."""
 
@@ -41,22 +73,30 @@ class _Window:
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._within_ms = spec.within
         self._ago_ms = spec.ago or 0
+        self.cells = None if spec.within is None else Cells(spec.within)
 
     def touch(self, entries: list[Entry], event: Track, at_ms: int, now_ms: int) -> bool:
         if not self._pattern.matches(event, at_ms):
             return False
-        if self._within_ms is None:
+        if self.cells is None:
             if entries:
                 entries[0].count += 1
             else:
                 entries.append(Entry(at_ms))
             return True
-        oldest_ms = now_ms - self._ago_ms - self._within_ms
-        drop_until(entries, oldest_ms)
-        if at_ms <= oldest_ms:
+        self.forget(entries, now_ms)
+        if at_ms <= self._oldest_ms(now_ms):
             return False
-        add_entry(entries, Entry(at_ms), self._within_ms)
+        self.cells.add(entries, Entry(at_ms))
         return True
+
+    def _oldest_ms(self, now_ms: int) -> int:
+        """Events at or before it count at no instant from `now_ms` on."""
+        return -1 if self._within_ms is None else now_ms - self._ago_ms - self._within_ms
+
+    def forget(self, entries: list[Entry], now_ms: int) -> None:
+        if self.cells is not None:
+            drop_until(entries, self._oldest_ms(now_ms))
 
     def count(self, entries: list[Entry], now_ms: int) -> int:
         if self._within_ms is None:
@@ -65,24 +105,38 @@ class _Window:
         inside = entries[first_after(entries, end_ms - self._within_ms) : first_after(entries, end_ms)]
         return sum(entry.count for entry in inside)
 
-    def edges(self, entries: list[Entry], now_ms: int) -> list[int]:
-        """When events will come into the window or leave it, after `now_ms`."""
+    def evidence(self, entries: list[Entry], now_ms: int, past: Past) -> Counted:
+        end_ms = now_ms - self._ago_ms
+        if self._within_ms is None:
+            times = [occurrence.at_ms for occurrence, _ in past.matching(self._pattern)]
+            return Counted(self.count(entries, now_ms), None, end_ms, past.newest(self._pattern, times))
+        start_ms = end_ms - self._within_ms
+        inside = [entry.at_ms for entry in entries if start_ms < entry.at_ms <= end_ms]
+        return Counted(self.count(entries, now_ms), start_ms, end_ms, past.newest(self._pattern, inside))
+
+    def moves(self, entries: list[Entry], now_ms: int) -> list[tuple[int, int]]:
+        """When events will come into the window or leave it, after `now_ms`, and by how much the count moves then."""
         if self._within_ms is None:
             return []
-        found = [entry.at_ms + self._ago_ms for entry in entries] if self._ago_ms else []
-        found += [entry.at_ms + self._ago_ms + self._within_ms for entry in entries]
-        return [edge for edge in found if edge > now_ms]
+        found = [(entry.at_ms + self._ago_ms, entry.count) for entry in entries]
+        found += [(entry.at_ms + self._ago_ms + self._within_ms, -entry.count) for entry in entries]
+        return [move for move in found if move[0] > now_ms]
 
 
 class RatioUnit(Unit):
-    """Keeps the entries of both counts."""
+    """Keeps the entries of both counts, for all conditions on their quotient."""
 
     def __init__(self, spec: RatioSpec, zone: tzinfo) -> None:
         self._of = _Window(spec.of, zone)
         self._to = _Window(spec.to, zone)
-        self._least = spec.min
-        self._comparisons = Comparisons(spec)
+        self._leaves: list[tuple[int, int, Comparisons]] = []
+        self.cells = tuple(window.cells for window in (self._of, self._to) if window.cells is not None)
+        self.forgets = bool(self.cells)
         self.events = frozenset({spec.of.event, spec.to.event})
+
+    def watch(self, bit: int, asked: RatioSpec) -> None:
+        super().watch(bit, asked)
+        self._leaves.append((bit, asked.min, Comparisons(asked)))
 
     def fresh(self) -> list[list[Entry]]:
         return [[], []]
@@ -94,15 +148,34 @@ class RatioUnit(Unit):
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         of, to = contact.slots[self.index]
-        holds = self._holds(of, to, now_ms)
-        for edge in sorted({*self._of.edges(of, now_ms), *self._to.edges(to, now_ms)}):
-            if self._holds(of, to, edge) != holds:
-                return (self.mask if holds else 0), edge
-        return (self.mask if holds else 0), NEVER
+        above, below = self._of.count(of, now_ms), self._to.count(to, now_ms)
+        bits = self._bits(above, below)
+        moves: dict[int, tuple[int, int]] = {}
+        for instant_ms, by in self._of.moves(of, now_ms):
+            moves[instant_ms] = moves.get(instant_ms, (0, 0))[0] + by, 0
+        for instant_ms, by in self._to.moves(to, now_ms):
+            more, so_far = moves.get(instant_ms, (0, 0))
+            moves[instant_ms] = more, so_far + by
+        for instant_ms in sorted(moves):
+            above += moves[instant_ms][0]
+            below += moves[instant_ms][1]
+            if self._bits(above, below) != bits:
+                return bits, instant_ms
+        return bits, NEVER
 
-    def _holds(self, of: list[Entry], to: list[Entry], now_ms: int) -> bool:
-        below = self._to.count(to, now_ms)
-        return below >= self._least and self._comparisons.hold(self._of.count(of, now_ms), below)
+    def _bits(self, above: int, below: int) -> int:
+        """The leaves that hold of these two counts."""
+        return sum(bit for bit, least, comparisons in self._leaves if below >= least and comparisons.hold(above, below))
+
+    def forget(self, slot: list[list[Entry]], now_ms: int) -> None:
+        self._of.forget(slot[0], now_ms)
+        self._to.forget(slot[1], now_ms)
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: RatioSpec) -> RatioEvidence:
+        entries = contact.slots[self.index]
+        of, to = self._of.evidence(entries[0], now_ms, past), self._to.evidence(entries[1], now_ms, past)
+        quotient = of.count / to.count if to.count >= asked.min else None
+        return RatioEvidence(of, to, asked.min, quotient)
 
     def store(self, slot: Any) -> Any:
         return [[(entry.at_ms, entry.count) for entry in entries] for entries in slot]
@@ -121,4 +194,16 @@ def _check(spec: RatioSpec, _scope: Scope, path: str, findings: Findings) -> Non
             findings.add(join(path, name, "ago"), count.ago, "expected `within` beside it: a window lies some time ago")
 
 
-RATIO = LeafKind(RatioSpec, RatioUnit, _check)
+def _wording(body: Any) -> str:
+    return f"{counted(body['of'])} divided by {counted(body['to'])}, {bounds(body)}"
+
+
+def _past(spec: RatioSpec) -> str:
+    return meaning(spec, without=("min", "gte", "gt", "lte", "lt"))
+
+
+def _asks(spec: RatioSpec) -> Hashable:
+    return spec.min, tuple(spec.bounds().items())
+
+
+RATIO = LeafKind(RatioSpec, RatioUnit, _check, wording=_wording, past=_past, asks=_asks)

@@ -10,6 +10,7 @@ from streams.segmentation.problems import Findings, Spec, join
 from streams.segmentation.quantities import Bound
 from streams.segmentation.scores import UNBOUNDED, Span
 from streams.segmentation.units import LeafKind, Scope
+from streams.segmentation.wording import bounds
 
 _COMPARISONS = ("gte", "gt", "lte", "lt")
 
@@ -81,5 +82,13 @@ def _names(spec: Any) -> tuple[str, ...]:
     return (spec.name,)
 
 
-SCORE = LeafKind(ScoreLeafSpec, None, _check_score, _names)
-TIER = LeafKind(TierLeafSpec, None, _check_tier, _names)
+def _score_wording(body: Any) -> str:
+    return f"score {body['name']} {bounds(body)}"
+
+
+def _tier_wording(body: Any) -> str:
+    return f"score {body['name']} in the tier {body['is']}"
+
+
+SCORE = LeafKind(ScoreLeafSpec, None, _check_score, _names, _score_wording)
+TIER = LeafKind(TierLeafSpec, None, _check_tier, _names, _tier_wording)

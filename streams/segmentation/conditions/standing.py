@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel, StringConstraints
 
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Evidence, Occurrence, Past
 from streams.segmentation.problems import Findings, Spec
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
@@ -22,17 +24,47 @@ class ConsentSpec(Spec):
     is_: Literal["granted", "denied", "unknown"] = Field(alias="is")
 
 
+@dataclass(frozen=True, slots=True)
+class FactEvidence(Evidence):
+    """What stands, and since which record."""
+
+    kind = "fact"
+    value: str
+    since: Occurrence | None
+    """None: nothing was ever said of it."""
+
+    def found(self) -> str:
+        return f"is {self.value}" + ("" if self.since is None else f" since {self.since}")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvidence(Evidence):
+    """When the contact's first record came."""
+
+    kind = "known"
+    known_since: Occurrence
+    """The clock at which it came, which is not its event time."""
+
+    def found(self) -> str:
+        return f"is known since {self.known_since}"
+
+
 class FactUnit(Unit):
     """True while a fact has a certain value; None stands for a fact that is not known."""
 
-    def __init__(self, fact: str, value: bool | None) -> None:
+    def __init__(self, fact: str, value: bool | None, names: dict[bool | None, str]) -> None:
         self._fact = fact
         self._value = value
+        self._names = names
         self.facts = frozenset({fact})
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:  # noqa: ARG002 - time does not touch it
         known = contact.facts.get(self._fact, (0, None))[1]
         return (self.mask if known is self._value else 0), NEVER
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> FactEvidence:  # noqa: ARG002 - one unit, one question
+        at_ms, value = contact.facts.get(self._fact, (None, None))
+        return FactEvidence(self._names[value], None if at_ms is None else past.fact(self._fact, at_ms))
 
 
 class KnownUnit(Unit):
@@ -44,6 +76,9 @@ class KnownUnit(Unit):
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         due_ms = contact.known_since_ms + self._duration_ms
         return (self.mask, NEVER) if now_ms >= due_ms else (0, due_ms)
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> KnownEvidence:  # noqa: ARG002 - one unit, one question
+        return KnownEvidence(Occurrence(contact.known_since_ms, contact.created_by))
 
 
 class KnownForSpec(RootModel[Duration]):
@@ -67,10 +102,19 @@ def _check_listed(spec: ListedSpec, scope: Scope, path: str, findings: Findings)
 _DECISIONS = {"granted": True, "denied": False, "unknown": None}
 
 
+_NAMES = {decision: name for name, decision in _DECISIONS.items()}
+_LISTED = {True: "on it", False: "not on it", None: "not on it"}
+
+
 def _consent(spec: Any, _zone: tzinfo) -> Unit:
-    return FactUnit(f"consent:{spec.purpose}", _DECISIONS[spec.is_])
+    return FactUnit(f"consent:{spec.purpose}", _DECISIONS[spec.is_], _NAMES)
 
 
-CONSENT = LeafKind(ConsentSpec, _consent)
-KNOWN_FOR = LeafKind(KnownForSpec, lambda spec, _zone: KnownUnit(spec.root))
-LISTED = LeafKind(ListedSpec, lambda spec, _zone: FactUnit(f"list:{spec.root}", True), _check_listed)
+CONSENT = LeafKind(ConsentSpec, _consent, wording=lambda body: f"consent to {body['purpose']} {body['is']}")
+KNOWN_FOR = LeafKind(KnownForSpec, lambda spec, _zone: KnownUnit(spec.root), wording=lambda body: f"known for {body}")
+LISTED = LeafKind(
+    ListedSpec,
+    lambda spec, _zone: FactUnit(f"list:{spec.root}", True, _LISTED),
+    _check_listed,
+    wording=lambda body: f"on the list {body}",
+)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from schemas.instants import parse_any_instant
 from streams.segmentation.contact import Contact
+from streams.segmentation.evidence import Evidence, Occurrence, Past, plain
 from streams.segmentation.patterns import Path
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import Operators, Predicate, found
+from streams.segmentation.wording import operators
 
 _DATE_LENGTH = 10
 
@@ -29,6 +32,22 @@ class TraitSpec(Operators):
 
     def given(self) -> bool:
         return self.timed() or super().given()
+
+
+@dataclass(frozen=True, slots=True)
+class TraitEvidence(Evidence):
+    """What lies under the path, and when the trait was set."""
+
+    kind = "trait"
+    values: tuple[Any, ...]
+    """Several where the path meets a list; none where it is missing."""
+    set_at: Occurrence | None
+    """None: the trait was never set."""
+
+    def found(self) -> str:
+        if not self.values:
+            return "is not set" + ("" if self.set_at is None else f" (trait set {self.set_at})")
+        return f"is {', '.join(map(plain, self.values))} (set {self.set_at})"
 
 
 class TraitUnit(Unit):
@@ -56,6 +75,12 @@ class TraitUnit(Unit):
                 one, one_flip_ms = _compare(self._spec, instant_ms, now_ms)
                 holds, flip_ms = holds or one, min(flip_ms, one_flip_ms)
         return (self.mask if holds else 0), flip_ms
+
+    def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> TraitEvidence:  # noqa: ARG002 - one unit, one question
+        fact = contact.facts.get(self._fact)
+        if fact is None:
+            return TraitEvidence((), None)
+        return TraitEvidence(tuple(found({self._top: fact[1]}, self._steps)), past.fact(self._fact, fact[0]))
 
 
 def instant_of(value: Any) -> int | None:
@@ -87,4 +112,12 @@ def _build(spec: Any, _zone: tzinfo) -> Unit:
     return TraitUnit(spec)
 
 
-TRAIT = LeafKind(TraitSpec, _build)
+_TIMED = {"older_than": "older than", "newer_than": "newer than", "within_next": "within the next"}
+
+
+def _wording(body: Any) -> str:
+    timed = [f"{words} {body[key]}" for key, words in _TIMED.items() if body.get(key) is not None]
+    return f"trait {body['name']} {' and '.join([*filter(None, [operators(body)]), *timed])}"
+
+
+TRAIT = LeafKind(TraitSpec, _build, wording=_wording)
