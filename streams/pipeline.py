@@ -169,6 +169,7 @@ class PartitionPipeline:
         missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
         await self._load(missing, until_ms, workspace)
         outcomes: list[Outcome] = []
+        merged_before = workspace.core.entries_merged
         most = self._bounds.transitions_per_commit_max
         for offset, timestamp_ms, _, record, key in admitted:
             clock_ms = max(clock_ms, timestamp_ms)
@@ -185,7 +186,7 @@ class PartitionPipeline:
                 if len(draft.transitions) >= most:
                     await self._commit(Cursor(offset + 1, 0), draft)
                     await self._load((), until_ms, workspace)
-        self._meters.folded(admitted, outcomes)
+        self._meters.folded(admitted, outcomes, workspace.core.entries_merged - merged_before)
 
     async def _release_timers(
         self, clock_ms: int, offset: int, until_ms: int, draft: Draft, workspace: Workspace

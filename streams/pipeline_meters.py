@@ -21,6 +21,7 @@ class PipelineMeters:
         self._commit_seconds = meters.histogram("segue_commit_seconds")
         self._commit_records = meters.histogram("segue_commit_records")
         self._timer_steps = meters.counter("segue_timer_steps_total")
+        self._entries_merged = meters.counter("segue_window_entries_merged_total")
         self._timer_lateness = meters.histogram("segue_timer_lateness_seconds")
         self._sizes: dict[str, int] = {}
 
@@ -35,8 +36,9 @@ class PipelineMeters:
         self._timer_steps.inc(steps)
         self._timer_lateness.observe(late_ms / 1000)
 
-    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome]) -> None:
-        """A batch's records were folded."""
+    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
+        """A batch's records were folded; for them, so many entries of windows were merged into others."""
+        self._entries_merged.inc(entries_merged)
         for kind, count in Counter(entry.type for entry in admitted).items():
             self._meters.counter("segue_records_total", kind).inc(count)
         for outcome, count in Counter(outcomes).items():

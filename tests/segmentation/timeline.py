@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.instants import format_instant, parse_instant
 from schemas.transitions import Transition
-from streams.segmentation import compile_definitions
+from streams.segmentation import Contact, Core, compile_definitions
 from streams.simulator import BadLine, Simulator
 
 START = parse_instant("2026-01-01T00:00:00Z")
@@ -36,6 +36,24 @@ class Timeline:
         self._ids = 0
         self.transitions: list[Transition] = []
         self.bad: list[BadLine] = []
+
+    @property
+    def core(self) -> Core:
+        return self._simulator.core
+
+    def contact(self, contact: str = "c1") -> Contact:
+        """A contact that is known."""
+        found = self._simulator.contact(contact)
+        assert found is not None
+        return found
+
+    def store_and_load(self) -> None:
+        """Go on with what was stored of all contacts."""
+        contacts = self._simulator._fold.contacts
+        for key, contact in contacts.items():
+            raw = self.core.encode(contact)
+            assert raw is not None
+            contacts[key] = self.core.decode(key, raw)
 
     @property
     def tally(self) -> Any:
