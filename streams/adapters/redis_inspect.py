@@ -1,5 +1,5 @@
-"""Looks at the state in Redis from outside, and lets an operator mend it: what `segue contact`, `status`, `fence`
-and `epoch` do. Nothing here is part of a worker; calls block.
+"""Looks at the state in Redis from outside, and lets an operator mend it: what `segue contact`, `status`, `fence`,
+`epoch` and `--wait` of the senders do. Nothing here is part of a worker; calls block.
 
 Every method raises `UnavailableError` when Redis is away.
 """
@@ -21,7 +21,7 @@ from schemas.topics import Names
 from streams.adapters.redis_connection import Script, address_of, as_segue_error
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import as_text
-from streams.ports import Cursor, Fence
+from streams.ports import Cursor, Fence, Progress
 
 _DELETED_AT_ONCE = 1_000
 
@@ -52,6 +52,7 @@ class StoredContact(NamedTuple):
     due_ms: int | None
     clock_ms: int
     definitions: str | None
+    offset: int  # of the next record to apply
 
 
 class StateInspector:
@@ -112,22 +113,39 @@ class StateInspector:
             sizes={segment: int(size) for segment, size in as_text(sizes).items()},
         )
 
+    def progress(self, partition: int) -> Progress | None:
+        """How far a partition is folded and published; None where nothing is stored."""
+        with self._answering():
+            keys = self._keys(partition)
+            if keys is None:
+                return None
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.hmget(keys.meta, "offset", "seq", "epoch")
+            pipeline.xrange(keys.outbox, count=1)
+            (offset, seq, epoch), first = pipeline.execute()
+        return Progress(int(offset), int(seq), int(epoch), int(first[0][1][b"offset"]) if first else None)
+
+    def stored(self, partition: int, key: str) -> bytes | None:
+        """What is stored of the contact with this key."""
+        return self.contact(partition, key).raw
+
     def contact(self, partition: int, key: str) -> StoredContact:
         """What is stored of the contact with this key."""
         with self._answering():
             keys = self._keys(partition)
             if keys is None:
-                return StoredContact(None, None, 0, None)
+                return StoredContact(None, None, 0, None, 0)
             pipeline = self._client.pipeline(transaction=True)
-            pipeline.hmget(keys.meta, "clock", "definitions")
+            pipeline.hmget(keys.meta, "clock", "definitions", "offset")
             pipeline.get(keys.contact(key))
             pipeline.zscore(keys.timers, key)
-            (clock, definitions), raw, due = pipeline.execute()
+            (clock, definitions, offset), raw, due = pipeline.execute()
         return StoredContact(
             raw,
             None if due is None else int(due),
             int(clock or 0),
             None if definitions is None else definitions.decode(),
+            int(offset or 0),
         )
 
     def reset_fence(self, partition: int) -> Fence | None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
+from streams.cli.explaining import Explaining, explain_lines, explaining_options
 from streams.definition_file import read_definitions
 from streams.simulator import BadLine, Simulator
 
@@ -36,9 +37,16 @@ def _instant(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--until", metavar="RFC3339", callback=_instant, help="Move the clock on to this instant at the end.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write transitions here, not to stdout.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that is no valid record, with exit code 1.")
+@explaining_options
 @click.pass_context
 def command(
-    ctx: click.Context, definitions: Path, events: Path, until: int | None, out: Path | None, strict: bool
+    ctx: click.Context,
+    definitions: Path,
+    events: Path,
+    until: int | None,
+    out: Path | None,
+    strict: bool,
+    explaining: Explaining | None,
 ) -> None:
     """Write the transitions that DEFINITIONS make of EVENTS, one JSON object a line.
 
@@ -51,7 +59,12 @@ def command(
       segue simulate definitions.yaml events.jsonl
       segue simulate definitions.yaml events.jsonl --until 2026-12-31T00:00:00Z --out transitions.jsonl
       zcat events.jsonl.gz | segue simulate definitions.yaml - --strict
+      segue simulate definitions.yaml events.jsonl --explain ada@example.com@2026-11-21T10:00:00Z --segment vip
     """
+    if explaining is not None:
+        with ExitStack() as stack:
+            explain_lines(read_definitions(definitions), _open(events, stack), explaining)
+        return
     simulator = Simulator(read_definitions(definitions))
     with ExitStack() as stack:
         source = _open(events, stack)

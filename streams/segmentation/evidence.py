@@ -79,6 +79,13 @@ class Past:
         ]
         return sorted(found, key=lambda each: each[0].at_ms)
 
+    def times(self, pattern: Pattern, after_ms: int) -> list[int] | None:
+        """Times of all events strictly after an instant that a pattern means, rising; None where it is not known."""
+        known = self._events.get(pattern.event)
+        if not known or len(known) == MAX_EVENTS:
+            return None
+        return sorted(at_ms for at_ms, event, _ in known if at_ms > after_ms and pattern.matches(event, at_ms))
+
     def newest(
         self, pattern: Pattern, times: Sequence[int], takes_part: TakesPart | None = None
     ) -> tuple[Occurrence, ...]:

@@ -80,9 +80,10 @@ class Explainer:
     def __init__(
         self, core: Core, contact: Contact, now_ms: int, past: Past | None = None, turns: Turns | None = None
     ) -> None:
+        self.definitions = core.definitions
+        self.contact = contact
+        self.now_ms = now_ms
         self._core = core
-        self._contact = contact
-        self._now_ms = now_ms
         self._past = past or Past()
         self._turns = turns
         self._compiled = {segment.name: segment for segment in core.program.segments}
@@ -102,13 +103,13 @@ class Explainer:
         ahead = self._ahead(compiled, defined)
         when = self._node(defined.when, ahead, expanded)
         exit_when = None if defined.exit_when is None else self._node(defined.exit_when, ahead, expanded)
-        member = bool(self._contact.bits & compiled.bit)
+        member = bool(self.contact.bits & compiled.bit)
         return ExplainedSegment(
             segment=name,
             member=member,
-            sequence=self._contact.sequences[compiled.index],
+            sequence=self.contact.sequences[compiled.index],
             since=self._since(compiled),
-            until_ms=self._core.valid_until(self._contact, compiled),
+            until_ms=self._core.valid_until(self.contact, compiled),
             when=when,
             exit_when=exit_when,
             why_not=None if member else self._why_not(defined, ahead),
@@ -118,14 +119,14 @@ class Explainer:
         """Until when each condition of a segment comes out as it does, by the condition's place in memory."""
         nodes = [node for condition in defined.conditions() for node in walk(condition)]
         tests = [compile_test(node, self._core.program.bit_of)[0] for node in nodes]
-        return {id(node): at_ms for node, at_ms in zip(nodes, turns_ahead(self._contact, compiled, tests), strict=True)}
+        return {id(node): at_ms for node, at_ms in zip(nodes, turns_ahead(self.contact, compiled, tests), strict=True)}
 
     def _since(self, compiled: CompiledSegment) -> Turn:
         turn = None if self._turns is None else self._turns.of_segment(compiled.name)
         if turn is not None:
             return turn
-        moved = self._contact.sequences[compiled.index]
-        return Turn(self._contact.since_ms[compiled.index] if moved else self._contact.known_since_ms, None)
+        moved = self.contact.sequences[compiled.index]
+        return Turn(self.contact.since_ms[compiled.index] if moved else self.contact.known_since_ms, None)
 
     def _node(self, node: Node, ahead: Mapping[int, int | None], expanded: set[str]) -> ExplainedNode:
         test, _ = compile_test(node, self._core.program.bit_of)
@@ -140,7 +141,7 @@ class Explainer:
             kind=_kind(node),
             condition=one_line(written(node)),
             words=_words(node),
-            holds=test(self._contact.bits),
+            holds=test(self.contact.bits),
             since=None if self._turns is None else self._turns.of(node),
             until_ms=ahead[id(node)],
             evidence=self._evidence(node) if isinstance(node, Leaf) else None,
@@ -150,11 +151,11 @@ class Explainer:
 
     def _evidence(self, leaf: Leaf) -> Evidence:
         unit = self._core.program.unit_of(leaf)
-        return unit.evidence(self._contact, self._now_ms, self._past, leaf.spec)
+        return unit.evidence(self.contact, self.now_ms, self._past, leaf.spec)
 
     def _why_not(self, defined: Segment, ahead: Mapping[int, int | None]) -> WhyNot:
         bit_of = self._core.program.bit_of
-        found = blocking(defined.when, defined.exit_when, self._contact.bits, bit_of)
+        found = blocking(defined.when, defined.exit_when, self.contact.bits, bit_of)
         if found is None:
             return WhyNot((), True, possible=False)
         leaves: dict[int, ExplainedNode] = {}

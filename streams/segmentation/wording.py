@@ -105,4 +105,9 @@ def counted(body: dict[str, Any]) -> str:
     if since is None:
         return text
     nth = since.get("nth", 1)
-    return f"{text} since {'the last' if nth == 1 else f'number {nth} from the end of'} {event(since)}"
+    return f"{text} since the {'last' if nth == 1 else f'{_ordinal(nth)} newest'} {event(since)}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

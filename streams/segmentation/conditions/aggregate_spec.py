@@ -30,7 +30,7 @@ class AggregateEvidence(Evidence):
     value: float | None
     """None: nothing takes part; or, of a `min` or `max`, only the range is kept."""
     count: int | None
-    """Events, or different values, that take part; None where they are not counted."""
+    """Events that take part; None where they are not counted."""
     newest: tuple[Occurrence, ...]
     reach: Reach
     or_more: bool = False
@@ -47,7 +47,7 @@ class AggregateEvidence(Evidence):
     def _value(self) -> str:
         if self.values:
             told = ", ".join(map(plain, self.values[:3])) + ", …" * (len(self.values) > 3)
-            return f"{self.count}{' or more' * self.or_more} ({told})"
+            return f"{number(self.value or 0)}{' or more' * self.or_more} ({told})"
         if self.value is not None:
             return number(self.value) + ("" if self.count is None else f" over {plural(self.count, 'event')}")
         ends = [

@@ -108,7 +108,7 @@ class DistinctUnit(Unit):
         inside = [] if start_ms is None else [pair for pair in latest if pair[0] > start_ms]
         newest = past.newest(self._pattern, [at_ms for at_ms, _ in inside])
         values = tuple(_shown(value) for _, value in reversed(inside[-SHOWN:]))
-        return AggregateEvidence(len(inside), len(inside), newest, within, len(inside) == self._kept, values=values)
+        return AggregateEvidence(len(inside), None, newest, within, len(inside) == self._kept, values=values)
 
 
 def _shown(value: Any) -> Any:

@@ -63,7 +63,7 @@ class CountEvidence(Evidence):
     kind = "count"
     count: int
     or_more: bool
-    """The condition needs no more, so the state keeps no more."""
+    """There may be more: the state keeps only as many as the conditions need. False where the log was read."""
     newest: tuple[Occurrence, ...]
     reach: Reach
 
@@ -165,6 +165,8 @@ class CountUnit(Unit):
         window_ms = asked.within or NEVER
         kept = max(kept for longer_ms, kept in self._needs if longer_ms >= window_ms)
         or_more = len(inside) == len(times) and len(inside) >= kept
+        if or_more and start_ms is not None and (known := past.times(self._pattern, start_ms)) is not None:
+            inside, or_more = known, False
         return CountEvidence(len(inside), or_more, past.newest(self._pattern, inside), within)
 
 

@@ -31,7 +31,7 @@ class FactEvidence(Evidence):
     kind = "fact"
     value: str
     since: Occurrence | None
-    """None: nothing was ever said of it."""
+    """None: nothing was ever said of it, or the definition file has had it so from the start."""
 
     def found(self) -> str:
         return f"is {self.value}" + ("" if self.since is None else f" since {self.since}")
@@ -63,8 +63,8 @@ class FactUnit(Unit):
         return (self.mask if known is self._value else 0), NEVER
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> FactEvidence:  # noqa: ARG002 - one unit, one question
-        at_ms, value = contact.facts.get(self._fact, (None, None))
-        return FactEvidence(self._names[value], None if at_ms is None else past.fact(self._fact, at_ms))
+        at_ms, value = contact.facts.get(self._fact, (0, None))
+        return FactEvidence(self._names[value], past.fact(self._fact, at_ms) if at_ms else None)
 
 
 class KnownUnit(Unit):
