@@ -5,18 +5,16 @@ Lines are written as they are, byte for byte, once they were read as the worker 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
-from schemas.records import DefinitionsRecord, InvalidRecordError, Tick, decode_record, encode_record
+from schemas.records import InvalidRecordError, Tick, encode_record
 from streams.ports import LogWriter
-from streams.simulator import BadLine, stated_ms
+from streams.record_lines import BadLine, read_line, read_lines, stated_ms
 
-LINE_BYTES_MAX = 1_000_000
-"""A longer line is a bad one: a topic takes records up to 1 MiB, the key and what Kafka adds included."""
 CHECKPOINT_LINES = 50_000
 """How often the load waits until all is acknowledged, so that a failure can say how far the log is complete."""
 PROGRESS_LINES = 2_000
@@ -99,20 +97,15 @@ class Loader:
             self._on_bad_line(BadLine(tally.lines, error.detail))
 
     def _write(self, line: bytes) -> None:
-        if len(line) > LINE_BYTES_MAX:
-            raise InvalidRecordError("invalid", f"expected at most {LINE_BYTES_MAX} bytes in a line")
-        record = decode_record(line)
-        if isinstance(record, DefinitionsRecord):
-            raise InvalidRecordError("invalid", "expected no definitions among events: `segue apply` writes them")
+        record = read_line(line)
         stated = stated_ms(record)
-        if stated is None:
-            raise InvalidRecordError("invalid", "received_at: expected it on a tick")
+        assert stated is not None, "records without an instant were refused"
         timestamp_ms = 0
         if self._stamp_received:
             self._clock_ms = timestamp_ms = max(self._clock_ms, stated)
             if timestamp_ms == 0:
                 raise InvalidRecordError("invalid", "expected a later time: a Kafka timestamp of 0 means none")
-        if isinstance(record, Tick):
+        if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
             self._tick_all(line.strip(), timestamp_ms)
         else:
             self._writer.append(line.strip(), contact_id=record.contact_id, timestamp_ms=timestamp_ms)
@@ -126,12 +119,3 @@ class Loader:
     def _checkpoint(self) -> None:
         self._writer.flush()
         self.tally.acknowledged_lines = self.tally.lines
-
-
-def read_lines(source: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file. Of one that is too long, only the first `LINE_BYTES_MAX` bytes and one more are given."""
-    while line := source.readline(LINE_BYTES_MAX + 1):
-        yield line
-        rest = line
-        while len(rest) > LINE_BYTES_MAX and not rest.endswith(b"\n"):
-            rest = source.readline(LINE_BYTES_MAX + 1)

@@ -6,6 +6,7 @@ The worker's pipeline and the simulator both drive this; so both count time and 
 from __future__ import annotations
 
 import heapq
+from collections.abc import MutableMapping
 
 from schemas.records import ContactRecord
 from schemas.topics import position_name
@@ -26,21 +27,21 @@ class Fold:
         self.partition = partition
         self.clock_ms = clock_ms
         """The largest timestamp of a valid record so far."""
-        self.contacts: dict[str, Contact] = {}
+        self.contacts: MutableMapping[str, Contact] = {}
         """By key. Who drives the fold loads contacts into it before they are needed."""
         self.emitted: list[Transition] = []
         """Transitions in order; who drives the fold takes them out."""
         self.changed: set[str] = set()
         """Keys of contacts whose state changed; who drives the fold clears it."""
+        self.existing = 0
+        """Contacts that began to exist here, less those that were erased."""
         self._timers: list[tuple[int, str]] = []
+        self._lists: dict[str, tuple[str, ...]] = {}
 
     def put_on_list(self, contact_id: str, name: str) -> None:
         """Let a contact be on a static list before its first record, with the earliest of event times."""
         key = contact_key(contact_id)
-        contact = self.contacts.get(key)
-        if contact is None:
-            contact = self.contacts[key] = self.core.new(contact_id)
-        contact.facts[f"list:{name}"] = (0, True)
+        self._lists[key] = (*self._lists.get(key, ()), name)
 
     def schedule(self, due_ms: int, key: str) -> None:
         """Know of a stored timer. It fires only if it is still its contact's next one then."""
@@ -92,12 +93,19 @@ class Fold:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)
         if contact is None:
-            contact = self.contacts[key] = self.core.new(record.contact_id)
-        before = contact.next_due
+            contact = self.contacts[key] = self._new(record.contact_id, key)
+        before, existed = contact.next_due, contact.exists
         outcome = self.core.apply(contact, record, self.clock_ms, position_name(self.partition, offset), self.emitted)
         if outcome.result == "applied":
+            self.existing += contact.exists - existed
             self._changed(contact, before)
         return outcome
+
+    def _new(self, contact_id: str, key: str) -> Contact:
+        contact = self.core.new(contact_id)
+        for name in self._lists.pop(key, ()):
+            contact.facts[f"list:{name}"] = (0, True)
+        return contact
 
     def _changed(self, contact: Contact, known_due: int | None = None) -> None:
         self.changed.add(contact.key)

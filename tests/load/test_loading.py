@@ -11,7 +11,8 @@ import pytest
 from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.instants import parse_instant
 from schemas.topics import partition_of
-from streams.loading import CHECKPOINT_LINES, LINE_BYTES_MAX, Loader, LoadTally
+from streams.loading import CHECKPOINT_LINES, Loader, LoadTally
+from streams.record_lines import LINE_BYTES_MAX
 from streams.simulator import BadLine
 from tests.load.doubles import MemoryLog
 

@@ -203,7 +203,7 @@ def test_a_window_with_thousands_of_events_keeps_its_newest_and_cells_of_the_res
     story = Timeline(aggregated(function="sum", gte=1, within="1h"))
     for at in range(3000):
         story.track(at, "purchase", properties={"amount": 1})
-    (contact,) = story._simulator._fold.contacts.values()
+    (contact,) = story.simulator.contacts.values()
     entries, _ = contact.slots[0]
     assert len(entries) <= 1000
     assert sum(entry.total for entry in entries) == 3000 * 10**9

@@ -203,7 +203,7 @@ def test_the_remains_of_an_erasure_are_kept_for_the_horizon_inclusive_and_no_lon
         story = Timeline(segment(OPENED, deduplicate="1h"))
         story.record(0, "erase")
         story.until(after)
-        (contact,) = story._simulator._fold.contacts.values()
+        (contact,) = story.simulator.contacts.values()
         assert (core.encode(contact) is not None) == left
     assert b"c1" not in (core.encode(contact) or b"")
 
@@ -226,7 +226,7 @@ def test_the_state_of_a_contact_survives_storage_unchanged() -> None:
     for minute in (0, 1, 2):
         story.track(minute * MINUTE, "email_open")
     core = Core(compile_definitions(data))
-    (contact,) = story._simulator._fold.contacts.values()
+    (contact,) = story.simulator.contacts.values()
     stored = core.encode(contact)
     assert stored is not None
     again = core.decode(contact.key, stored)
@@ -237,7 +237,7 @@ def test_the_state_of_a_contact_survives_storage_unchanged() -> None:
 def test_outdated_timers_do_not_pile_up() -> None:
     fold = Fold(Core(compile_definitions(segment(OPENED))))
     story = Timeline(segment(OPENED))
-    story._simulator._fold = fold
+    story.simulator.folds[0] = fold
     for second in range(6000):
         story.track(second * 10, "email_open")
     assert len(fold._timers) < 5000

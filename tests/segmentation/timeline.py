@@ -32,32 +32,32 @@ class Timeline:
     """Feeds a simulator; instants are milliseconds after `START`."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self._simulator = Simulator(compile_definitions(data))
+        self.simulator = Simulator(compile_definitions(data))
         self._ids = 0
         self.transitions: list[Transition] = []
         self.bad: list[BadLine] = []
 
     @property
     def core(self) -> Core:
-        return self._simulator.core
+        return self.simulator.core
 
     def contact(self, contact: str = "c1") -> Contact:
         """A contact that is known."""
-        found = self._simulator.contact(contact)
+        found = self.simulator.contact(contact)
         assert found is not None
         return found
 
     def store_and_load(self) -> None:
         """Go on with what was stored of all contacts."""
-        contacts = self._simulator._fold.contacts
-        for key, contact in contacts.items():
-            raw = self.core.encode(contact)
+        contacts = self.simulator.contacts
+        for key in list(contacts):
+            raw = self.core.encode(contacts[key])
             assert raw is not None
             contacts[key] = self.core.decode(key, raw)
 
     @property
     def tally(self) -> Any:
-        return self._simulator.tally
+        return self.simulator.tally
 
     def record(self, at: int, kind: str, contact: str = "c1", seen: int | None = None, **fields: Any) -> None:
         """A record that occurred at `at`; the clock stands at `seen` then, if that is given."""
@@ -71,7 +71,7 @@ class Timeline:
         }
         if seen is not None:
             body["received_at"] = format_instant(START + seen)
-        self._take(self._simulator.feed([json.dumps(body).encode()]))
+        self._take(self.simulator.feed([json.dumps(body).encode()]))
 
     def track(self, at: int, event: str, contact: str = "c1", seen: int | None = None, **fields: Any) -> None:
         """An event of a contact."""
@@ -79,7 +79,7 @@ class Timeline:
 
     def until(self, at: int) -> None:
         """Let time pass."""
-        self._take(self._simulator.until(START + at))
+        self._take(self.simulator.until(START + at))
 
     def _take(self, results: Any) -> None:
         for result in results:
