@@ -6,6 +6,7 @@ derived from it and are computed anew when it is decoded.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -17,6 +18,11 @@ _ID_BYTES = 16
 _ENTRY_BYTES = _ID_BYTES + 6
 MAX_IDS = 10_000
 """Applied event ids that a contact remembers; past that the earliest applied goes."""
+
+
+def id_digest(event_id: str) -> bytes:
+    """How an applied event id is remembered."""
+    return hashlib.blake2b(event_id.encode(), digest_size=_ID_BYTES).digest()
 
 
 class AppliedIds:
@@ -43,6 +49,14 @@ class AppliedIds:
                     return True
             place = entries.find(digest, place + 1)
         return False
+
+    def applied_ms(self, digest: bytes) -> int | None:
+        """The clock at which the id was last applied; None where it is not remembered."""
+        entries = bytes(self.entries)
+        for start in range(len(entries) - _ENTRY_BYTES, -1, -_ENTRY_BYTES):
+            if entries.startswith(digest, start):
+                return int.from_bytes(entries[start + _ID_BYTES : start + _ENTRY_BYTES], "big")
+        return None
 
     def add(self, digest: bytes, now_ms: int, horizon_ms: int) -> None:
         """Remember the id, and forget those whose horizon is over."""
@@ -81,7 +95,27 @@ class StoredContact(msgspec.Struct, array_like=True):
     erased: Erased | None
 
 
-_decoder = msgspec.msgpack.Decoder(StoredContact)
+_LONG_NUMBER = 1
+"""Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
+
+
+def _lengthened(value: Any) -> Any:
+    """The value with its long numbers as extensions."""
+    if isinstance(value, dict):
+        return {key: _lengthened(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_lengthened(each) for each in value]
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return msgspec.msgpack.Ext(_LONG_NUMBER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return value
+
+
+def _long_number(code: int, packed: memoryview) -> int:
+    assert code == _LONG_NUMBER, "no other extension is stored"
+    return int.from_bytes(packed, "big", signed=True)
+
+
+_decoder = msgspec.msgpack.Decoder(StoredContact, ext_hook=_long_number)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -92,7 +126,10 @@ def decode_stored(raw: bytes) -> StoredContact:
 
 def encode_stored(stored: StoredContact) -> bytes:
     """The bytes of a stored contact: the same for the same contact, always."""
-    return _encoder.encode(stored)
+    try:
+        return _encoder.encode(stored)
+    except OverflowError:
+        return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
 
 
 class Contact:

@@ -35,6 +35,27 @@ def test_past_ten_thousand_ids_the_earliest_applied_goes() -> None:
     assert ids.holds(MAX_IDS.to_bytes(16, "big"), 5, 1000)
 
 
+def test_numbers_of_any_length_are_stored_as_they_were_sent() -> None:
+    long = {"n": 10**30, "m": [-(10**400), {"k": 1 << 64}], "f": 0.5, "s": "x", "t": True}
+    story = Timeline(segment({"trait": {"name": "long.m.k", "gt": (1 << 64) - 1}}))
+    story.record(0, "identify", traits={"long": long})
+    story.store_and_load()
+    assert story.contact().facts["trait:long"][1] == long
+    story.record(1, "identify", traits={"long": {"m": {"k": 5}}})
+    assert story.moves() == [("in", 0), ("out", 1)]
+
+
+def test_different_values_are_told_apart_and_stored_whatever_their_length() -> None:
+    values = [1 << 70, float(1 << 70), (1 << 70) + 1, 10**400, str(10**400), 2**63, -(2**63), "x" * 10_000]
+    story = Timeline(segment({"aggregate": {"event": "x", "property": "a", "function": "distinct", "gte": 7}}))
+    for at, value in enumerate([*values, *values]):
+        story.track(at, "x", properties={"a": value})
+        story.store_and_load()
+    # The first two are one number. The seventh different one is the last but one to come.
+    assert story.moves() == [("in", 7)]
+    assert len(story.contact().slots[0][0]) == 7
+
+
 def test_transitions_are_what_the_model_says_though_nobody_checks_them() -> None:
     story = Timeline(segment({"performed": {"event": "email_open", "within": "1h"}}))
     story.track(0, "email_open")

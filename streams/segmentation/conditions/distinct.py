@@ -22,6 +22,13 @@ _LONGEST_TEXT = 128
 
 def _told_apart(value: Any) -> Any:
     """The value, or a hash of it where it is long: it only has to differ from others."""
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        try:
+            if value == float(value):
+                return float(value)
+        except OverflowError:
+            pass  # no other number equals it
+        return hashlib.blake2b(str(value).encode(), digest_size=16, person=b"number").digest()
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         return hashlib.blake2b(value.encode(), digest_size=16).digest()
     return value
