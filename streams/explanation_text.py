@@ -15,6 +15,7 @@ from streams.segmentation.turns import Turn
 from streams.segmentation.wording import instant
 
 _MARKS = {True: ("✓ ", "green"), False: ("✗ ", "red")}
+_TOO_MANY = "too many conditions are repeated to tell what keeps the contact out"
 _NOT_NAMED = {"timer": "time passed", "backfill": "import"}
 
 
@@ -54,7 +55,7 @@ def _grow(branch: Tree, explained: ExplainedSegment) -> None:
         _add(branch.add(Text("exit_when", "dim")), explained.exit_when)
     if explained.why_not is not None:
         why_not = branch.add(Text(_why_not_heading(explained.why_not), "bold"))
-        for blocker in _blockers(explained.why_not):
+        for blocker in _blockers(explained.why_not) if explained.why_not.leaves else ():
             why_not.add(Text(blocker))
 
 
@@ -100,6 +101,8 @@ def _cause(cause: Cause | None) -> str:
 def _why_not_heading(why_not: WhyNot) -> str:
     if not why_not.possible:
         return "nothing lets a contact in"
+    if not why_not.leaves:
+        return _TOO_MANY
     size = "" if why_not.smallest else " (perhaps fewer do)"
     if len(why_not.leaves) == 1:
         return f"one condition keeps the contact out{size}"
@@ -109,6 +112,8 @@ def _why_not_heading(why_not: WhyNot) -> str:
 def _blockers(why_not: WhyNot) -> list[str]:
     if not why_not.possible:
         return ["the conditions contradict one another"]
+    if not why_not.leaves:
+        return [_TOO_MANY]
     return [
         f"{'must not hold: ' if leaf.holds else ''}{leaf.missing()}"
         + ("" if leaf.until_ms is None else f" (turns by itself at {instant(leaf.until_ms)})")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from streams.segmentation.expressions import All, Any_, InSegment, Leaf, Node, Not, walk
 
-MAX_CHANGES = 2_000
+MAX_CHANGES = 250
 """Changes that are kept of one condition; past that the smallest are, and the answer may not be the smallest."""
 
 
@@ -24,7 +24,10 @@ class Change(NamedTuple):
 
 
 class Blocking(NamedTuple):
-    """Leaves, as bits, that would all have to turn; `smallest` where no smaller set does."""
+    """Leaves, as bits, that would all have to turn; `smallest` where no smaller set does.
+
+    No leaves: so many are repeated that none was found within the search.
+    """
 
     leaves: int
     smallest: bool
@@ -41,7 +44,7 @@ def blocking(
     search = _Search(wanted, bits, bit_of)
     changes = search.changes(wanted, True)
     if not changes:
-        return None
+        return Blocking(0, smallest=False) if search.cut else None
     return Blocking(changes[0].turned, not search.cut)
 
 
@@ -78,11 +81,13 @@ class _Search:
         """Without those that are no better than another, wherever they are used."""
         kept: list[Change] = []
         for change in sorted(dict.fromkeys(changes), key=_size):
-            if not any(self._covers(other, change) for other in kept):
-                kept.append(change)
-        if len(kept) > MAX_CHANGES:
-            self.cut = True
-        return kept[:MAX_CHANGES]
+            if any(self._covers(other, change) for other in kept):
+                continue
+            if len(kept) == MAX_CHANGES:
+                self.cut = True
+                break
+            kept.append(change)
+        return kept
 
     def _covers(self, other: Change, change: Change) -> bool:
         """Whether `other` asks for no more of repeated leaves, and turns no more of the others."""

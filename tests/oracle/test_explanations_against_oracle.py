@@ -1,0 +1,127 @@
+"""What is explained of every condition is what the brute force finds by looking at the instants around."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, note
+
+from streams.replay import Replay, replay_lines
+from streams.segmentation import compile_definitions
+from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
+from streams.segmentation.conditions.performed import CountEvidence
+from streams.segmentation.evidence import Evidence
+from streams.segmentation.explanation import ExplainedNode, ExplainedSegment
+from streams.segmentation.score_evidence import ScoreEvidence
+from tests.oracle import scores
+from tests.oracle.conditions import counted, numbers, total, values_of, with_numbers
+from tests.oracle.drawn_conditions import LEAF_WRITERS
+from tests.oracle.drawn_records import Case, cases
+from tests.oracle.fuzzing import SEED, fuzzed
+from tests.oracle.timeline import Contact
+from tests.oracle.view import Condition, View
+from tests.oracle.watching import Path, Turned, WatchingOracle, nodes_of, watched
+from tests.oracle.writer import Taste
+
+COUNTS = Taste(("performed", "not_performed", "aggregate"), rich=True)
+EVERYTHING = Taste(tuple(LEAF_WRITERS), max_segments=4, rich=True)
+
+
+def explained(case: Case, contact_id: str, until: int) -> Replay:
+    lines = [json.dumps(body).encode() for body in case.bodies]
+    return replay_lines(compile_definitions(case.file), lines, contact_id, until)
+
+
+def places(node: ExplainedNode, path: Path) -> dict[Path, ExplainedNode]:
+    found = {path: node}
+    for place, part in enumerate(node.parts):
+        found |= places(part, (*path, place))
+    return found
+
+
+def places_of(segment: ExplainedSegment) -> dict[Path, ExplainedNode]:
+    found = places(segment.when, (segment.segment, 0))
+    return found if segment.exit_when is None else found | places(segment.exit_when, (segment.segment, 1))
+
+
+def assert_explained(case: Case) -> None:
+    oracle = watched(case.file, case.bodies, case.until)
+    for contact_id, contact in oracle.contacts.items():
+        explainer = explained(case, contact_id, oracle.clock).explainer()
+        for segment in explainer.segments():
+            assert_segment(oracle, contact, segment)
+
+
+def assert_segment(oracle: WatchingOracle, contact: Contact, segment: ExplainedSegment) -> None:
+    name, turned, truths = segment.segment, oracle.turned(contact), oracle.truths(contact)
+    ahead = oracle.ahead(contact, name)
+    conditions = nodes_of(oracle.file, name)
+    found = places_of(segment)
+    assert set(found) == set(conditions)
+    assert (segment.member, segment.sequence) == (contact.members[name], contact.sequences.get(name, 0))
+    assert told(segment.since) == seen(turned[name,])
+    assert segment.until_ms == ahead[name,]
+    view = replace(oracle.view(contact), now=oracle.clock)
+    for path, node in found.items():
+        assert node.holds == truths[path], path
+        assert told(node.since) == seen(turned[path]), path
+        assert node.until_ms == ahead[path], path
+        if node.evidence is not None:
+            assert_evidence(node.evidence, conditions[path], view)
+        if node.segment is not None:
+            assert_segment(oracle, contact, node.segment)
+    assert (segment.why_not is None) == segment.member
+
+
+def told(turn: Any) -> tuple[int, str, str | None]:
+    return turn.at_ms, turn.cause.kind, turn.cause.event_id
+
+
+def seen(turned: Turned) -> tuple[int, str, str | None]:
+    return turned.at, turned.cause["kind"], turned.cause.get("event_id")
+
+
+def assert_evidence(evidence: Evidence, condition: Condition, view: View) -> None:
+    ((kind, of),) = condition.items()
+    if isinstance(evidence, CountEvidence):
+        happened = counted(of, view)
+        assert (evidence.count, evidence.or_more) == (len(happened), False)
+        newest = sorted((each.time for each in happened), reverse=True)[:10]
+        assert [each.at_ms for each in evidence.newest] == newest
+        ids = {each.body["event_id"] for each in happened}
+        assert {each.event_id for each in evidence.newest} <= ids
+    elif isinstance(evidence, AggregateEvidence) and of["function"] != "distinct":
+        assert_aggregate(evidence, of, view)
+    elif isinstance(evidence, ScoreEvidence):
+        assert evidence.reading == float(scores.reading(of["name"], view))
+        assert kind != "tier" or (evidence.tier == of["is"]) == (
+            scores.tier_at(view.file["scores"][of["name"]], scores.reading(of["name"], view)) == of["is"]
+        )
+
+
+def assert_aggregate(evidence: AggregateEvidence, of: dict[str, Any], view: View) -> None:
+    values = values_of(of, view, with_numbers(of, view))
+    known = numbers(values)
+    if of["function"] in {"sum", "avg"}:
+        whole = total(values)
+        expected = whole if of["function"] == "sum" else whole / len(known) if known else None
+    else:
+        expected = None if not known else min(known) if of["function"] == "min" else max(known)
+    assert evidence.value == (None if expected is None else pytest.approx(float(expected), abs=1e-8))
+
+
+@fuzzed(0.06)
+@given(cases(COUNTS, max_records=10))
+def test_counts_and_aggregates_are_explained_as_they_are(case: Case) -> None:
+    note(f"SEGUE_FUZZ_SEED={SEED}")
+    assert_explained(case)
+
+
+@fuzzed(0.09)
+@given(cases(EVERYTHING, max_records=10))
+def test_every_condition_has_its_truth_and_holds_since_and_until_when_it_does(case: Case) -> None:
+    note(f"SEGUE_FUZZ_SEED={SEED}")
+    assert_explained(case)
