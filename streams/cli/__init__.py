@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "load": "streams.cli.load",
     "simulate": "streams.cli.simulate",
     "status": "streams.cli.status",
+    "test": "streams.cli.test",
     "topics": "streams.cli.topics",
     "worker": "streams.cli.worker",
 }
