@@ -1,128 +1,93 @@
-"""A definition file as people write it: YAML by the 1.2 core schema, read to plain data.
-
-No implicit dates, no yes and no; a key given twice, a tag of one's own, a second document or aliases that
-stand for too much are refused, each with its line and column.
-"""
+"""A definition file as people write it, read and checked whole. The one way from a file to definitions."""
 
 from __future__ import annotations
 
 import re
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from schemas.errors import InputError
 from streams.list_files import read_list_file
-from streams.segmentation import Definitions, compile_definitions
+from streams.segmentation import Definitions, DefinitionsError, Problem, compile_definitions
+from streams.segmentation.refusals import ABSENT
+from streams.yaml_document import Document, read_document
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
-MAX_DEPTH = 100
-MAX_NODES = 1_000_000
+STANDARD_INPUT = Path("-")
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
-_NULL = re.compile(r"null|Null|NULL|~|")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_STANDARD_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq", "null", "bool", "int", "float", "timestamp", "merge")
-)
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a definition file, how it is called, and the folder that its lists lie in."""
+
+    name: str
+    text: str
+    folder: Path
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1."""
+        lines = _LINE_END.split(self.text)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
 def read_definitions(path: Path) -> Definitions:
-    """The definitions in a file, with the lists that lie beside it. Raises `InputError` with all that is wrong."""
-    return compile_definitions(load_definition_file(path), lambda name: read_list_file(path.parent / name))
+    """The definitions in a file, or in standard input for `-`, with the lists that lie beside it.
+
+    Raises `DefinitionsError` with all that is wrong, each with its line and column.
+    """
+    return compile_source(read_source(path))
+
+
+def read_source(path: Path) -> Source:
+    """The text of a file, or of standard input for `-`. Raises `DefinitionsError`."""
+    name = "<stdin>" if path == STANDARD_INPUT else str(path)
+    try:
+        raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if path == STANDARD_INPUT else path.read_bytes()
+    except OSError as error:
+        raise _unreadable(name, f"expected a definition file that can be read: {error.strerror}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise _unreadable(name, f"expected a file of at most {MAX_FILE_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].split(b"\n")
+        raise _unreadable(name, "expected UTF-8; this byte is none", len(before), len(before[-1]) + 1) from None
+    return Source(name, text, Path() if path == STANDARD_INPUT else path.parent)
+
+
+def _unreadable(name: str, expected: str, line: int = 0, column: int = 0) -> DefinitionsError:
+    return DefinitionsError([Problem("", ABSENT, expected, file=name, line=line, column=column)])
+
+
+def compile_source(source: Source) -> Definitions:
+    """The definitions in a text. Raises `DefinitionsError` with all that is wrong, in the order of the file."""
+    document = read_document(source.text, source.name)
+    try:
+        compiled = compile_definitions(document.data, lambda name: read_list_file(source.folder / name))
+    except DefinitionsError as error:
+        raise _placed(document, error) from None
+    if document.problems:
+        raise _placed(document, DefinitionsError((), warnings=compiled.warnings))
+    return replace(compiled, warnings=tuple(document.placed(compiled.warnings)))
+
+
+def _placed(document: Document, error: DefinitionsError) -> DefinitionsError:
+    problems = document.placed([*document.problems, *error.problems])
+    return DefinitionsError(problems, document.name, document.placed(error.warnings))
 
 
 def load_definition_file(path: Path) -> Any:
     """The plain data in a YAML (or JSON) file. Raises `InputError` naming file, line and column."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: expected a definition file that can be read: {error.strerror}") from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: expected at most {MAX_FILE_BYTES} bytes, found {len(raw)}")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected UTF-8; byte {error.start} is none") from None
-    return parse_yaml(text, str(path))
+    source = read_source(path)
+    return parse_yaml(source.text, source.name)
 
 
 def parse_yaml(text: str, name: str) -> Any:
-    """The plain data of one YAML document; `name` is how errors call it."""
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{mark.line + 1}:{mark.column + 1}: " if mark is not None else ""
-        raise InputError(f"{name}:{place}expected YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{name}: expected YAML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{name}: expected at most {MAX_DEPTH} levels of nesting") from None
-    finally:
-        loader.dispose()
-    if node is None:
-        raise InputError(f"{name}: expected definitions, found an empty file")
-    return _Reader(name).plain(node)
-
-
-class _Reader:
-    """Turns nodes into plain data. Aliases are followed, within a bound on all that they stand for."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._left = MAX_NODES
-
-    def plain(self, node: yaml.Node, depth: int = 0) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise _error(node, self._name, f"expected at most {MAX_NODES} values, aliases written out")
-        if depth > MAX_DEPTH:
-            raise _error(node, self._name, f"expected at most {MAX_DEPTH} levels of nesting")
-        if node.tag not in _STANDARD_TAGS:
-            raise _error(node, self._name, f"expected no tag, found {node.tag}")
-        if isinstance(node, yaml.SequenceNode):
-            return [self.plain(item, depth + 1) for item in node.value]
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, depth)
-        assert isinstance(node, yaml.ScalarNode), "YAML has three kinds of nodes"
-        return node.value if node.style is not None else _scalar(node, self._name)
-
-    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.plain(key_node, depth + 1)
-            if isinstance(key, list | dict):
-                raise _error(key_node, self._name, "expected a plain key")
-            if key in mapping:
-                raise _error(key_node, self._name, f"the key {key!r} is given twice")
-            mapping[key] = self.plain(value_node, depth + 1)
-        return mapping
-
-
-def _error(node: yaml.Node, name: str, text: str) -> InputError:
-    return InputError(f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}: {text}")
-
-
-def _scalar(node: yaml.ScalarNode, name: str) -> Any:
-    text: str = node.value
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
-        return text.lower() == "true"
-    if _INT.fullmatch(text) and len(text) <= 20:
-        return int(text)
-    if _OCTAL.fullmatch(text) or _HEX.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _NOT_FINITE.fullmatch(text):
-        raise _error(node, name, f"expected a finite number, found {text}")
-    return text
+    """The plain data of one YAML document; `name` is how errors call it. Raises `InputError`."""
+    document = read_document(text, name)
+    if document.problems:
+        raise InputError("\n".join(map(str, document.problems)))
+    return document.data

@@ -3,52 +3,109 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from schemas.errors import EXIT_BAD_INPUT
-from streams.definition_file import read_definitions
-from streams.segmentation import DefinitionsError, Problem
+from streams.cli.excerpt import excerpt, warning_text
+from streams.definition_file import Source, compile_source, read_source
+from streams.segmentation import Definitions, DefinitionsError, Problem
+from streams.segmentation.refusals import ABSENT
 
 
-def _as_json(problem: Problem) -> dict[str, object]:
-    return {"path": problem.path, "value": problem.value, "expected": problem.expected}
-
-
-@click.command(short_help="Validate a definition file.")
-@click.argument("definitions", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.command(short_help="Validate definition files.")
+@click.argument(
+    "definitions", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), nargs=-1, required=True
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one object a file.")
 @click.pass_context
-def command(ctx: click.Context, definitions: Path, as_json: bool) -> None:
-    """Validate a definition file and print every problem with its path.
+def command(ctx: click.Context, definitions: tuple[Path, ...], as_json: bool) -> None:
+    """Validate definition files, - for standard input, and print every problem with its line.
 
-    Exit code 0 if the file is valid (warnings do not matter), 1 if it is refused.
+    A problem is told with file, line and column, the path in the file, what was expected, what was found, and
+    the name that may have been meant. Exit code 0 if all files are valid (warnings do not matter), 1 if one is refused.
+
+    Editors check while you write, with the JSON Schema in schemas/generated/definition_file.schema.json: begin the
+    file with a line `# yaml-language-server: $schema=` and the path or the address of that file.
 
     \b
     Examples:
       segue check definitions.yaml
+      segue check ops/definitions/*.yaml
       segue check definitions.yaml --json
+      cat definitions.yaml | segue check -
     """
+    refused = [path for path in definitions if not _check(path, as_json)]
+    if refused:
+        ctx.exit(EXIT_BAD_INPUT)
+
+
+def _check(path: Path, as_json: bool) -> bool:
+    """Check one file and tell what was found; whether it is valid."""
+    source: Source | None = None
     try:
-        compiled = read_definitions(definitions)
+        source = read_source(path)
+        compiled = compile_source(source)
     except DefinitionsError as error:
         if as_json:
-            click.echo(
-                json.dumps({"valid": False, "problems": [_as_json(item) for item in error.problems]}, default=str)
-            )
+            _print_json({"file": str(path), "valid": False, **_findings(error.problems, error.warnings)})
         else:
-            for problem in error.problems:
-                click.echo(f"{definitions}: {problem}", err=True)
-            count = len(error.problems)
-            click.echo(f"{definitions}: refused, {count} problem{'s' if count > 1 else ''}", err=True)
-        ctx.exit(EXIT_BAD_INPUT)
+            _show_refusal(path, source, error)
+        return False
     if as_json:
-        warnings = [_as_json(item) for item in compiled.warnings]
         segments = {segment.name: segment.definition for segment in compiled.segments}
-        click.echo(json.dumps({"valid": True, "hash": compiled.hash, "warnings": warnings, "segments": segments}))
-        return
-    for warning in compiled.warnings:
-        click.echo(f"{definitions}: warning: {warning.path}: {warning.expected}", err=True)
+        found = {"file": str(path), "valid": True, "hash": compiled.hash, "segments": segments}
+        _print_json({**found, **_findings((), compiled.warnings)})
+    else:
+        _show_valid(source, compiled)
+    return True
+
+
+def _findings(problems: Iterable[Problem], warnings: Iterable[Problem]) -> dict[str, object]:
+    return {"problems": [*map(_as_json, problems)], "warnings": [*map(_as_json, warnings)]}
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "path": problem.path,
+        "value": None if problem.value is ABSENT else problem.value,
+        "expected": problem.expected,
+        "suggestion": problem.suggestion or None,
+    }
+
+
+def _print_json(found: dict[str, object]) -> None:
+    click.echo(json.dumps(found, ensure_ascii=False, default=str))
+
+
+def _show_refusal(path: Path, source: Source | None, error: DefinitionsError) -> None:
+    for problem in error.problems:
+        _show(str(problem), problem, source, "red")
+    _show_warnings(error.warnings, source)
+    count = len(error.problems)
+    click.echo(f"{path}: refused, {count} problem{'s' if count > 1 else ''}", err=True)
+
+
+def _show_valid(source: Source, compiled: Definitions) -> None:
+    _show_warnings(compiled.warnings, source)
     counts = f"{len(compiled.segments)} segments, {len(compiled.scores)} scores"
-    click.echo(f"{definitions}: valid; {counts}, hash {compiled.hash[:12]}")
+    click.echo(f"{source.name}: valid; {counts}, hash {compiled.hash[:12]}")
+
+
+def _show_warnings(warnings: Iterable[Problem], source: Source | None) -> None:
+    for warning in warnings:
+        _show(warning_text(warning), warning, source, "yellow")
+
+
+def _show(text: str, problem: Problem, source: Source | None, color: str) -> None:
+    """The finding, and the line that it is about with a caret under the column."""
+    click.echo(text, err=True)
+    if source is not None and problem.line and problem.file == source.name:
+        line, caret = excerpt(source.line(problem.line), problem.line, problem.column)
+        click.echo(line, err=True)
+        click.secho(caret, err=True, fg=color)

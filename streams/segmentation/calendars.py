@@ -10,22 +10,33 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from streams.segmentation.names import nearest
+from streams.segmentation.refusals import wrong
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> tuple[str, ...]:
+    """All time zones that are known."""
+    return tuple(sorted(resources.files("tzdata").joinpath("zones").read_text().split()))
 
 
 @lru_cache(maxsize=64)
 def load_zone(name: str) -> tzinfo:
     """The time zone `name`. Raises `ValueError` with what was expected."""
+    if name not in zone_names():
+        raise wrong("expected the name of a time zone, like Europe/Paris", _zone_like(name))
     *folders, file = name.split("/")
-    package = ".".join(["tzdata.zoneinfo", *folders])
-    expected = f"expected the name of a time zone, like Europe/Paris, not {name}"
-    if not all(part.replace("_", "a").replace("-", "a").replace("+", "a").isalnum() for part in [*folders, file]):
-        raise ValueError(expected)
-    try:
-        with resources.files(package).joinpath(file).open("rb") as stream:
-            return ZoneInfo.from_file(stream, key=name)
-    except (ModuleNotFoundError, FileNotFoundError, IsADirectoryError, ValueError):
-        raise ValueError(expected) from None
+    with resources.files(".".join(["tzdata.zoneinfo", *folders])).joinpath(file).open("rb") as stream:
+        return ZoneInfo.from_file(stream, key=name)
+
+
+def _zone_like(name: str) -> str:
+    """The zone that a city or a misspelt name stands for, or ""."""
+    city = name.strip().replace(" ", "_").lower()
+    of_city = [zone for zone in zone_names() if "/" in zone and zone.rpartition("/")[2].lower() == city]
+    return of_city[0] if of_city else nearest(name, zone_names())
 
 
 def local(instant_ms: int, zone: tzinfo) -> datetime:
@@ -50,8 +61,8 @@ def first_instant(day: date, zone: tzinfo) -> int:
 def _zone(value: object) -> tzinfo:
     if isinstance(value, str):
         return load_zone(value)
-    raise ValueError("expected the name of a time zone, like Europe/Paris")
+    raise wrong("expected the name of a time zone, like Europe/Paris")
 
 
-Zone = Annotated[tzinfo, BeforeValidator(_zone), WithJsonSchema({"type": "string"})]
+Zone = Annotated[tzinfo, BeforeValidator(_zone), WithJsonSchema({"type": "string", "enum": list(zone_names())})]
 """The name of a time zone outside, the zone inside."""

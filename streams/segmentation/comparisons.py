@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from streams.segmentation.problems import Findings, Spec
-from streams.segmentation.quantities import MAX_MAGNITUDE
+from streams.segmentation.quantities import NUMBER_SCHEMA, check_number, plainly
+from streams.segmentation.refusals import ABSENT
 
 
 def exactly(value: float) -> Fraction:
@@ -18,21 +20,21 @@ def exactly(value: float) -> Fraction:
 
 
 def _number(value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
-        raise ValueError("expected a number of at most 1e15")
+    check_number(value, "expected a number, like 50 or 0.5")
+    assert isinstance(value, int | float), "it is a number"
     return exactly(value)
 
 
-Number = Annotated[Fraction, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Number = Annotated[Fraction, BeforeValidator(_number), NUMBER_SCHEMA]
 
 
 class RatioBounds(Spec):
     """Bounds that must all hold of a number."""
 
-    gte: Number | None = None
-    gt: Number | None = None
-    lte: Number | None = None
-    lt: Number | None = None
+    gte: Number | None = Field(default=None, description="At least this number.", examples=[50])
+    gt: Number | None = Field(default=None, description="More than this number.", examples=[50])
+    lte: Number | None = Field(default=None, description="At most this number.", examples=[50])
+    lt: Number | None = Field(default=None, description="Less than this number.", examples=[50])
 
     def bounds(self) -> dict[str, Fraction]:
         """The bounds that are given, by name."""
@@ -43,25 +45,27 @@ class RatioBounds(Spec):
 class Bounds(RatioBounds):
     """Bounds that must all hold of a number, equality among them."""
 
-    eq: Number | None = None
+    eq: Number | None = Field(default=None, description="Exactly this number.", examples=[50])
 
 
 def check_bounds(spec: RatioBounds, path: str, findings: Findings) -> None:
     """Note bounds that are missing, or that no number can satisfy together."""
     bounds = spec.bounds()
     if not bounds:
-        findings.add(
-            path, None, "expected at least one comparison of gte, gt, lte, lt" + (", eq" * hasattr(spec, "eq"))
-        )
-        return
+        names = "gte, gt, lte, lt" + (", eq" if isinstance(spec, Bounds) else "")
+        findings.add_whole(path, ABSENT, f"expected at least one comparison of {names}, like `gte: 3`")
+    elif not satisfiable(bounds):
+        findings.add_whole(path, {name: plainly(bound) for name, bound in bounds.items()}, APART)
+
+
+APART = "expected bounds that a number can satisfy together, the lower one below the upper one"
+
+
+def satisfiable(bounds: Mapping[str, Any]) -> bool:
+    """Whether one value can satisfy all of `gte`, `gt`, `lte`, `lt` and `eq` that are given."""
     lows = [(bounds[name], name == "gt") for name in ("gte", "gt", "eq") if name in bounds]
     highs = [(bounds[name], name == "lt") for name in ("lte", "lt", "eq") if name in bounds]
-    for low, above in lows:
-        for high, below in highs:
-            if low > high or (low == high and (above or below)):
-                findings.add(path, {name: float(bound) for name, bound in bounds.items()},
-                             "expected bounds that a number can satisfy together")  # fmt: skip
-                return
+    return not any(low > high or (low == high and (above or below)) for low, above in lows for high, below in highs)
 
 
 class Comparisons:

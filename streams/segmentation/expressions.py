@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from streams.segmentation.conditions import LEAVES
+from streams.segmentation.names import nearest, told
 from streams.segmentation.problems import Findings, join
+from streams.segmentation.refusals import ABSENT
 from streams.segmentation.units import LeafKind, Scope, Test
 
 MAX_DEPTH = 31
@@ -52,27 +54,47 @@ class InSegment:
 
 
 Node: TypeAlias = Leaf | All | Any_ | Not | InSegment
+_ELSEWHERE = {
+    "and": "all", "or": "any", "none": "not", "event": "performed", "did": "performed", "has_done": "performed",
+    "did_not": "not_performed", "has_not_done": "not_performed", "property": "trait", "attribute": "trait",
+    "user": "trait", "segment": "in_segment", "member_of": "in_segment", "list": "listed", "in_list": "listed",
+    "sum": "aggregate", "count": "performed", "birthday": "anniversary", "funnel": "sequence",
+}  # fmt: skip
+"""What other tools call conditions of ours."""
 KEYS = ("all", "any", "not", "in_segment", *LEAVES)
 
 
 def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, depth: int = 0) -> Node | None:
     """The condition in `value`, or None with everything wrong noted in `findings`."""
-    if not isinstance(value, dict) or len(value) != 1:
+    if isinstance(value, dict) and len(value) == 1:
+        ((key, body),) = value.items()
+        return _parse_one(key, body, path, scope, findings, depth)
+    if isinstance(value, list):
+        findings.add(path, value, "expected one condition, not a list; put `all:` or `any:` before the list")
+    elif not isinstance(value, dict) or not any(key in KEYS for key in value):
         findings.add(path, value, f"expected one condition: a mapping with one key of {', '.join(KEYS)}")
-        return None
-    ((key, body),) = value.items()
-    where = join(path, str(key))
+    else:
+        expected = "expected one condition; put several into a list under `all:` or `any:`, one with each dash"
+        findings.add(path, list(value), expected)
+        for key, body in value.items():
+            if key in KEYS:
+                _parse_one(key, body, path, scope, findings, depth)
+    return None
+
+
+def _parse_one(key: str, body: Any, path: str, scope: Scope, findings: Findings, depth: int) -> Node | None:
+    where = join(path, key)
     if key == "in_segment":
         return _parse_reference(body, where, scope, findings)
     if key not in {"all", "any", "not"}:
         return _parse_leaf(key, body, where, scope, findings)
     if depth >= MAX_DEPTH:
-        findings.add(where, key, f"expected all, any and not nested to a depth of at most {MAX_DEPTH}")
+        findings.add(where, ABSENT, f"expected all, any and not nested to a depth of at most {MAX_DEPTH}")
     elif key == "not":
         part = parse_condition(body, where, scope, findings, depth + 1)
         return None if part is None else Not(part)
     elif not isinstance(body, list) or not body:
-        findings.add(where, body, "expected a list of at least one condition")
+        findings.add(where, body, f"expected a list of at least one condition, like `{key}: [{{known_for: 7d}}]`")
     else:
         nodes = [
             parse_condition(item, join(where, place), scope, findings, depth + 1) for place, item in enumerate(body)
@@ -84,7 +106,8 @@ def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, dep
 
 def _parse_reference(body: Any, path: str, scope: Scope, findings: Findings) -> InSegment | None:
     if not isinstance(body, str) or body not in scope.segments:
-        findings.add(path, body, f"expected the name of a segment: {', '.join(sorted(scope.segments))}")
+        expected = f"expected the name of a segment: {told(sorted(scope.segments))}"
+        findings.add(path, body, expected, nearest(body, scope.segments))
         return None
     return InSegment(body)
 
@@ -92,9 +115,10 @@ def _parse_reference(body: Any, path: str, scope: Scope, findings: Findings) -> 
 def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings) -> Leaf | None:
     kind = LEAVES.get(key)
     if kind is None:
-        findings.add(path, key, f"unknown condition; expected one of {', '.join(KEYS)}")
+        expected = f"unknown condition; expected one of {', '.join(KEYS)}"
+        findings.add(path, ABSENT, expected, nearest(key, KEYS, _ELSEWHERE), on_key=True)
         return None
-    spec = findings.read(kind.spec, body, path)
+    spec = findings.read_sound(kind.spec, body, path)
     if spec is None:
         return None
     if kind.check is not None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from schemas.records import Track
 from streams.segmentation.calendars import local
+from streams.segmentation.names import STANDARD_EVENTS
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Event
+from streams.segmentation.refusals import keys_of
+from streams.segmentation.shapes import some_of
 from streams.segmentation.values import Operators, Predicate, found
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -24,23 +27,38 @@ CLOCK_PROPERTIES: dict[str, Callable[[int, tzinfo], Any]] = {
 _CONTEXT = "context."
 
 
+INCLUDE_MACHINE: Any = Field(
+    default=False, description="Whether events count that a machine is suspected to have caused.", examples=[True]
+)
+
+
 class Filter(Operators):
     """A property, by its dotted path, and what must hold of it."""
 
-    property: Path
+    model_config = ConfigDict(json_schema_extra=some_of(*keys_of(Operators)))
+
+    property: Path = Field(
+        description="The property, by its dotted path; context.x reaches into the context, and @hour, @weekday and "
+        "@date are the event's time.",
+        examples=["amount"],
+    )
 
 
 class EventSpec(Spec):
     """An event by name, and filters that must all hold."""
 
-    event: Event
-    where: list[Filter] = Field(default_factory=list)
+    event: Event = Field(description="The name of the event.", examples=["purchase", *STANDARD_EVENTS])
+    where: list[Filter] = Field(
+        default_factory=list,
+        description="Filters on its properties; all must hold.",
+        examples=[[{"property": "amount", "gte": 50}]],
+    )
 
 
 class CountedSpec(EventSpec):
     """Events that count; suspected machines do not unless they are included."""
 
-    include_machine: bool = False
+    include_machine: bool = INCLUDE_MACHINE
 
 
 def _filter(spec: Filter, zone: tzinfo) -> Callable[[Track, int], bool]:

@@ -1,35 +1,31 @@
-"""Durations and numbers of the definition file, as types that check themselves."""
+"""Numbers, names and plain values of the definition file, as types that check themselves."""
 
 from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from schemas.records import EVENT_NAME_PATTERN
+from streams.segmentation.durations import Duration, parse_duration
+from streams.segmentation.names import snake_case
+from streams.segmentation.refusals import wrong
+
+__all__ = [
+    "MAX_MAGNITUDE", "MILLI", "NANO", "NEVER", "NUMBER_SCHEMA", "Bound", "Duration", "Event", "Ordinal", "Points",
+    "Scalar", "check_number", "is_number", "nano", "number_in", "parse_duration", "plainly", "rounded",
+]  # fmt: skip
 
 NEVER = 1 << 62
 """An instant after all others: nothing flips by time alone."""
 
-_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_MAX_DURATION_MS = 3650 * _UNITS_MS["d"]
-_DURATION = re.compile(r"([1-9][0-9]*)([smhdw])")
 NANO = 10**9
 MILLI = 1000
 MAX_MAGNITUDE = 10**15
 """A number beyond this is not taken as numeric."""
-
-
-def parse_duration(value: object) -> int:
-    """Milliseconds of `90s`, `15m`, `48h`, `7d` or `2w`. Raises `ValueError` with what was expected."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("expected a duration: a positive whole number and one unit of s, m, h, d, w, like 7d")
-    if len(match[1]) > 12 or (duration := int(match[1]) * _UNITS_MS[match[2]]) > _MAX_DURATION_MS:
-        raise ValueError("expected a duration of at most 3650d")
-    return duration
 
 
 def nano(value: object) -> int | None:
@@ -50,18 +46,35 @@ def rounded(numerator: int, denominator: int) -> int:
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
 
 
+def check_number(value: object, expected: str) -> None:
+    """Raises `ValueError` with what was expected where `value` is no number in range."""
+    if nano(value) is None:
+        raise wrong(f"{expected}, from -1e15 to 1e15" if is_number(value) else expected, number_in(value))
+
+
+def plainly(number: Fraction | float) -> int | float:
+    """The number as people write it: whole where it is whole."""
+    return int(number) if number == int(number) else float(number)
+
+
+def number_in(value: object) -> str:
+    """The number that stands in a text, as it may have been meant; "" if none does."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if len(text) < 20 and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text) else ""
+
+
 def _points(value: object) -> int:
-    counted = nano(value)
-    if counted is None:
-        raise ValueError("expected a number of at most 1e15")
-    return counted
+    check_number(value, "expected a number, like 5 or 2.5")
+    return nano(value) or 0
 
 
 def _milli(value: object) -> int:
-    counted = nano(value)
-    if counted is None or counted % (NANO // MILLI):
-        raise ValueError("expected a number with at most 3 decimals")
-    return counted // (NANO // MILLI)
+    expected = "expected a number with at most 3 decimals, like 70 or 0.5"
+    check_number(value, expected)
+    counted, rest = divmod(nano(value) or 0, NANO // MILLI)
+    if rest:
+        raise wrong(expected, f"{rounded(nano(value) or 0, NANO // MILLI) / 1000:g}")
+    return counted
 
 
 def is_number(value: object) -> bool:
@@ -72,24 +85,31 @@ def is_number(value: object) -> bool:
 def _scalar(value: object) -> Any:
     if isinstance(value, str | bool) or is_number(value):
         return value
-    raise ValueError("expected a string, a number, true or false")
+    raise wrong("expected a text, a number, true or false")
 
 
 def _ordinal(value: object) -> Any:
     if isinstance(value, str) or is_number(value):
         return value
-    raise ValueError("expected a number or a string")
+    raise wrong("expected a number, or a text such as a date")
 
 
-_NUMBER_SCHEMA = WithJsonSchema({"type": "number"})
-Duration = Annotated[
-    int, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[smhdw]$"})
-]
-"""Text outside, milliseconds inside."""
-Points = Annotated[int, BeforeValidator(_points), _NUMBER_SCHEMA]
+def _event(value: object) -> str:
+    if isinstance(value, str) and _EVENT.fullmatch(value):
+        return value
+    near = snake_case(value) if isinstance(value, str) else ""
+    raise wrong(
+        "expected the name of an event: at most 64 small letters, digits and _, a letter first, like email_open",
+        near if _EVENT.fullmatch(near) else "",
+    )
+
+
+_EVENT = re.compile(EVENT_NAME_PATTERN)
+NUMBER_SCHEMA = WithJsonSchema({"type": "number", "minimum": -MAX_MAGNITUDE, "maximum": MAX_MAGNITUDE})
+Points = Annotated[int, BeforeValidator(_points), NUMBER_SCHEMA]
 """A number outside, a count of 1e-9 inside."""
-Bound = Annotated[int, BeforeValidator(_milli), _NUMBER_SCHEMA]
+Bound = Annotated[int, BeforeValidator(_milli), NUMBER_SCHEMA]
 """A number with at most 3 decimals outside, thousandths inside."""
 Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Ordinal = Annotated[Any, BeforeValidator(_ordinal), WithJsonSchema({"type": ["string", "number"]})]
-Event = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
+Event = Annotated[str, BeforeValidator(_event), WithJsonSchema({"type": "string", "pattern": EVENT_NAME_PATTERN})]

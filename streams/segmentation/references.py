@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from streams.segmentation.expressions import InSegment, Leaf, Node, walk
 from streams.segmentation.problems import Findings, join
+from streams.segmentation.refusals import ABSENT
 
 
 class Place(NamedTuple):
@@ -37,23 +38,22 @@ def references(conditions: Iterable[Node]) -> list[Place]:
 def in_order(starts: Iterable[Place], of: References, findings: Findings) -> list[Place]:
     """Depth-first, each right after those it refers to; circles are noted."""
     done: dict[Place, None] = {}
-    under_way: list[Place] = []
-
-    def visit(place: Place) -> None:
-        if place in done:
-            return
-        if place in under_way:
-            circle = " -> ".join(str(each) for each in [*under_way[under_way.index(place) :], place])
-            findings.add(str(place), place.name, f"expected no circle of references: {circle}")
-            return
-        under_way.append(place)
-        for other in of(place):
-            visit(other)
-        under_way.pop()
-        done[place] = None
-
+    under_way: dict[Place, Iterator[Place]] = {}
     for start in starts:
-        visit(start)
+        if start not in done:
+            under_way[start] = iter(of(start))
+        while under_way:
+            place = next(reversed(under_way))
+            other = next(under_way[place], None)
+            if other is None:
+                del under_way[place]
+                done[place] = None
+            elif other in under_way:
+                around = list(under_way)
+                circle = " -> ".join(str(each) for each in [*around[around.index(other) :], other])
+                findings.add(str(other), ABSENT, f"expected no circle of references: {circle}", on_key=True)
+            elif other not in done:
+                under_way[other] = iter(of(other))
     return list(done)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import re2
 from pydantic import AfterValidator, StringConstraints
 
+from streams.segmentation.refusals import wrong
+
 MAX_PATTERN = 1000
 
 
@@ -23,7 +25,7 @@ def compile_pattern(text: str) -> Callable[[str], bool]:
         compiled = re2.compile(text, _options())
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"expected an RE2 pattern: {reason}") from None
+        raise wrong(f"expected an RE2 pattern, like ^shoes/: {reason}") from None
     return lambda value: compiled.search(value) is not None
 
 

@@ -104,6 +104,8 @@ class Scope:
     segments: frozenset[str]
     lists: frozenset[str]
     zone: tzinfo
+    unread: frozenset[str] = frozenset()
+    """Scores that the file has, and that have problems of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from streams.segmentation.comparisons import satisfiable
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Ordinal, Scalar, is_number
+from streams.segmentation.refusals import keys_of, wrong
 from streams.segmentation.regexes import Pattern, compile_pattern
 
 Test = Callable[[Any, Any], bool]
@@ -46,6 +48,13 @@ OPERATORS: dict[str, Test] = {
 """Operators that hold if one element satisfies them; the others look at all elements at once."""
 
 
+def _in_order(bounds: Mapping[str, Any]) -> bool:
+    """Whether some number, or some text, satisfies all of `gt`, `gte`, `lt` and `lte`."""
+    given = {name: bounds[name] for name in ("gt", "gte", "lt", "lte") if name in bounds}
+    kinds = {isinstance(bound, str) for bound in given.values()}
+    return len(kinds) < 2 and satisfiable(given)
+
+
 def _matches(value: Any, found_in: Callable[[str], bool]) -> bool:
     return isinstance(value, str) and found_in(value)
 
@@ -53,18 +62,26 @@ def _matches(value: Any, found_in: Callable[[str], bool]) -> bool:
 class Operators(Spec):
     """The operators of a filter; all that are given must hold."""
 
-    eq: Scalar | None = None
-    ne: Scalar | None = None
-    in_: list[Scalar] | None = Field(default=None, alias="in", min_length=1)
-    gt: Ordinal | None = None
-    gte: Ordinal | None = None
-    lt: Ordinal | None = None
-    lte: Ordinal | None = None
-    not_in: list[Scalar] | None = Field(default=None, min_length=1)
-    contains: Scalar | None = None
-    starts_with: str | None = None
-    matches: Pattern | None = None
-    exists: bool | None = None
+    eq: Scalar | None = Field(default=None, description="Equal to this value.", examples=["pro"])
+    ne: Scalar | None = Field(default=None, description="Not equal to this value, or missing.", examples=["free"])
+    in_: Annotated[list[Scalar], Field(min_length=1)] | None = Field(
+        default=None, alias="in", description="Equal to one of these values.", examples=[["pro", "team"]]
+    )
+    gt: Ordinal | None = Field(default=None, description="Greater than this number or text.", examples=[50])
+    gte: Ordinal | None = Field(default=None, description="At least this number or text.", examples=[50])
+    lt: Ordinal | None = Field(default=None, description="Less than this number or text.", examples=[50])
+    lte: Ordinal | None = Field(default=None, description="At most this number or text.", examples=[50])
+    not_in: Annotated[list[Scalar], Field(min_length=1)] | None = Field(
+        default=None, description="Equal to none of these values, or missing.", examples=[["free", "trial"]]
+    )
+    contains: Scalar | None = Field(
+        default=None, description="A text with this in it, or a list with this element.", examples=["shoes"]
+    )
+    starts_with: str | None = Field(default=None, description="A text that begins so.", examples=["/checkout"])
+    matches: Pattern | None = Field(
+        default=None, description="A text in which RE2 finds this pattern.", examples=["^/shoes/[0-9]+"]
+    )
+    exists: bool | None = Field(default=None, description="Whether there is a value at all.", examples=[True])
 
     def given(self) -> bool:
         """Whether any operator stands there."""
@@ -73,9 +90,28 @@ class Operators(Spec):
     @model_validator(mode="after")
     def _some(self) -> Operators:
         if not self.given():
-            names = ", ".join(name.rstrip("_") for name in type(self).model_fields if name not in {"name", "property"})
-            raise ValueError(f"expected at least one operator: {names} (null is missing)")
+            names = ", ".join(name for name in keys_of(type(self)) if name not in {"name", "property"})
+            raise wrong(f"expected at least one operator, like `eq: pro`: {names}")
+        if not self._can_hold():
+            raise wrong("expected operators that one value can satisfy together")
         return self
+
+    def _can_hold(self) -> bool:
+        """False where no value there is satisfies all operators, or it is plain that none does."""
+        single = {name: value for name in OPERATORS if (value := getattr(self, name, None)) is not None}
+        if self.in_ is not None:
+            single["in"] = self.in_
+        if self.exists is False:
+            return not single and self.contains is None and self.matches is None
+        options = [self.eq] if self.eq is not None else self.in_
+        if options is None:
+            return _in_order(single)
+        refused = [*([] if self.ne is None else [self.ne]), *(self.not_in or [])]
+        return any(
+            all(OPERATORS[name](option, bound) for name, bound in single.items())
+            and not any(equal(option, each) for each in refused)
+            for option in options
+        )
 
 
 def found(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:

@@ -25,7 +25,9 @@ LONGEST_MS = parse_duration("3650d")
 class SinceSpec(EventSpec):
     """Only events strictly after the nth newest of these count."""
 
-    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
+    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = Field(
+        default=1, description="The how many-th newest of these events is the start.", examples=[5]
+    )
 
 
 class Since:

@@ -16,7 +16,7 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past, reach
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.problems import Findings, join
-from streams.segmentation.quantities import NANO, NEVER, nano
+from streams.segmentation.quantities import NANO, NEVER, nano, plainly
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import (
     LONGEST_MS,
@@ -144,7 +144,11 @@ def _check(spec: AggregateSpec, _scope: Scope, path: str, findings: Findings) ->
     if spec.function == "distinct":
         for name, bound in spec.bounds().items():
             if bound > MAX_COUNT:
-                findings.add(join(path, name), float(bound), f"expected at most {MAX_COUNT} different values")
+                findings.add(
+                    join(path, name),
+                    plainly(bound),
+                    f"expected at most {MAX_COUNT}: no more different values are kept",
+                )
 
 
 def _build(spec: Any, zone: tzinfo) -> Unit:

@@ -5,21 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from streams.segmentation.comparisons import Bounds
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from streams.segmentation.comparisons import Bounds, RatioBounds
 from streams.segmentation.evidence import Evidence, Occurrence, Reach, listed, plain
 from streams.segmentation.patterns import CountedSpec, Path
 from streams.segmentation.quantities import Duration
-from streams.segmentation.windows import SinceSpec
+from streams.segmentation.shapes import some_of
+from streams.segmentation.windows import MAX_COUNT, SinceSpec
 from streams.segmentation.wording import bounds, counted, number, plural
+
+_SHAPE: JsonDict = {
+    **some_of(*RatioBounds.model_fields, "eq"),
+    "if": {"properties": {"function": {"const": "distinct"}}, "required": ["function"]},
+    "then": {"properties": {name: {"maximum": MAX_COUNT} for name in Bounds.model_fields}},
+}
 
 
 class AggregateSpec(CountedSpec, Bounds):
     """An aggregate over a property of matching events, and its bounds."""
 
-    property: Path
-    function: Literal["sum", "avg", "min", "max", "distinct"]
-    within: Duration | None = None
-    since: SinceSpec | None = None
+    model_config = ConfigDict(json_schema_extra=_SHAPE)
+
+    property: Path = Field(description="The property of the events, by its dotted path.", examples=["amount"])
+    function: Literal["sum", "avg", "min", "max", "distinct"] = Field(
+        description="Sum, average, least or greatest value, or the number of different values.", examples=["sum"]
+    )
+    within: Duration | None = Field(
+        default=None, description="Only events of this last time; without it, of all time.", examples=["7d"]
+    )
+    since: SinceSpec | None = Field(
+        default=None, description="Only events after the newest of these.", examples=[{"event": "cart_add"}]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,16 @@ _LAST_YEAR = 9000
 class AnniversarySpec(Spec):
     """A trait's date, and the days around its anniversaries."""
 
-    trait: Path
-    days_before: Annotated[int, Field(ge=0, le=365)] = 0
-    days: Annotated[int, Field(ge=1, le=365)] = 1
-    zone: Zone | None = None
+    trait: Path = Field(description="The trait that holds a date, by its dotted path.", examples=["birthday"])
+    days_before: Annotated[int, Field(ge=0, le=365)] = Field(
+        default=0, description="How many days before the anniversary it begins to hold.", examples=[7]
+    )
+    days: Annotated[int, Field(ge=1, le=365)] = Field(default=1, description="How many days it holds.", examples=[14])
+    zone: Zone | None = Field(
+        default=None,
+        description="The time zone of the dates; that of the file if none is given.",
+        examples=["Europe/Paris"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

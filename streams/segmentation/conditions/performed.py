@@ -8,18 +8,33 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from schemas.records import Track
 from streams.segmentation.canonical import meaning
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past, Reach, listed, reach
 from streams.segmentation.patterns import CountedSpec, Pattern
-from streams.segmentation.problems import Findings, join
+from streams.segmentation.problems import Findings
 from streams.segmentation.quantities import NEVER, Duration
+from streams.segmentation.refusals import wrong
+from streams.segmentation.shapes import one_of_or_none
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec
 from streams.segmentation.wording import counted, plural
+
+
+def _at_least(value: object) -> object:
+    if value == 0 and not isinstance(value, bool):
+        raise wrong("expected at least 1: a count is never below 0, so `at_least: 0` would always hold")
+    return value
+
+
+def _in_order(pair: list[int]) -> list[int]:
+    if pair[0] > pair[1]:
+        raise wrong("expected the lower bound first: no count is above the one and below the other", f"{pair[::-1]}")
+    return pair
+
 
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 _UNBOUNDED = 1 << 30
@@ -29,8 +44,12 @@ _COMPARISONS = ("at_least", "at_most", "exactly", "between")
 class NotPerformedSpec(CountedSpec):
     """No matching event in the window, or ever."""
 
-    within: Duration | None = None
-    since: SinceSpec | None = None
+    within: Duration | None = Field(
+        default=None, description="Only events of this last time; without it, of all time.", examples=["7d"]
+    )
+    since: SinceSpec | None = Field(
+        default=None, description="Only events after the newest of these.", examples=[{"event": "cart_add"}]
+    )
 
     def span(self) -> tuple[int, int]:
         """The least and the greatest count at which the condition is true."""
@@ -40,10 +59,16 @@ class NotPerformedSpec(CountedSpec):
 class PerformedSpec(NotPerformedSpec):
     """A number of matching events in the window, or ever."""
 
-    at_least: Count | None = None
-    at_most: Count | None = None
-    exactly: Count | None = None
-    between: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    model_config = ConfigDict(json_schema_extra=one_of_or_none(*_COMPARISONS))
+
+    at_least: Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_at_least)] | None = Field(
+        default=None, description="So many events or more; 1 if no number is given.", examples=[3]
+    )
+    at_most: Count | None = Field(default=None, description="So many events or fewer; none counts too.", examples=[2])
+    exactly: Count | None = Field(default=None, description="Exactly so many events.", examples=[1])
+    between: Annotated[list[Count], Field(min_length=2, max_length=2), AfterValidator(_in_order)] | None = Field(
+        default=None, description="The least and the greatest number of events.", examples=[[2, 5]]
+    )
 
     def span(self) -> tuple[int, int]:
         """The least and the greatest count at which the condition is true."""
@@ -180,13 +205,13 @@ def _without_lesser(needs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _check(spec: PerformedSpec, _scope: Scope, path: str, findings: Findings) -> None:
-    given = [name for name in _COMPARISONS if getattr(spec, name) is not None]
+    given = {name: bound for name in _COMPARISONS if (bound := getattr(spec, name)) is not None}
     if len(given) > 1:
-        findings.add(path, given, f"expected one comparison of {', '.join(_COMPARISONS)}, not several")
-    if spec.at_least == 0:
-        findings.add(join(path, "at_least"), 0, "expected at least 1: a count is never below 0, so this is always true")
-    if spec.between is not None and spec.between[0] > spec.between[1]:
-        findings.add(join(path, "between"), spec.between, "expected the lower bound first")
+        findings.add(
+            path,
+            given,
+            f"expected one comparison of {', '.join(_COMPARISONS)}, not several; a range is `between: [2, 5]`",
+        )
 
 
 def _build(spec: Any, zone: tzinfo) -> Unit:

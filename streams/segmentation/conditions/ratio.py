@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.records import Track
 from streams.segmentation.canonical import meaning
@@ -16,7 +16,9 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
 from streams.segmentation.patterns import CountedSpec, Pattern
 from streams.segmentation.problems import Findings, join
-from streams.segmentation.quantities import NEVER, Duration
+from streams.segmentation.quantities import NEVER, Duration, plainly
+from streams.segmentation.refusals import ABSENT
+from streams.segmentation.shapes import some_of
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import Cells, Entry, drop_until, first_after
 from streams.segmentation.wording import bounds, counted, number
@@ -27,16 +29,28 @@ _DECIMALS = 10**6
 class CountSpec(CountedSpec):
     """A count, in a window that may lie some time ago."""
 
-    within: Duration | None = None
-    ago: Duration | None = None
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"ago": ["within"]}})
+
+    within: Duration | None = Field(
+        default=None, description="Only events of this last time; without it, of all time.", examples=["7d"]
+    )
+    ago: Duration | None = Field(
+        default=None, description="Shifts the window so far into the past; needs `within`.", examples=["30d"]
+    )
 
 
 class RatioSpec(RatioBounds):
     """Two counts, how many the second must be at least, and bounds on the first by the second."""
 
-    of: CountSpec
-    to: CountSpec
-    min: Annotated[int, Field(ge=1)] = 1
+    model_config = ConfigDict(json_schema_extra=some_of(*RatioBounds.model_fields))
+
+    of: CountSpec = Field(description="The count that is divided.", examples=[{"event": "email_open", "within": "30d"}])
+    to: CountSpec = Field(
+        description="The count that it is divided by.", examples=[{"event": "email_delivered", "within": "30d"}]
+    )
+    min: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="How many `to` must count at least; with fewer the condition is false.", examples=[4]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +202,14 @@ def _check(spec: RatioSpec, _scope: Scope, path: str, findings: Findings) -> Non
     check_bounds(spec, path, findings)
     for name, bound in spec.bounds().items():
         if (bound * _DECIMALS).denominator != 1:
-            findings.add(join(path, name), float(bound), "expected a number with at most 6 decimals")
+            findings.add(join(path, name), plainly(bound), "expected a number with at most 6 decimals, like 0.333333")
     for name, count in (("of", spec.of), ("to", spec.to)):
         if count.ago is not None and count.within is None:
-            findings.add(join(path, name, "ago"), count.ago, "expected `within` beside it: a window lies some time ago")
+            findings.add(
+                join(path, name, "ago"),
+                ABSENT,
+                "expected `within` beside it, like `within: 30d`: it is the window that lies some time ago",
+            )
 
 
 def _wording(body: Any) -> str:

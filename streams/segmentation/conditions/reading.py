@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from streams.segmentation.comparisons import APART
+from streams.segmentation.names import nearest, told
 from streams.segmentation.problems import Findings, Spec, join
-from streams.segmentation.quantities import Bound
-from streams.segmentation.scores import UNBOUNDED, Span
+from streams.segmentation.quantities import Bound, plainly
+from streams.segmentation.refusals import ABSENT
+from streams.segmentation.scores import UNBOUNDED, ScoreSpec, Span
+from streams.segmentation.shapes import some_of
 from streams.segmentation.units import LeafKind, Scope
 from streams.segmentation.wording import bounds
 
@@ -18,11 +22,13 @@ _COMPARISONS = ("gte", "gt", "lte", "lt")
 class ScoreLeafSpec(Spec):
     """Bounds on a score's reading, in thousandths."""
 
-    name: str
-    gte: Bound | None = None
-    gt: Bound | None = None
-    lte: Bound | None = None
-    lt: Bound | None = None
+    model_config = ConfigDict(json_schema_extra=some_of(*_COMPARISONS))
+
+    name: str = Field(description="The name of a score of this file.", examples=["engagement"])
+    gte: Bound | None = Field(default=None, description="A reading of at least this.", examples=[70])
+    gt: Bound | None = Field(default=None, description="A reading above this.", examples=[70])
+    lte: Bound | None = Field(default=None, description="A reading of at most this.", examples=[30])
+    lt: Bound | None = Field(default=None, description="A reading below this.", examples=[30])
 
     def span(self) -> Span:
         """The readings at which the condition is true."""
@@ -42,31 +48,43 @@ class ScoreLeafSpec(Spec):
 class TierLeafSpec(Spec):
     """The name of a tier of a score."""
 
-    name: str
-    is_: str = Field(alias="is")
+    name: str = Field(description="The name of a score of this file.", examples=["engagement"])
+    is_: str = Field(alias="is", description="The name of one of its tiers.", examples=["hot"])
 
 
 def _known(name: str, scope: Scope, path: str, findings: Findings) -> bool:
-    if name in scope.scores:
-        return True
-    known = ", ".join(scope.scores) or "none is defined"
-    findings.add(join(path, "name"), name, f"expected the name of a score: {known}")
-    return False
+    if name not in scope.scores and name not in scope.unread:
+        declared = [*scope.scores, *scope.unread]
+        expected = f"expected the name of a score: {told(declared) or 'none is defined'}"
+        findings.add(join(path, "name"), name, expected, nearest(name, declared))
+    return name in scope.scores
 
 
 def _check_score(spec: ScoreLeafSpec, scope: Scope, path: str, findings: Findings) -> None:
-    if not _known(spec.name, scope, path, findings):
-        return
-    if all(getattr(spec, name) is None for name in _COMPARISONS):
-        findings.add(path, spec.name, f"expected at least one comparison of {', '.join(_COMPARISONS)}")
-        return
-    span, score = spec.span(), scope.scores[spec.name]
-    if span.low >= span.high:
-        findings.add(path, spec.name, "expected bounds that a number can satisfy together")
-    elif score.cap is not None and span.low > score.cap:
-        findings.add(path, span.low / 1000, f"expected a bound within the cap of {score.cap / 1000:g}")
-    elif score.floor is not None and span.high <= score.floor:
-        findings.add(path, span.high / 1000, f"expected a bound above the floor of {score.floor / 1000:g}")
+    known = _known(spec.name, scope, path, findings)
+    bounds = {name: plainly(bound / 1000) for name in _COMPARISONS if (bound := getattr(spec, name)) is not None}
+    span = spec.span()
+    if not bounds:
+        findings.add_whole(
+            path, ABSENT, f"expected at least one comparison of {', '.join(_COMPARISONS)}, like `gte: 70`"
+        )
+    elif span.low >= span.high:
+        findings.add_whole(path, bounds, APART)
+    elif known:
+        _check_reach(bounds, span, scope.scores[spec.name], path, findings)
+
+
+def _check_reach(bounds: dict[str, float], span: Span, score: ScoreSpec, path: str, findings: Findings) -> None:
+    if score.cap is not None and span.low > score.cap:
+        name = max(("gte", "gt"), key=lambda each: bounds.get(each, -UNBOUNDED))
+        findings.add(
+            join(path, name), bounds[name], f"expected a bound that the score's cap of {score.cap / 1000:g} allows"
+        )
+    if score.floor is not None and span.high <= score.floor:
+        name = min(("lte", "lt"), key=lambda each: bounds.get(each, UNBOUNDED))
+        findings.add(
+            join(path, name), bounds[name], f"expected a bound that the score's floor of {score.floor / 1000:g} allows"
+        )
 
 
 def _check_tier(spec: TierLeafSpec, scope: Scope, path: str, findings: Findings) -> None:
@@ -74,8 +92,8 @@ def _check_tier(spec: TierLeafSpec, scope: Scope, path: str, findings: Findings)
         return
     tiers = scope.scores[spec.name].tiers
     if spec.is_ not in tiers:
-        known = ", ".join(tiers) or "it has none"
-        findings.add(join(path, "is"), spec.is_, f"expected a tier of {spec.name}: {known}")
+        expected = f"expected a tier of {spec.name}: {told(list(tiers)) or 'it has none'}"
+        findings.add(join(path, "is"), spec.is_, expected, nearest(spec.is_, tiers))
 
 
 def _names(spec: Any) -> tuple[str, ...]:

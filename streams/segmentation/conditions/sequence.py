@@ -12,7 +12,7 @@ from pydantic import Field
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
-from streams.segmentation.patterns import EventSpec, Pattern
+from streams.segmentation.patterns import INCLUDE_MACHINE, EventSpec, Pattern
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Unit
@@ -25,10 +25,15 @@ MAX_STEPS = 20
 class SequenceSpec(Spec):
     """Steps, how long they may take together, and how lately the last must lie."""
 
-    steps: Annotated[list[EventSpec], Field(min_length=1, max_length=MAX_STEPS)]
-    within: Duration
-    in_last: Duration | None = None
-    include_machine: bool = False
+    steps: Annotated[list[EventSpec], Field(min_length=1, max_length=MAX_STEPS)] = Field(
+        description="The events, each strictly after the one before.",
+        examples=[[{"event": "product_view"}, {"event": "cart_add"}]],
+    )
+    within: Duration = Field(description="From the first step to the last at most.", examples=["1h"])
+    in_last: Duration | None = Field(
+        default=None, description="The last step lies in this last time; without it, at any time.", examples=["30d"]
+    )
+    include_machine: bool = INCLUDE_MACHINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, RootModel, StringConstraints
 
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
+from streams.segmentation.names import nearest, told
 from streams.segmentation.problems import Findings, Spec
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Scope, Unit
@@ -20,8 +21,10 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 class ConsentSpec(Spec):
     """The latest decision for a purpose."""
 
-    purpose: Name
-    is_: Literal["granted", "denied", "unknown"] = Field(alias="is")
+    purpose: Name = Field(description="The purpose that the contact decided about.", examples=["newsletter"])
+    is_: Literal["granted", "denied", "unknown"] = Field(
+        alias="is", description="The latest decision; `unknown` where there is none.", examples=["granted"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,9 @@ class ListedSpec(RootModel[Name]):
 
 def _check_listed(spec: ListedSpec, scope: Scope, path: str, findings: Findings) -> None:
     if spec.root not in scope.lists:
-        known = ", ".join(sorted(scope.lists)) or "none is declared; `lists: {NAME: []}` declares an empty one"
-        findings.add(path, spec.root, f"expected the name of a list of this file: {known}")
+        known = told(sorted(scope.lists)) or "none is declared; `lists: {NAME: []}` declares an empty one"
+        expected = f"expected the name of a list of this file: {known}"
+        findings.add(path, spec.root, expected, nearest(spec.root, scope.lists))
 
 
 _DECISIONS = {"granted": True, "denied": False, "unknown": None}

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from pydantic import ConfigDict, Field
+
 from schemas.instants import parse_any_instant
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past, plain
 from streams.segmentation.patterns import Path
 from streams.segmentation.quantities import NEVER, Duration
+from streams.segmentation.refusals import keys_of
+from streams.segmentation.shapes import some_of
 from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import Operators, Predicate, found
 from streams.segmentation.wording import operators
@@ -18,17 +22,28 @@ from streams.segmentation.wording import operators
 _DATE_LENGTH = 10
 
 
+_TIMES = ("older_than", "newer_than", "within_next")
+
+
 class TraitSpec(Operators):
     """A trait, by its dotted path, and what must hold of it."""
 
-    name: Path
-    older_than: Duration | None = None
-    newer_than: Duration | None = None
-    within_next: Duration | None = None
+    model_config = ConfigDict(json_schema_extra=some_of(*keys_of(Operators), *_TIMES))
+
+    name: Path = Field(description="The trait, by its dotted path.", examples=["plan"])
+    older_than: Duration | None = Field(
+        default=None, description="The trait is a time or a date, so long ago or longer.", examples=["730d"]
+    )
+    newer_than: Duration | None = Field(
+        default=None, description="The trait is a time or a date, less long ago, or to come.", examples=["30d"]
+    )
+    within_next: Duration | None = Field(
+        default=None, description="The trait is a time or a date that comes within this time.", examples=["7d"]
+    )
 
     def timed(self) -> bool:
         """Whether time alone can flip it."""
-        return any(bound is not None for bound in (self.older_than, self.newer_than, self.within_next))
+        return any(getattr(self, name) is not None for name in _TIMES)
 
     def given(self) -> bool:
         return self.timed() or super().given()
