@@ -29,6 +29,8 @@ class Tally:
     late: int = 0
     future: int = 0
     transitions: int = 0
+    begun_ms: int | None = None
+    """The earliest instant that a record stated; None before the first."""
     contacts: int = 0
     """Contacts that exist: a record of theirs was applied, and they were not erased after it."""
 
@@ -103,6 +105,8 @@ class Simulator:
         stated = stated_ms(record)
         assert stated is not None, "records without an instant were refused"
         tally = self.tally
+        if tally.begun_ms is None or stated < tally.begun_ms:
+            tally.begun_ms = stated
         if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
             tally.ticks += 1
             return self._tick(stated)

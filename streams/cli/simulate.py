@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
 from streams.cli.explaining import Explaining, explain_lines, explaining_options
+from streams.cli.watching import Shown, watched
 from streams.definition_file import read_definitions
+from streams.event_files import STANDARD_INPUT, LinesFile, open_lines, open_output
+from streams.report.figures import Report
+from streams.report.observing import Observer
+from streams.report.page import page
+from streams.report.summing import report_of
+from streams.report.table import tables
+from streams.segmentation import Definitions
 from streams.simulator import BadLine, Simulator
 
-_REPORT_EVERY_LINES = 2000
+PARTITIONS_MAX = 10_000
+Take = Callable[[Transition], object]
 
 
 def _instant(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -31,87 +40,138 @@ def _instant(ctx: click.Context, parameter: click.Parameter, value: str | None) 
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 
-@click.command(short_help="Run definitions over a file of events, with no Kafka and no Redis.")
+@click.command(short_help="Run definitions over files of events, with no Kafka and no Redis.")
 @click.argument("definitions", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("events", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+@click.argument("events", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 @click.option("--until", metavar="RFC3339", callback=_instant, help="Move the clock on to this instant at the end.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write transitions here, not to stdout.")
+@click.option("--report", "as_table", is_flag=True, help="Print a report of segments and scores on standard error.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report, with charts, here.")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, PARTITIONS_MAX),
+    default=1,
+    show_default=True,
+    help="Partitions of the log, each with a clock of its own.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first line that is no valid record, with exit code 1.")
 @explaining_options
 @click.pass_context
 def command(
     ctx: click.Context,
     definitions: Path,
-    events: Path,
+    events: tuple[Path, ...],
     until: int | None,
     out: Path | None,
+    as_table: bool,
+    html: Path | None,
+    partitions: int,
     strict: bool,
     explaining: Explaining | None,
 ) -> None:
     """Write the transitions that DEFINITIONS make of EVENTS, one JSON object a line.
 
-    EVENTS is a file of JSON lines, or - for standard input. The clock is the running maximum of
-    `received_at`, else of `occurred_at`. A line that is no valid record is reported on standard error
-    with its number, and the run goes on.
+    EVENTS are files of JSON lines, read one after another; - is standard input. A file whose name ends in .gz is
+    compressed, also that of --out. The clock is the running maximum of `received_at`, else of `occurred_at`. A line
+    that is no valid record is reported on standard error with its number, and the run goes on.
+
+    With --partitions each contact's records go to the partition that Kafka would give it, and a tick goes to all.
+    Lines still come out record by record in the order of the files; positions then name the offsets that `segue load`
+    gives the records in an empty log, where the definitions lie at 0. In one partition they count the lines from 0.
+
+    With --report or --html transitions are not written to a terminal, where they would push the report away; they go
+    to --out, or into a pipe, as always.
 
     \b
     Examples:
       segue simulate definitions.yaml events.jsonl
       segue simulate definitions.yaml events.jsonl --until 2026-12-31T00:00:00Z --out transitions.jsonl
+      segue simulate definitions.yaml october.jsonl.gz november.jsonl.gz --out transitions.jsonl.gz
+      segue simulate definitions.yaml events.jsonl.gz --report --html report.html
       zcat events.jsonl.gz | segue simulate definitions.yaml - --strict
       segue simulate definitions.yaml events.jsonl --explain ada@example.com@2026-11-21T10:00:00Z --segment vip
     """
-    if explaining is not None:
-        with ExitStack() as stack:
-            explain_lines(read_definitions(definitions), _open(events, stack), explaining)
-        return
-    simulator = Simulator(read_definitions(definitions))
+    read = read_definitions(definitions)
     with ExitStack() as stack:
-        source = _open(events, stack)
-        sink = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
-        lines = _watched(source, events, simulator, stack)
-        good = _write(simulator.feed(lines), sink, events, strict)
-        if good:
-            _write(simulator.until(until), sink, events, strict)
-        sink.flush()
-    if not good:
-        ctx.exit(EXIT_BAD_INPUT)
+        if explaining is not None:
+            _explain(read, [stack.enter_context(open_lines(path)) for path in events], explaining, partitions)
+            return
+        _check_outputs(events, [path for path in (out, html) if path is not None])
+        report_page = None if html is None else stack.enter_context(open_output(html))
+        simulator, observer = Simulator(read, partitions), Observer(read.segments)
+        sink = _sink(out, as_table or html is not None, stack)
+        takes = [_writing(sink)] if sink is not None else []
+        if as_table or html is not None:
+            takes.append(observer.see)
+        _collect_garbage_seldom()
+        if not _simulate(simulator, events, until, takes, strict, bar=sink is None or out is not None):
+            ctx.exit(EXIT_BAD_INPUT)
+        if sink is not None:
+            sink.flush()
+        if as_table or report_page is not None:
+            names = (definitions.name, [path.name for path in events])
+            _tell(report_of(simulator, observer, read, names), as_table, report_page)
 
 
-def _open(events: Path, stack: ExitStack) -> BinaryIO:
-    if str(events) == "-":
-        return sys.stdin.buffer
-    try:
-        return stack.enter_context(events.open("rb"))
-    except OSError as error:
-        raise InputError(f"{events}: expected a file that can be read: {error.strerror}") from None
+def _explain(definitions: Definitions, files: list[LinesFile], explaining: Explaining, partitions: int) -> None:
+    if partitions > 1:
+        raise click.UsageError("--explain follows one clock: leave out --partitions")
+    explain_lines(definitions, (line for file in files for line in file), explaining)
 
 
-def _write(results: Iterable[Transition | BadLine], sink: BinaryIO, events: Path, strict: bool) -> bool:
-    """Write transitions and report bad lines; False where `strict` stops at one."""
+def _check_outputs(events: tuple[Path, ...], outputs: list[Path]) -> None:
+    """Raises `InputError` where writing would destroy what is to be read, or the other output."""
+    for place, path in enumerate(outputs):
+        for other in (*events, *outputs[:place]):
+            if path == other or (path.exists() and other.exists() and path.samefile(other)):
+                raise InputError(f"{path}: expected a file of its own to write to: {other} is read or written too")
+
+
+def _sink(out: Path | None, reporting: bool, stack: ExitStack) -> BinaryIO | None:
+    """Where transitions go; None for nowhere."""
+    if out is not None:
+        return stack.enter_context(open_output(out))
+    return None if reporting and sys.stdout.isatty() else sys.stdout.buffer
+
+
+def _writing(sink: BinaryIO) -> Take:
+    return lambda transition: sink.write(encode_transition(transition) + b"\n")
+
+
+def _collect_garbage_seldom() -> None:
+    # Looking for cycles among all contacts, again and again, takes a fifth of the time; there are next to none.
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _simulate(
+    simulator: Simulator, events: Iterable[Path], until: int | None, takes: list[Take], strict: bool, bar: bool
+) -> bool:
+    """Run over all files; False where `strict` stops at a bad line."""
+    with watched(list(events), lambda: simulator.tally.transitions, bar=bar) as shown:
+        for path in events:
+            with open_lines(path) as file:
+                if not _pass_on(simulator.feed(shown.lines(file)), takes, path, shown, strict):
+                    return False
+        return _pass_on(simulator.until(until), takes, STANDARD_INPUT, shown, strict)
+
+
+def _pass_on(
+    results: Iterable[Transition | BadLine], takes: list[Take], path: Path, shown: Shown, strict: bool
+) -> bool:
+    """Give transitions to all who take them and report bad lines; False where `strict` stops at one."""
     for result in results:
         if isinstance(result, BadLine):
-            click.echo(f"{events}:{result.number}: {result.reason}", err=True)
+            shown.echo(f"{path}:{result.number}: {result.reason}")
             if strict:
                 return False
         else:
-            sink.write(encode_transition(result) + b"\n")
+            for take in takes:
+                take(result)
     return True
 
 
-def _watched(source: BinaryIO, events: Path, simulator: Simulator, stack: ExitStack) -> Iterator[bytes]:
-    """The lines, with a progress bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield from source
-        return
-    text = TextColumn("{task.fields[lines]:,} lines, {task.fields[transitions]:,} transitions")
-    progress = Progress(BarColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
-    size = None if source is sys.stdin.buffer else events.stat().st_size
-    task = stack.enter_context(progress).add_task("", total=size, lines=0, transitions=0)
-    pending = 0
-    for number, line in enumerate(source, 1):
-        pending += len(line)
-        if number % _REPORT_EVERY_LINES == 0:
-            progress.update(task, advance=pending, lines=number, transitions=simulator.tally.transitions)
-            pending = 0
-        yield line
+def _tell(report: Report, as_table: bool, report_page: BinaryIO | None) -> None:
+    if report_page is not None:
+        report_page.write(page(report).encode())
+    if as_table:
+        Console(stderr=True, highlight=False, soft_wrap=False).print(*tables(report), sep="\n")
