@@ -71,6 +71,20 @@ def _channels() -> Tree:
             "messages": _refer("messages", ["dead_letter"]),
             "bindings": {"kafka": {"topic": topics.DEAD_LETTER, "bindingVersion": _KAFKA_BINDING}},
         },
+        "lists": {
+            "address": topics.LISTS,
+            "description": "One partition, compacted: which contacts `segue apply` has put on the lists of a "
+            "definition file. It is what the next apply compares with; no membership is read from it.",
+            "messages": _refer("messages", ["list_entry"]),
+            "bindings": {
+                "kafka": {
+                    "topic": topics.LISTS,
+                    "partitions": 1,
+                    "topicConfiguration": {"cleanup.policy": ["compact"]},
+                    "bindingVersion": _KAFKA_BINDING,
+                }
+            },
+        },
         "webhook": {
             "address": None,
             "description": "The endpoint that `segue consumer webhook --url URL` delivers to: at least once, in order "
@@ -85,6 +99,7 @@ def _operations() -> Tree:
         "readTracking": {"action": "receive", "channel": {"$ref": "#/channels/tracking"}},
         "writeTransitions": {"action": "send", "channel": {"$ref": "#/channels/transitions"}},
         "writeDeadLetters": {"action": "send", "channel": {"$ref": "#/channels/deadLetters"}},
+        "writeLists": {"action": "send", "channel": {"$ref": "#/channels/lists"}},
         "deliverWebhook": {
             "action": "send",
             "channel": {"$ref": "#/channels/webhook"},
@@ -110,12 +125,15 @@ def _messages(models: Mapping[str, type[BaseModel]]) -> list[tuple[str, Tree]]:
         "payload": {"description": "The bytes of the record, whatever they are."},
         "bindings": {"kafka": {"key": {"description": "The key of the record."}, "bindingVersion": _KAFKA_BINDING}},
     }
+    entry_key: Tree = {"type": "string", "description": "JSON: `[LIST, CONTACT_ID]`."}
+    list_entry = _kafka_message(models["list_entry"], entry_key)
     webhook: Tree = {
         "summary": "A transition, signed as Standard Webhooks has it.",
         "payload": _schema(models["webhook_body"]),
         "bindings": {"http": {"headers": _schema(models["webhook_headers"]), "bindingVersion": _HTTP_BINDING}},
     }
-    return [*records, ("transition", transition), ("dead_letter", dead_letter), ("webhook", webhook)]
+    others = {"transition": transition, "dead_letter": dead_letter, "list_entry": list_entry, "webhook": webhook}
+    return [*records, *others.items()]
 
 
 def _kafka_message(model: type[BaseModel], key: Tree) -> Tree:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from schemas.asyncapi import Untitled, asyncapi
 from schemas.headers import DeadLetterHeaders, TransitionHeaders, WebhookHeaders
+from schemas.lists import ListEntry
 from schemas.records import RECORD_TYPES, AnyRecord
 from schemas.transitions import Transition
 from schemas.webhooks import WebhookBody
@@ -38,6 +39,7 @@ def documents() -> dict[str, JsonSchema]:
         "transition": Transition,
         "transition_headers": TransitionHeaders,
         "dead_letter_headers": DeadLetterHeaders,
+        "list_entry": ListEntry,
         "webhook_body": WebhookBody,
         "webhook_headers": WebhookHeaders,
     }

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 TRACKING: Final = "tracking"
 TRANSITIONS: Final = "transitions"
 DEAD_LETTER: Final = "tracking.dead_letter"
+LISTS: Final = "lists"
 
 HEADER_PARTITION: Final = "partition"
 """Partition of `tracking` that the transition came from; equals the partition it lies in."""
@@ -47,6 +48,10 @@ class Names(NamedTuple):
     @property
     def dead_letter(self) -> str:
         return self._dotted(DEAD_LETTER)
+
+    @property
+    def lists(self) -> str:
+        return self._dotted(LISTS)
 
     def group(self, role: str) -> str:
         """The consumer group of a role such as `worker` or `webhook`."""

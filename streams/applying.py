@@ -13,10 +13,22 @@ RECORD_BYTES_MAX = 900_000
 
 
 class Applied(NamedTuple):
-    """What `apply` found and did, by partition."""
+    """What `apply` found and did, or would do, by partition."""
 
     written: list[int]
     there: list[int]
+
+
+def plan_definitions(record: DefinitionsRecord, reader: TopicReader, topic: str) -> Applied:
+    """To which partitions `apply_definitions` would write. Raises as it does, and writes nothing."""
+    if len(encode_record(record)) > RECORD_BYTES_MAX:
+        raise InputError(
+            f"the definitions take {len(encode_record(record))} bytes as a record: expected at most "
+            f"{RECORD_BYTES_MAX}; shorten or split the file"
+        )
+    starts = read_log_starts(reader, topic)
+    _check(starts, record, topic)
+    return Applied(starts.empty, sorted(starts.definitions))
 
 
 def apply_definitions(
@@ -28,20 +40,14 @@ def apply_definitions(
     written unless all partitions can be served. Raises `InputError` when they cannot, or when another apply was
     faster with another text.
     """
+    applied = plan_definitions(record, reader, topic)
     value = encode_record(record)
-    if len(value) > RECORD_BYTES_MAX:
-        raise InputError(
-            f"the definitions take {len(value)} bytes as a record: expected at most {RECORD_BYTES_MAX}; "
-            "shorten or split the file"
-        )
-    starts = read_log_starts(reader, topic)
-    _check(starts, record, topic)
-    for partition in starts.empty:
+    for partition in applied.written:
         writer.append(value, partition=partition, timestamp_ms=timestamp_ms)
     writer.flush()
-    if starts.empty:
+    if applied.written:
         _check(read_log_starts(reader, topic), record, topic)
-    return Applied(starts.empty, sorted(starts.definitions))
+    return applied
 
 
 def _check(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:

@@ -67,8 +67,8 @@ def check_topics(reader: TopicReader, names: Names) -> int:
     return counts[names.tracking]
 
 
-def check_log_begun(reader: TopicReader, topic: str) -> None:
-    """Return if every partition of `tracking` began with definitions.
+def check_log_begun(reader: TopicReader, topic: str) -> LogStarts:
+    """What the log begins with, once every partition of `tracking` began with definitions.
 
     A log whose start was deleted had to begin with them too. Raises `UnavailableError` for an empty log,
     `InputError` for one that begins with another record.
@@ -80,6 +80,7 @@ def check_log_begun(reader: TopicReader, topic: str) -> None:
         raise UnavailableError(
             f"{topic}: the log of partition {numbers(starts.empty)} has no definitions yet: run `segue apply`"
         )
+    return starts
 
 
 def foreign_start(topic: str, partitions: list[int]) -> InputError:

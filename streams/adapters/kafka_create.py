@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.instants import DAY_MS
 from schemas.topics import Names
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.ports import TimestampType
@@ -19,6 +20,7 @@ MESSAGE_MAX_BYTES = 1_048_588
 """Kafka's own default for a topic."""
 DEAD_LETTER_SURPLUS_BYTES = 1_048_576
 """A dead letter is its record, bytes unchanged, and headers that say why."""
+LISTS_PARTITIONS = 1
 DEFAULT_REPLICATION = -1
 """As the cluster's `default.replication.factor` has it."""
 
@@ -54,11 +56,11 @@ class TopicPlan(NamedTuple):
 
 def plan_topics(
     names: Names, partitions: int, timestamps: TimestampType, retention: Retention, message_max_bytes: int
-) -> tuple[TopicPlan, TopicPlan, TopicPlan]:
-    """The three topics, with equal partition counts: `transitions` and dead letters mirror `tracking`.
+) -> tuple[TopicPlan, ...]:
+    """The topics: `transitions` and dead letters mirror `tracking` and its partition count, `lists` has one.
 
-    On `transitions` and dead letters the broker always stamps: their times are for people and metrics, and a
-    worker whose clock is wrong must not be refused.
+    On all but `tracking` the broker always stamps: their times are for people and metrics, and a worker whose
+    clock is wrong must not be refused.
     """
     tracking = {**_kept(retention.tracking_ms), "max.message.bytes": str(message_max_bytes)}
     if timestamps == "create":
@@ -75,11 +77,19 @@ def plan_topics(
         TopicPlan(names.tracking, partitions, tracking),
         TopicPlan(names.transitions, partitions, transitions),
         TopicPlan(names.dead_letter, partitions, dead_letter),
+        TopicPlan(names.lists, LISTS_PARTITIONS, _COMPACTED | stamped),
     )
 
 
 def _kept(retention_ms: int) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(retention_ms), "retention.bytes": "-1"}
+
+
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    # The ids of contacts that were erased or taken off go within about a day of the next write.
+    "max.compaction.lag.ms": str(DAY_MS),
+}
 
 
 class KafkaTopicCreator:

@@ -6,6 +6,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.errors import InputError, SegueError, UnavailableError
+from streams.sending_ports import Acknowledgement, OnAcknowledged
 
 _QUEUE_RECORDS = 100_000
 _QUEUE_KBYTES = 64 * 1024
@@ -24,9 +25,17 @@ _REFUSALS = {
 class KafkaWriter:
     """A `LogWriter` on confluent-kafka: idempotent, acknowledged by all in-sync replicas, in order."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, delivery_timeout_ms: int = 30_000) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        delivery_timeout_ms: int = 30_000,
+        on_acknowledged: OnAcknowledged | None = None,
+    ) -> None:
+        """`on_acknowledged` is called for each record, in order within a partition, while `append` or `flush` runs."""
         self._servers = bootstrap_servers
         self._topic = topic
+        self._on_acknowledged = on_acknowledged
         self._failure: SegueError | None = None
         self._unserved = 0
         self._producer = Producer(
@@ -41,7 +50,7 @@ class KafkaWriter:
                 "message.max.bytes": _MESSAGE_BYTES_MAX,
                 "queue.buffering.max.messages": _QUEUE_RECORDS,
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
-                "delivery.report.only.error": True,
+                "delivery.report.only.error": on_acknowledged is None,
                 "on_delivery": self._delivered,
                 "error_cb": self._error,
                 "log_level": 0,
@@ -52,7 +61,13 @@ class KafkaWriter:
         self, value: bytes, *, contact_id: str | None = None, partition: int = -1, timestamp_ms: int = 0
     ) -> None:
         """Queue one record; see `LogWriter`."""
-        key = None if contact_id is None else contact_id.encode()
+        self._produce(value, None if contact_id is None else contact_id.encode(), partition, timestamp_ms)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Queue a key's new value for partition 0 of a compacted topic; None removes the key."""
+        self._produce(value, key, 0, 0)
+
+    def _produce(self, value: bytes | None, key: bytes | None, partition: int, timestamp_ms: int) -> None:
         while True:
             self._raise_failure()
             try:
@@ -75,9 +90,15 @@ class KafkaWriter:
             self._raise_failure()
         self._raise_failure()
 
-    def _delivered(self, error: KafkaError | None, _message: KafkaMessage) -> None:
+    def _delivered(self, error: KafkaError | None, message: KafkaMessage) -> None:
         if error is not None:
             self._error(error, final=True)
+        elif self._on_acknowledged is not None:
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None, "an acknowledged record has a partition"
+            # A retry of what had arrived already is acknowledged without the offset.
+            known = offset if offset is not None and offset >= 0 else None
+            self._on_acknowledged(Acknowledgement(partition, known, message.timestamp()[1]))
 
     def _error(self, error: KafkaError, final: bool = False) -> None:
         if self._failure is None and (final or error.fatal()):

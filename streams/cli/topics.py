@@ -56,7 +56,7 @@ def command() -> None:
     type=click.IntRange(1, PARTITIONS_MAX),
     default=8,
     show_default=True,
-    help="Of each topic. Never changes afterwards: contacts are spread by it.",
+    help="Of each topic but lists. Never changes afterwards: contacts are spread by it.",
 )
 @click.option(
     "--timestamps",
@@ -111,7 +111,7 @@ def create(
     message_max_bytes: int,
     as_json: bool,
 ) -> None:
-    """Create the topics tracking, transitions and tracking.dead_letter.
+    """Create the topics tracking, transitions, tracking.dead_letter and lists.
 
     Run it again with the same options and it changes nothing. When a topic exists with another partition count or
     other settings, nothing is created and the exit code is 1.
@@ -137,7 +137,7 @@ def create(
 def _warnings(plans: tuple[TopicPlan, ...], kept: Retention) -> list[str]:
     return [
         f"{plan.name} keeps its records for {kept_ms / DAY_MS:g} days only: {cost}"
-        for plan, kept_ms, cost in zip(plans, kept, _COSTS.values(), strict=True)
+        for plan, kept_ms, cost in zip(plans[: len(kept)], kept, _COSTS.values(), strict=True)
         if kept_ms != KEEP_FOR_EVER_MS
     ]
 
@@ -156,6 +156,6 @@ def _report(
         return
     for plan in plans:
         state = "created" if plan.name in created else "exists already, unchanged"
-        click.echo(f"{plan.name}: {plan.partitions} partitions, {state}")
+        click.echo(f"{plan.name}: {plan.partitions} partition{'s' if plan.partitions > 1 else ''}, {state}")
     if not created:
         click.echo("nothing to do")

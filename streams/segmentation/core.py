@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 from schemas.records import ContactRecord
 from schemas.transitions import Transition, known_cause
 from streams.segmentation.canonical import contact_key
-from streams.segmentation.contact import AppliedIds, Contact, Erased, StoredContact, decode_stored, encode_stored
+from streams.segmentation.contact import (
+    AppliedIds,
+    Contact,
+    Erased,
+    StoredContact,
+    decode_stored,
+    encode_stored,
+    id_digest,
+)
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
@@ -141,7 +148,7 @@ class Core:
         if record.type == "erase":
             self._erase(contact, at_ms, Step(now_ms, now_ms, cause_of(record, position), emitted))
         else:
-            digest = hashlib.blake2b(record.event_id.encode(), digest_size=16).digest()
+            digest = id_digest(record.event_id)
             if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
                 return _DUPLICATE
             contact.applied_ids.add(digest, now_ms, self._horizon_ms)
@@ -170,6 +177,7 @@ class Core:
             flips = contact.flips
             touched = [unit for unit in self._units if flips[unit.index] <= due_ms]
             contact.as_of_ms = due_ms
+            contact.applied_ids.forget(due_ms, self._horizon_ms)
             self._take(contact, touched, Step(due_ms, now_ms, known_cause("timer", position), emitted))
         contact.schedule(self._horizon_ms)
 

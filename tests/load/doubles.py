@@ -1,15 +1,16 @@
-"""A log in memory, to read the start of and to write to."""
+"""Logs in memory, to read the start of and to write to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.errors import SegueError
+from schemas.errors import SegueError, UnavailableError
 from schemas.records import DefinitionsRecord, definitions_hash
 from schemas.topics import partition_of
 from streams.ports import LogBounds, LogIdentity, Message, TimestampType
+from streams.sending_ports import Acknowledgement, OnAcknowledged
 
 
 class Written(NamedTuple):
@@ -37,6 +38,7 @@ class MemoryLog:
     failure: SegueError | None = None
     appended: int = 0
     flushes: int = 0
+    on_acknowledged: OnAcknowledged | None = None
     log: dict[int, list[Written]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class MemoryLog:
         self.appended += 1
         target = partition if contact_id is None else partition_of(contact_id, self.partitions)
         self.log[target].append(Written(value, contact_id, timestamp_ms))
+        if self.on_acknowledged is not None:
+            self.on_acknowledged(Acknowledgement(target, len(self.log[target]) - 1, timestamp_ms))
 
     def flush(self) -> None:
         self.flushes += 1
@@ -81,3 +85,32 @@ class MemoryLog:
             else None
             for number, records in self.log.items()
         }
+
+
+@dataclass
+class MemoryTable:
+    """A `CompactedLog`, and what can go wrong with one."""
+
+    values: dict[bytes, bytes] = field(default_factory=dict)
+    appends: int = 0
+    fails_after: int | None = None  # appends
+    on_flush: list[Callable[[], None]] = field(default_factory=list)  # what others do at the next flushes
+
+    def read(self) -> Mapping[bytes, bytes]:
+        return dict(self.values)
+
+    def end(self) -> int:
+        return self.appends
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        if self.appends == self.fails_after:
+            raise UnavailableError("Kafka is away")
+        self.appends += 1
+        if value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = value
+
+    def flush(self) -> None:
+        if self.on_flush:
+            self.on_flush.pop(0)()

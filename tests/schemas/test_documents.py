@@ -82,7 +82,7 @@ def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
 
 def test_the_asyncapi_document_names_every_topic_and_message() -> None:
     addresses = {channel["address"] for channel in ASYNCAPI["channels"].values()}
-    assert addresses == {topics.TRACKING, topics.TRANSITIONS, topics.DEAD_LETTER, None}
+    assert addresses == {topics.TRACKING, topics.TRANSITIONS, topics.DEAD_LETTER, topics.LISTS, None}
     used = {name for channel in ASYNCAPI["channels"].values() for name in channel["messages"]}
     assert used == set(ASYNCAPI["components"]["messages"])
 
@@ -92,4 +92,5 @@ def test_what_segue_reads_and_what_it_sends_is_told_apart() -> None:
         operation["channel"]["$ref"].rsplit("/", 1)[-1]: operation["action"]
         for operation in ASYNCAPI["operations"].values()
     }
-    assert operations == {"tracking": "receive", "transitions": "send", "deadLetters": "send", "webhook": "send"}
+    sent = ("transitions", "deadLetters", "lists", "webhook")
+    assert operations == {"tracking": "receive", **dict.fromkeys(sent, "send")}

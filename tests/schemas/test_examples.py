@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from schemas.documents import GENERATED
 from schemas.headers import DeadLetterHeaders, TransitionHeaders
+from schemas.lists import decode_entry, encode_entry
 from schemas.records import RECORD_TYPES, InvalidRecordError, decode_record, encode_record
 from schemas.transitions import decode_transition, encode_transition
 
@@ -37,7 +39,8 @@ def decode(path: Path) -> object:
     kind, raw = kind_of(path), path.read_bytes()
     if kind in HEADERS:
         return HEADERS[kind].model_validate_json(raw)
-    return decode_transition(raw) if kind == "transition" else decode_record(raw)
+    decoders = {"transition": decode_transition, "list_entry": decode_entry}
+    return decoders.get(kind, decode_record)(raw)
 
 
 def validators(kind: str) -> list[Draft202012Validator]:
@@ -62,6 +65,9 @@ def test_what_we_write_of_a_valid_example_reads_as_the_same(path: Path) -> None:
     elif kind == "transition":
         written = encode_transition(decode_transition(raw))
         assert json.loads(written) == json.loads(raw)
+    elif kind == "list_entry":
+        written = encode_entry(decode_entry(raw))
+        assert json.loads(written) == json.loads(raw)
     else:
         return
     for validator in validators(kind):
@@ -71,9 +77,8 @@ def test_what_we_write_of_a_valid_example_reads_as_the_same(path: Path) -> None:
 @pytest.mark.parametrize("path", INVALID, ids=name_of)
 def test_an_invalid_example_is_refused_for_the_reason_that_stands_beside_it(path: Path) -> None:
     reason = REASONS[path.name]
-    with pytest.raises((InvalidRecordError, ValidationError)) as refused:
+    with pytest.raises(ValueError, match=re.escape(reason["because"])) as refused:
         decode(path)
-    assert reason["because"] in str(refused.value)
     if isinstance(refused.value, InvalidRecordError):
         assert refused.value.reason == reason["reason"]
 
@@ -89,6 +94,6 @@ def test_every_invalid_example_says_why_and_nothing_else_does() -> None:
 
 
 def test_every_kind_of_record_has_an_example_of_both_sorts() -> None:
-    wanted = {*RECORD_TYPES, *HEADERS, "transition"}
+    wanted = {*RECORD_TYPES, *HEADERS, "transition", "list_entry"}
     assert wanted == {kind_of(path) for path in VALID}
     assert wanted | {"record"} == {kind_of(path) for path in INVALID}

@@ -48,6 +48,17 @@ def test_three_topics_come_into_being_with_equal_partition_counts(
     assert outcome.stderr == "", "keeping everything is no reason for a warning"
 
 
+def test_what_apply_remembers_of_lists_is_kept_in_one_compacted_partition(
+    commands: Commands, topics: KafkaTopics, namespace: str
+) -> None:
+    assert create(commands, "--partitions", "3").returncode == 0
+    assert topics.partition_counts([f"{namespace}.lists"]) == {f"{namespace}.lists": 1}
+    found = config(topics, f"{namespace}.lists")
+    assert found["cleanup.policy"] == "compact"
+    assert found["message.timestamp.type"] == "LogAppendTime"
+    assert found["max.compaction.lag.ms"] == str(86_400_000)
+
+
 def test_dead_letters_admit_one_mebibyte_more_than_tracking(
     commands: Commands, topics: KafkaTopics, namespace: str
 ) -> None:
@@ -73,7 +84,7 @@ def test_a_second_run_changes_nothing_and_says_so(commands: Commands, topics: Ka
     first = topics.log_identity(f"{namespace}.tracking")
     again = create(commands, "--partitions", "2", "--json")
     assert again.returncode == 0
-    assert [topic["created"] for topic in json.loads(again.stdout)["topics"]] == [False, False, False]
+    assert [topic["created"] for topic in json.loads(again.stdout)["topics"]] == [False, False, False, False]
     assert topics.log_identity(f"{namespace}.tracking") == first
     assert "nothing to do" in create(commands, "--partitions", "2").stdout
 
@@ -108,6 +119,18 @@ def test_where_one_topic_is_wrong_none_is_created(
     assert f"{namespace}.tracking" not in topics.partition_counts([f"{namespace}.tracking"])
 
 
+def test_a_deployment_from_before_lists_gets_their_topic_by_the_same_command(
+    commands: Commands, kafka: Kafka, namespace: str
+) -> None:
+    assert create(commands, "--partitions", "2").returncode == 0
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin.delete_topics([f"{namespace}.lists"])[f"{namespace}.lists"].result(30)
+    outcome = create(commands, "--partitions", "2")
+    assert outcome.returncode == 0, outcome.tail()
+    assert f"{namespace}.lists: 1 partition, created" in outcome.stdout
+    assert f"{namespace}.tracking: 2 partitions, exists already" in outcome.stdout
+
+
 def test_a_half_done_creation_is_completed(commands: Commands, kafka: Kafka, namespace: str) -> None:
     assert create(commands, "--partitions", "2").returncode == 0
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
@@ -117,7 +140,7 @@ def test_a_half_done_creation_is_completed(commands: Commands, kafka: Kafka, nam
     created = {
         topic["name"].removeprefix(f"{namespace}."): topic["created"] for topic in json.loads(outcome.stdout)["topics"]
     }
-    assert created == {"tracking": False, "transitions": False, "tracking.dead_letter": True}
+    assert created == {"tracking": False, "transitions": False, "tracking.dead_letter": True, "lists": False}
 
 
 def test_a_bounded_retention_is_warned_of_with_what_it_costs(

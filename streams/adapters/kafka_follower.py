@@ -1,0 +1,90 @@
+"""Reads on along a topic from offsets that are given: what is published after a record was sent, or a whole topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from schemas.errors import UnavailableError
+from streams.ports import Message
+
+_AT_ONCE = 5_000
+_PASSING = {
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+"""What the library goes on from by itself when the broker is back; whoever reads has a deadline of its own."""
+
+
+class KafkaFollower:
+    """A `Follower` on one confluent-kafka consumer, which belongs to no group's business and commits nothing."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Reads each partition from its offset in `offsets`."""
+        self._servers = bootstrap_servers
+        self._positions = dict(offsets)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "segue-follower",  # asked for by the library; nothing is ever committed under it
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,  # a compacted log ends with offsets that no message has
+                "auto.offset.reset": "earliest",  # retention may overtake the offsets that were given
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """Partition -> the offset up to which all was read."""
+        return self._positions
+
+    def read(self, timeout_ms: int) -> list[Message]:
+        """The next messages; see `Follower`."""
+        found: list[Message] = []
+        # One at first: to ask for many waits the whole time, or until all are there.
+        first = self._consumer.poll(timeout_ms / 1000)
+        if first is not None:
+            for raw in [first, *self._consumer.consume(_AT_ONCE, 0.0)]:
+                self._take(raw, found)
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+    def _take(self, raw: KafkaMessage, found: list[Message]) -> None:
+        error, partition, offset = raw.error(), raw.partition(), raw.offset()
+        if error is not None and error.code() in _PASSING:
+            return
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise UnavailableError(f"Kafka at {self._servers}: {error.str()}") from KafkaException(error)
+        assert partition is not None
+        assert offset is not None
+        if error is None:
+            found.append(_message(raw, partition, offset))
+        self._positions[partition] = offset if error is not None else offset + 1
+
+
+def _message(raw: KafkaMessage, partition: int, offset: int) -> Message:
+    topic, key, value, headers = raw.topic(), raw.key(), raw.value(), raw.headers()
+    assert topic is not None
+    pairs = headers.items() if isinstance(headers, dict) else headers or []
+    return Message(
+        topic=topic,
+        partition=partition,
+        key=key.encode() if isinstance(key, str) else key,
+        value=value.encode() if isinstance(value, str) else value,
+        headers=tuple((name, text.encode() if isinstance(text, str) else text or b"") for name, text in pairs),
+        timestamp_ms=raw.timestamp()[1],
+        offset=offset,
+    )

@@ -1,0 +1,65 @@
+"""`segue erase`: forgets a contact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from streams.adapters.kafka_compacted import KafkaCompactedLog
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.applied_lists import forget_contact, lists_of
+from streams.cli.sending import Batch, SenderSettings, SendOptions, run, sender_options
+
+
+@click.command(short_help="Forget a contact.")
+@click.argument("contact_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sender_options
+def command(contact_id: str, yes: bool, **options: Any) -> None:
+    """Forget CONTACT_ID: it leaves every segment, and nothing that is known of it is kept in the state.
+
+    What is left is a hash of its id, for as long as event ids are remembered: records that come later and
+    occurred before are dropped. A later record with a later time makes a new contact.
+
+    Its entries in the topic `lists` go as well. A definition file that names it in `lists` must drop it first, or
+    the next `segue apply` puts it there again. Records that Kafka holds of it stay until their retention ends.
+
+    \b
+    Examples:
+      segue erase customer-4711
+      segue erase customer-4711 --yes --wait
+      segue erase customer-4711 --dry-run
+    """
+    batch = Batch(
+        [{"type": "erase", "contact_id": contact_id}],
+        f"erase contact {contact_id}",
+        "it leaves every segment, and all that is known of it goes",
+        question=None if yes else f"Erase {contact_id}? This cannot be undone.",
+        look=lambda settings, reader: _look(contact_id, settings, reader),
+        prepare=lambda settings, reader: _forget(contact_id, settings, reader),
+    )
+    run(batch, SendOptions(**options))
+
+
+def _look(contact_id: str, settings: SenderSettings, reader: KafkaTopics) -> None:
+    journal = _journal(settings, reader)
+    names = [] if journal is None else lists_of(journal, contact_id)
+    if names:
+        click.echo(
+            f"warning: `segue apply` put it on {', '.join(names)}: take it out of the definition file first, or the "
+            "next apply puts it there again",
+            err=True,
+        )
+
+
+def _forget(contact_id: str, settings: SenderSettings, reader: KafkaTopics) -> None:
+    journal = _journal(settings, reader)
+    if journal is not None:
+        forget_contact(journal, contact_id)
+
+
+def _journal(settings: SenderSettings, reader: KafkaTopics) -> KafkaCompactedLog | None:
+    topic = settings.names.lists
+    exists = topic in reader.partition_counts([topic])
+    return KafkaCompactedLog(settings.kafka_bootstrap_servers, topic) if exists else None
