@@ -44,6 +44,19 @@ def local(instant_ms: int, zone: tzinfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=instant_ms)).astimezone(zone)
 
 
+def local_date(instant_ms: int, zone: tzinfo) -> date | None:
+    """The local date of an instant; None where it lies outside of the calendar, in no year from 1 to 9999."""
+    try:
+        return local(instant_ms, zone).date()
+    except OverflowError:
+        return None
+
+
+def later(day: date, length: timedelta) -> date:
+    """A date so much later; the last of all dates where there is none."""
+    return day + length if length < date.max - day else date.max
+
+
 def first_instant(day: date, zone: tzinfo) -> int:
     """The first instant, in ms, at which the local date is `day` or later."""
     # Midnight may come twice or not at all: the answer lies within a day and a half of UTC's midnight.
@@ -51,10 +64,11 @@ def first_instant(day: date, zone: tzinfo) -> int:
     high = low + 72 * 3_600_000
     while low < high:
         middle = (low + high) // 2
-        if local(middle, zone).date() < day:
+        there = local_date(middle, zone)
+        if there is not None and there < day:
             low = middle + 1
         else:
-            high = middle
+            high = middle  # at or after the day; there is no date where the last of all days is over
     return low
 
 

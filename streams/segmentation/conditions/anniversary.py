@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from streams.segmentation.calendars import Zone, first_instant, local
+from streams.segmentation.calendars import Zone, first_instant, later, local, local_date
 from streams.segmentation.conditions.trait import instant_of
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
@@ -20,7 +20,6 @@ from streams.segmentation.values import found
 from streams.segmentation.wording import plural
 
 _FIRST_YEAR = 1000
-_LAST_YEAR = 9000
 
 
 class AnniversarySpec(Spec):
@@ -59,6 +58,8 @@ class AnniversaryEvidence(Evidence):
 class AnniversaryUnit(Unit):
     """Reads the trait; keeps nothing of its own."""
 
+    timed = True
+
     def __init__(self, spec: AnniversarySpec, zone: tzinfo) -> None:
         self._steps = tuple(spec.trait.split("."))
         self._fact = f"trait:{self._steps[0]}"
@@ -83,32 +84,32 @@ class AnniversaryUnit(Unit):
         dates = [] if fact is None else self._dates({self._steps[0]: fact[1]})
         today = local(now_ms, self._zone).date()
         begins = [begin for born in dates for begin in self._begins(self._from(today, born), born)]
-        first = min((begin for begin in begins if begin + self._length > today), default=None)
+        first = min((begin for begin in begins if later(begin, self._length) > today), default=None)
         return AnniversaryEvidence(
             tuple(born.isoformat() for born in dates),
             None if fact is None else past.fact(self._fact, fact[0]),
             today.isoformat(),
             None if first is None else first.isoformat(),
-            None if first is None else (first + self._length - timedelta(days=1)).isoformat(),
+            None if first is None else later(first, self._length - timedelta(days=1)).isoformat(),
         )
 
     def _dates(self, root: dict[str, Any]) -> list[date]:
-        values = [value for value in found(root, self._steps) if instant_of(value) is not None]
-        return [_date_of(value, self._zone) for value in values]
+        dates = [_date_of(value, self._zone) for value in found(root, self._steps)]
+        return [day for day in dates if day is not None]
 
     def _around(self, day: date, born: date) -> bool:
         """Whether `day` is one of the days around some anniversary of `born`."""
-        return any(begin <= day < begin + self._length for begin in self._begins(day, born))
+        return any(timedelta(0) <= day - begin < self._length for begin in self._begins(day, born))
 
     def _begins(self, day: date, born: date) -> list[date]:
         """First days of what lies around the anniversaries near `day`."""
-        years = range(max(born.year, day.year - 2), min(day.year + 3, _LAST_YEAR))
+        years = range(max(born.year, day.year - 2), min(day.year + 2, date.max.year) + 1)
         return [_anniversary(born, year) - self._lead for year in years]
 
     def _edges(self, today: date, born: date) -> list[date]:
         """Local dates after today at which the days around an anniversary begin or end."""
         begins = self._begins(self._from(today, born), born)
-        return [edge for begin in begins for edge in (begin, begin + self._length) if edge > today]
+        return [edge for begin in begins for edge in (begin, later(begin, self._length)) if edge > today]
 
     def _from(self, today: date, born: date) -> date:
         """The day near which to look for what is to come: today, or later where the date itself is still to come."""
@@ -123,13 +124,12 @@ def _anniversary(born: date, year: int) -> date:
     return born.replace(year=year)
 
 
-def _date_of(value: str, zone: tzinfo) -> date:
-    """The date that a trait stands for: as written, or the local date of a time."""
-    if len(value) == len("2026-11-21"):
-        return date.fromisoformat(value)
+def _date_of(value: Any, zone: tzinfo) -> date | None:
+    """The date that a trait stands for, as written or the local date of a time; None where it stands for none."""
     instant_ms = instant_of(value)
-    assert instant_ms is not None, "values that are no times were left out"
-    return local(instant_ms, zone).date()
+    if instant_ms is None:
+        return None
+    return date.fromisoformat(value) if len(value) == len("2026-11-21") else local_date(instant_ms, zone)
 
 
 def _wording(body: Any) -> str:
