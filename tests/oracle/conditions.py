@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.oracle import cells
 from tests.oracle.filters import elements, ends, equal, is_number, satisfies
 from tests.oracle.history import Applied
 from tests.oracle.notation import decimal_of, duration_ms
 from tests.oracle.view import View, leaf
 
 _MAX_NUMBER = 10**15
+Kept = Callable[[Applied], bool]
 
 
 # Events
@@ -53,28 +55,42 @@ def matching(of: dict[str, Any], view: View, *, include_machine: bool) -> list[A
     return found
 
 
-def counted(of: dict[str, Any], view: View) -> list[Applied]:
+def _timed(of: dict[str, Any], view: View, kept: Kept | None) -> list[tuple[int, Applied]]:
+    """Matching events, each with the time at which it counts; `kept` are those that a bound holds for."""
+    found = matching(of, view, include_machine=of.get("include_machine", False))
+    if kept is None or ("within" not in of and "since" not in of):
+        return [(event.time, event) for event in found]
+    key = ("timed", id(of))
+    if key not in view.history.memo:
+        window = duration_ms(of.get("within", "3650d"))
+        reach = window + duration_ms(of["ago"]) if "ago" in of else window if "within" in of else None
+        told = ((event.clock, event.time, event) for event in found if kept(event))
+        view.history.memo[key] = cells.counted_at(told, window, reach)
+    timed: list[tuple[int, Applied]] = view.history.memo[key]
+    return timed
+
+
+def counted(of: dict[str, Any], view: View, kept: Kept | None = None) -> list[Applied]:
     """Matching events in the window and after the `since` event."""
-    machine = of.get("include_machine", False)
-    ago = duration_ms(of["ago"]) if "ago" in of else 0
-    newest = view.now - ago
-    found = [event for event in matching(of, view, include_machine=machine) if event.time <= newest]
+    newest = view.now - (duration_ms(of["ago"]) if "ago" in of else 0)
+    found = [(time, event) for time, event in _timed(of, view, kept) if time <= newest]
     if "within" in of:
         oldest = newest - duration_ms(of["within"])
-        found = [event for event in found if oldest < event.time]
+        found = [(time, event) for time, event in found if oldest < time]
     if "since" in of:
+        machine = of.get("include_machine", False)
         marks = sorted((event.time for event in matching(of["since"], view, include_machine=machine)), reverse=True)
         nth = of["since"].get("nth", 1)
-        found = [event for event in found if len(marks) >= nth and event.time > marks[nth - 1]]
-    return found
+        found = [(time, event) for time, event in found if len(marks) >= nth and time > marks[nth - 1]]
+    return [event for _, event in found]
 
 
-def window_looks(of: dict[str, Any], view: View) -> Iterator[int]:
+def window_looks(of: dict[str, Any], view: View, kept: Kept | None = None) -> Iterator[int]:
     """When events come into the window and when they leave it."""
     ago = duration_ms(of["ago"]) if "ago" in of else 0
     delays = [ago, ago + duration_ms(of["within"])] if "within" in of else [ago]
-    for event in matching(of, view, include_machine=of.get("include_machine", False)):
-        yield from (event.time + delay for delay in delays)
+    for time, _ in _timed(of, view, kept):
+        yield from (time + delay for delay in delays)
 
 
 def _count_satisfies(of: dict[str, Any], count: int) -> bool:
@@ -114,13 +130,25 @@ def compares(value: Fraction | None, of: dict[str, Any]) -> bool:
     return all(tests[name](Fraction(decimal_of(bound))) for name, bound in of.items() if name in tests)
 
 
-def values_of(of: dict[str, Any], view: View) -> list[Any]:
-    """What the counted events have under the property; several where the path leads through a list."""
-    values = []
-    for event in counted(of, view):
-        root, path = property_root(event, of["property"], view)
-        values += elements(ends(root, path.split(".")))
-    return values
+def _values_in(event: Applied, of: dict[str, Any], view: View) -> list[Any]:
+    """What an event has under the property; several where the path leads through a list."""
+    root, path = property_root(event, of["property"], view)
+    return elements(ends(root, path.split(".")))
+
+
+def values_of(of: dict[str, Any], view: View, kept: Kept | None = None) -> list[Any]:
+    """What the counted events have under the property."""
+    return [value for event in counted(of, view, kept) for value in _values_in(event, of, view)]
+
+
+def with_numbers(of: dict[str, Any], view: View) -> Kept:
+    """Keeps the events that have a number under the property."""
+    return lambda event: bool(numbers(_values_in(event, of, view)))
+
+
+def every_event(_event: Applied) -> bool:
+    """Keeps all events."""
+    return True
 
 
 def is_numeric(value: object) -> bool:
@@ -138,10 +166,14 @@ def total(values: list[Any]) -> Fraction:
     return sum((Fraction(round(value, 9)) for value in numbers(values)), Fraction(0))
 
 
-@leaf("aggregate", window_looks)
+def _kept_of_aggregate(of: dict[str, Any], view: View) -> Kept | None:
+    return with_numbers(of, view) if of["function"] in ("sum", "avg") else None
+
+
+@leaf("aggregate", lambda of, view: window_looks(of, view, _kept_of_aggregate(of, view)))
 def aggregate(of: dict[str, Any], view: View) -> bool:
     """The aggregate over the property satisfies every comparison."""
-    values = values_of(of, view)
+    values = values_of(of, view, _kept_of_aggregate(of, view))
     found = numbers(values)
     result: Fraction | None
     if of["function"] == "distinct":
@@ -160,14 +192,14 @@ def aggregate(of: dict[str, Any], view: View) -> bool:
 
 
 def _ratio_looks(of: dict[str, Any], view: View) -> Iterator[int]:
-    yield from window_looks(of["of"], view)
-    yield from window_looks(of["to"], view)
+    yield from window_looks(of["of"], view, every_event)
+    yield from window_looks(of["to"], view, every_event)
 
 
 @leaf("ratio", _ratio_looks)
 def ratio(of: dict[str, Any], view: View) -> bool:
     """The quotient of two counts satisfies every comparison."""
-    above, below = len(counted(of["of"], view)), len(counted(of["to"], view))
+    above, below = (len(counted(of[name], view, every_event)) for name in ("of", "to"))
     return below >= max(1, of.get("min", 1)) and compares(Fraction(above, below), of)
 
 
@@ -182,7 +214,22 @@ def sequence(of: dict[str, Any], view: View) -> bool:
     """Events match the steps one strictly after the other, soon enough and lately enough."""
     machine = of.get("include_machine", False)
     steps = [[event.time for event in matching(step, view, include_machine=machine)] for step in of["steps"]]
+    if "in_last" in of or all(len(times) <= cells.BOUND.entries for times in steps):
+        return _completed(of, [cells.newest(times) for times in steps], view.now)
+    # What once has happened stays so, though events of it are forgotten.
+    return any(
+        _completed(of, [cells.newest(_of_first(view, step, upto, machine=machine)) for step in of["steps"]], view.now)
+        for upto in range(1, len(view.history.applied) + 1)
+    )
 
+
+def _of_first(view: View, step: dict[str, Any], upto: int, *, machine: bool) -> list[int]:
+    """Times of the matching events among the first records that were applied."""
+    first = {id(record) for record in view.history.applied[:upto]}
+    return [event.time for event in matching(step, view, include_machine=machine) if id(event) in first]
+
+
+def _completed(of: dict[str, Any], steps: list[list[int]], now: int) -> bool:
     def ends_from(first: int) -> list[int]:
         reached = [first]
         for times in steps[1:]:
@@ -190,7 +237,7 @@ def sequence(of: dict[str, Any], view: View) -> bool:
         return [time for time in reached if time - first <= duration_ms(of["within"])]
 
     lasts = [last for first in steps[0] for last in ends_from(first)]
-    return any("in_last" not in of or view.now - duration_ms(of["in_last"]) < last for last in lasts)
+    return any("in_last" not in of or now - duration_ms(of["in_last"]) < last for last in lasts)
 
 
 # Decisions, lists and other segments

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.oracle.drawn_conditions import EVENTS
-from tests.oracle.drawn_files import files
+from tests.oracle.drawn_conditions import EVENTS, LISTS, PURPOSES
+from tests.oracle.drawn_files import CONTACTS, files
 from tests.oracle.driving import Body
 from tests.oracle.language import File
 from tests.oracle.notation import duration_ms
 from tests.oracle.writer import Taste
 
-CONTACTS = ("c1", "é\U0001f600", "\uffee")
 START_MS = 1_772_323_200_000
+T = TypeVar("T")
 
 _VALUES: tuple[Any, ...] = (
     None,
@@ -54,9 +54,21 @@ _PROPERTIES: tuple[dict[str, Any], ...] = (
     {"value": None, "label": []},
     {"value": 0.2, "items": []},
     {"value": 2e15},
+    {"value": 1e15, "nested": [[1, [2.5]], [None]]},
+    {"value": [10, "10"], "nested": 2},
+    {"value": 0.1234567895, "nested": [{"deeper": 1}, 3]},
+    {"value": -0.0, "items": [{"price": 5}, {"price": 7.5, "sku": ["a", "b"]}]},
+    {"value": 1_000_000_000_000_001, "label": "ab\n"},
+    {"value": {}, "label": "ä"},
 )
-_CONTEXTS: tuple[dict[str, Any], ...] = ({}, {"page": {"path": "/cart"}}, {"page": {"path": "/"}}, {"page": None})
-_BIRTHS: tuple[Any, ...] = (
+_CONTEXTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"page": {"path": "/cart"}, "basket": 20},
+    {"page": {"path": "/"}, "basket": [1, 2]},
+    {"page": None, "basket": "20"},
+    {"page": {"path": ["/a", "/b"]}},
+)
+_DATES: tuple[Any, ...] = (
     "1984-02-29",
     "1990-03-11",
     "2025-03-08T23:30:00-05:00",
@@ -65,7 +77,13 @@ _BIRTHS: tuple[Any, ...] = (
     "soon",
     20260301,
     None,
+    "0001-01-01",
+    "9999-12-31",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59.999-12:00",
+    ["2026-03-05", "soon", "1990-03-11"],
 )
+_TOLD_APART = 1009
 _KINDS = ("track",) * 6 + ("identify", "again", "tick", "track", "erase", "consent", "list", "identify", "again")
 _ZONES = (UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11)))
 
@@ -84,32 +102,44 @@ def text_of(instant: int, style: int = 0) -> str:
     moment = datetime.fromtimestamp(instant // 1000, UTC).astimezone(_ZONES[style % len(_ZONES)])
     text = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
     fraction = f".{instant % 1000:03d}" + ("999" if style % 3 == 2 else "")
-    return text[:19] + fraction + text[19:]
+    if style % 5 == 4:
+        fraction = fraction.rstrip("0").rstrip(".")
+    text = text[:19] + fraction + text[19:]
+    return text.lower() if style == 9 else text
+
+
+def _one(options: Sequence[T], number: int, salt: int) -> T:
+    """One of the options; with another salt another one, of which this one tells nothing."""
+    return options[number * (2 * salt + 1) * 7 % _TOLD_APART % len(options)]
 
 
 def _track(number: int, _near: str) -> Body:
-    body: Body = {"type": "track", "event": EVENTS[number % len(EVENTS)]}
-    if number % 4:
-        body["properties"] = _PROPERTIES[number % len(_PROPERTIES)]
-    if number % 6 == 3:
-        body["context"] = _CONTEXTS[number // 6 % len(_CONTEXTS)]
-    if number % 3 == 2:
+    body: Body = {"type": "track", "event": _one(EVENTS, number, 0)}
+    if _one(range(4), number, 1):
+        body["properties"] = _one(_PROPERTIES, number, 2)
+    if _one(range(4), number, 3) == 3:
+        body["context"] = _one(_CONTEXTS, number, 4)
+    if _one(range(3), number, 5) == 2:
         body["machine"] = {"suspected": number % 2 == 0, "reasons": ["prefetch_proxy"]}
     return body
 
 
 def _identify(number: int, near: str) -> Body:
-    name = ("plan", "age", "renews", "born")[number % 4]
-    values = {"renews": (near, near, near[:10], *_BIRTHS), "born": _BIRTHS}.get(name, _VALUES)
-    return {"type": "identify", "traits": {name: values[number // 4 % len(values)]}}
+    name = _one(("plan", "age", "renews", "born"), number, 0)
+    values = {"renews": (near, near, near, near[:10], *_DATES), "born": _DATES}.get(name, _VALUES)
+    traits = {name: _one(values, number, 1)}
+    if _one(range(4), number, 2) == 3:
+        traits["größe"] = _one(_VALUES, number, 3)
+    return {"type": "identify", "traits": traits}
 
 
 def _consent(number: int, _near: str) -> Body:
-    return {"type": "consent", "purpose": "news", "granted": number % 2 == 0, "document": "form-1", "method": "form"}
+    purpose = _one(PURPOSES, number, 0)
+    return {"type": "consent", "purpose": purpose, "granted": number % 2 == 0, "document": "form-1", "method": "form"}
 
 
 def _list(number: int, _near: str) -> Body:
-    return {"type": "list", "list": "vip", "member": number % 2 == 0}
+    return {"type": "list", "list": _one(LISTS, number, 0), "member": number % 2 == 0}
 
 
 _BODIES: dict[str, Callable[[int, str], Body]] = {
@@ -148,22 +178,40 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
     body = _BODIES["track" if kind == "again" else kind](number, near)
     if kind == "tick":
         return {**body, "received_at": text_of(clock, style)}
-    if number % 7 == 6:
+    if _one(range(7), number, 6) == 6:
         body["backfill"] = True
+    if _one(range(7), number, 7) == 6:
+        body |= {"source": "web", "of_no_interest": {"event_id": 5}}
     body["event_id"] = again["event_id"] if again is not None else f"e{len(earlier)}"
     body["contact_id"] = CONTACTS[max(0, contact % 9 - 6)]
     body["occurred_at"] = text_of(clock + shifts[shift % len(shifts)], style)
     if body["occurred_at"] != text_of(clock, style) or number % 2:
         body["received_at"] = text_of(clock, number % 12)
+    receipt = _one(_RECEIPTS, number, 8)
+    if receipt is not None:
+        body["received_at"] = receipt(clock, shifts[shift % len(shifts)])
     return body
+
+
+_RECEIPTS: tuple[Callable[[int, int], str | None] | None, ...] = (
+    *(None,) * 21,
+    lambda _clock, _width: None,
+    lambda clock, width: text_of(clock - abs(width)),
+)
+"""Seldom nothing is said of it, though the time told may lie ahead, or it came in earlier than records before it."""
+
+
+def widths_of(file: File) -> list[int]:
+    """All durations that a file uses, in milliseconds."""
+    texts = {file.get("deduplicate", "48h"), *re.findall(r'"(\d+[smhdw])"', json.dumps(file))}
+    return sorted(duration_ms(text) for text in texts)
 
 
 @st.composite
 def cases(draw: st.DrawFn, taste: Taste, max_records: int = 14) -> Case:
     """A file and records for it."""
     file = draw(files(taste))
-    texts = set(re.findall(r'"(\d+[smhdw])"', json.dumps(file)))
-    widths = sorted(duration_ms(text) for text in texts)
+    widths = widths_of(file)
     advances, shifts = _advances(widths), _shifts(widths)
     clock = START_MS
     bodies: list[Body] = []

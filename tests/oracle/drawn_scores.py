@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.oracle.drawn_conditions import EVENTS, filters, leaf, machines
+from tests.oracle.drawn_conditions import EVENTS, LEAF_WRITERS, condition, filters, machines
 from tests.oracle.writer import Writer
 
 _POINTS = (8, 8, 4, 16, 1, 0.512, 2.5, -4, -8, 0.001, 0.1)
@@ -15,20 +15,19 @@ _TIERS: tuple[dict[str, Any], ...] = (
     {"warm": 2, "hot": 7.999},
     {"low": -4, "middle": 0, "high": 4.001},
 )
-_WHILE_LEAVES = ("performed", "not_performed", "trait", "aggregate", "known_for", "trait_time", "score")
+_PLAIN_LEAVES = tuple(kind for kind in LEAF_WRITERS if kind not in ("score", "tier"))
 
 
 def _rule(writer: Writer) -> dict[str, Any]:
     points = writer.one(_POINTS)
     if writer.taste.rich and writer.sometimes():
-        kinds = _WHILE_LEAVES if writer.scores else _WHILE_LEAVES[:-1]
-        condition = leaf(writer, (), kinds)
-        return {"while": {"not": condition} if writer.sometimes() else condition, "points": points}
+        kinds = (*_PLAIN_LEAVES, "score", "tier") if writer.scores else _PLAIN_LEAVES
+        return {"while": condition(writer, writer.base, 1, kinds), "points": points}
     rule = {"event": writer.one(EVENTS), "points": points, **filters(writer), **machines(writer)}
     if writer.taste.rich and writer.sometimes():
         rule["expires_after"] = writer.duration()
     if writer.taste.rich and writer.sometimes():
-        rule["per"] = "value"
+        rule["per"] = writer.one(("value", "value", "items.price", "@weekday"))
     return rule
 
 
@@ -42,7 +41,7 @@ def _part(writer: Writer) -> dict[str, Any]:
         if not writer.sometimes():
             of["scale"] = writer.one(("log", "linear"))
     if kind == "monetary":
-        of["property"] = "value"
+        of["property"] = writer.one(("value", "value", "items.price", "nested", "context.basket"))
     return {"weight": writer.one((8, 4, 0.512)), kind: of}
 
 
@@ -59,6 +58,8 @@ def _sum(writer: Writer) -> dict[str, Any]:
 def written_score(writer: Writer) -> dict[str, Any]:
     """A score that refers at most to those that the file has so far."""
     score = {**_sum(writer), "tiers": dict(writer.one(_TIERS))}
+    if writer.sometimes():
+        score["description"] = "Tells nothing."
     bounded = writer.draw(st.integers(0, 7))
     if bounded in (6, 7):
         score["cap"] = writer.one((8, 10, 4.001))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from schemas.records import DefinitionsRecord, Tick, decode_record
@@ -31,6 +31,7 @@ class Driven:
         self.partition = partition
         self.between = between
         self.fold = Fold(self.core, partition=partition, clock_ms=0)
+        put_on_lists(self.fold, {})
         self.transitions: list[Transition] = []
         self.clock = 0
 
@@ -41,9 +42,6 @@ class Driven:
         result = "tick"
         assert not isinstance(record, DefinitionsRecord)
         if not isinstance(record, Tick):
-            key = contact_key(record.contact_id)
-            if key not in self.fold.contacts:
-                self.fold.contacts[key] = self.core.new(record.contact_id)
             outcome = self.fold.apply(record, offset, self.clock)
             result = outcome.result
             if result == "applied":
@@ -63,15 +61,30 @@ class Driven:
         self.fold.emitted.clear()
 
 
+def put_on_lists(fold: Fold, known: Container[str]) -> None:
+    """Contacts on the lists of the file are on them from the start, but for those that are known by their key."""
+    for name, ids in fold.core.definitions.lists.items():
+        for contact_id in ids:
+            if contact_key(contact_id) not in known:
+                fold.put_on_list(contact_id, name)
+
+
 def reloaded(core: Core, fold: Fold) -> Fold:
-    """Another fold that knows only what was stored: every contact is encoded and decoded."""
+    """Another fold that knows only what was stored: every contact is encoded and decoded.
+
+    That a contact was on a list of the file, and is so no more, lies in no store: of these nothing is read anew.
+    """
     later = Fold(core, partition=fold.partition, clock_ms=fold.clock_ms)
+    put_on_lists(later, fold.contacts)
+    listed = {contact_key(contact_id) for ids in core.definitions.lists.values() for contact_id in ids}
     for key, contact in fold.contacts.items():
         raw = core.encode(contact)
         if raw is not None:
             later.contacts[key] = stored = core.decode(key, raw)
             if stored.next_due is not None:
                 later.schedule(stored.next_due, key)
+        elif key in listed:
+            later.contacts[key] = contact
     return later
 
 

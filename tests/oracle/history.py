@@ -38,6 +38,8 @@ class History:
     """All records of a contact since it exists."""
 
     contact_id: str
+    put_on: frozenset[str] = frozenset()
+    """Lists of the definition file that name the contact: since before every record."""
     applied: list[Applied] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
@@ -72,8 +74,9 @@ class History:
         return found
 
     def listed(self, name: str) -> bool:
-        """Whether the latest record of that list has the contact on it."""
-        return bool(self._latest([(r.time, r.body["member"]) for r in self._of_type("list") if r.body["list"] == name]))
+        """Whether the latest record of that list has the contact on it, or none does and the file has."""
+        told = [(r.time, r.body["member"]) for r in self._of_type("list") if r.body["list"] == name]
+        return bool(self._latest([(0, name in self.put_on), *told]))
 
     def _of_type(self, record_type: str) -> list[Applied]:
         if record_type not in self.memo:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from tests.oracle.conditions import counted, is_numeric, matching, property_root, total, values_of, window_looks
+from tests.oracle.cells import counted_at
+from tests.oracle.conditions import (
+    counted,
+    every_event,
+    is_numeric,
+    matching,
+    property_root,
+    total,
+    values_of,
+    window_looks,
+    with_numbers,
+)
 from tests.oracle.filters import elements, ends
+from tests.oracle.history import Applied
 from tests.oracle.notation import EXACT, decimal_of, duration_ms, half_power
 from tests.oracle.view import View, leaf, next_look, truth
 
@@ -18,18 +30,45 @@ _FOREVER_HALF_LIVES = 400
 """After so many half-lives nothing of a contribution can be seen."""
 
 
-def _points(rule: dict[str, Any], view: View) -> list[tuple[int, Decimal]]:
-    """Event times and points of the events that match a rule."""
+def nine_places(value: Decimal) -> Decimal:
+    """Rounded half to even."""
+    return value.quantize(Decimal("1e-9"), ROUND_HALF_EVEN, context=EXACT)
+
+
+def _points(rule: dict[str, Any], view: View) -> list[tuple[Applied, Decimal]]:
+    """The events that match a rule, and their points."""
     found = []
     for event in matching(rule, view, include_machine=rule.get("include_machine", False)):
         points = decimal_of(rule["points"])
         if "per" in rule:
             root, path = property_root(event, rule["per"], view)
             factors = elements(ends(root, path.split(".")))
-            # Several values are no number.
-            points *= decimal_of(factors[0]) if len(factors) == 1 and is_numeric(factors[0]) else 0
-        found.append((event.time, points))
+            # Several values are no number. Numbers have nine places, as in sums, and so has the product.
+            factor = nine_places(decimal_of(factors[0])) if len(factors) == 1 and is_numeric(factors[0]) else Decimal(0)
+            points = nine_places(EXACT.multiply(points, factor))
+        found.append((event, points))
     return found
+
+
+def _expiring(name: str, width: int, view: View) -> list[tuple[int, Decimal]]:
+    """Of the rules whose points expire after a width: the times at which they count, and the points."""
+    key = ("expiring", name, width)
+    if key not in view.history.memo:
+        score = view.file["scores"][name]
+        rules = [rule for rule in score["points"] if "event" in rule and _expiry(score, rule) == width]
+        arrived = {id(record): place for place, record in enumerate(view.history.applied)}
+        found = [part for rule in rules for part in _points(rule, view) if part[1]]
+        found.sort(key=lambda part: arrived[id(part[0])])
+        told = ((event.clock, event.time, points) for event, points in found)
+        view.history.memo[key] = counted_at(told, width, width)
+    timed: list[tuple[int, Decimal]] = view.history.memo[key]
+    return timed
+
+
+def _widths(score: dict[str, Any]) -> set[int]:
+    """After how long points of a score expire."""
+    widths = (_expiry(score, rule) for rule in score["points"] if "event" in rule)
+    return {width for width in widths if width is not None}
 
 
 def _expiry(score: dict[str, Any], rule: dict[str, Any]) -> int | None:
@@ -46,7 +85,8 @@ def _decaying(name: str, view: View) -> tuple[int, Decimal]:
     key = ("decaying", name)
     if key not in view.history.memo:
         score = view.file["scores"][name]
-        parts = [part for rule in score["points"] if _decays(score, rule) for part in _points(rule, view)]
+        told = [part for rule in score["points"] if _decays(score, rule) for part in _points(rule, view)]
+        parts = [(event.time, points) for event, points in told]
         reference = max((time for time, _ in parts), default=0)
         amount = Decimal(0)
         for time, points in parts:
@@ -67,10 +107,10 @@ def _part(part: dict[str, Any], view: View) -> Decimal:
         return max(Decimal(0), 1 - EXACT.divide(Decimal(view.now - max(times)), Decimal(duration_ms(of["over"]))))
     if "frequency" in part:
         of = part["frequency"]
-        amount = Decimal(len(counted(of, view)))
+        amount = Decimal(len(counted(of, view, every_event)))
     else:
         of = part["monetary"]
-        exact = total(values_of(of, view))
+        exact = total(values_of(of, view, with_numbers(of, view)))
         amount = max(Decimal(0), EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
     full = decimal_of(of["full"])
     if of.get("scale", "linear") == "linear":
@@ -78,22 +118,27 @@ def _part(part: dict[str, Any], view: View) -> Decimal:
     return min(Decimal(1), EXACT.divide(EXACT.ln(1 + amount), EXACT.ln(1 + full)))
 
 
+def _mixed(mix: list[dict[str, Any]], view: View) -> Decimal:
+    result = Decimal(0)
+    for part in mix:
+        result = EXACT.add(result, EXACT.multiply(decimal_of(part["weight"]), _part(part, view)))
+    return result
+
+
 def _sum(name: str, view: View) -> Decimal:
     """The score before it is read."""
     score = view.file["scores"][name]
-    result = Decimal(0)
     if "mix" in score:
-        for part in score["mix"]:
-            result = EXACT.add(result, EXACT.multiply(decimal_of(part["weight"]), _part(part, view)))
-        return result
+        return _mixed(score["mix"], view)
+    result = Decimal(0)
     for rule in score["points"]:
         if "while" in rule:
             result = EXACT.add(result, decimal_of(rule["points"]) if truth(rule["while"], view) else Decimal(0))
-        elif not _decays(score, rule):
-            width = _expiry(score, rule)
-            for time, points in _points(rule, view):
-                if width is None or view.now < time + width:
-                    result = EXACT.add(result, points)
+        elif _expiry(score, rule) is None and not _decays(score, rule):
+            result = EXACT.add(result, sum((points for _, points in _points(rule, view)), Decimal(0)))
+    for width in _widths(score):
+        lasting = (points for time, points in _expiring(name, width, view) if view.now < time + width)
+        result = EXACT.add(result, sum(lasting, Decimal(0)))
     if "half_life" in score:
         reference, amount = _decaying(name, view)
         weight = half_power(view.now - reference, duration_ms(score["half_life"]))
@@ -140,23 +185,24 @@ def _tier_truth(of: dict[str, Any], view: View) -> bool:
     return bool(tier_at(view.file["scores"][of["name"]], reading(of["name"], view)) == of["is"])
 
 
-def _breaks(score: dict[str, Any], view: View) -> Iterator[int]:
+def _breaks(name: str, view: View) -> Iterator[int]:
     """Instants after now between which the score moves in one direction only."""
+    score = view.file["scores"][name]
     for part in score.get("mix", []):
         if "recency" in part:
             over = duration_ms(part["recency"]["over"])
             yield from (event.time + over for event in view.history.events() if event.time + over > view.now)
         else:
-            yield from (at for at in window_looks(part.get("frequency") or part["monetary"], view) if at > view.now)
+            of = part.get("frequency") or part["monetary"]
+            kept = every_event if "frequency" in part else with_numbers(of, view)
+            yield from (at for at in window_looks(of, view, kept) if at > view.now)
     for rule in score.get("points", []):
         if "while" in rule:
             look = next_look(rule["while"], view)
             if look is not None:
                 yield look
-            continue
-        width = _expiry(score, rule)
-        if width is not None:
-            yield from (time + width for time, _ in _points(rule, view) if time + width > view.now)
+    for width in _widths(score) if "points" in score else ():
+        yield from (time + width for time, _ in _expiring(name, width, view) if time + width > view.now)
 
 
 def _crossing(name: str, view: View, last: int, bound: Decimal, *, inclusive: bool) -> int | None:
@@ -189,7 +235,7 @@ def _remembered_crossing(name: str, view: View, last: int, bound: Decimal, *, in
 
 def _looks(name: str, bounds: list[tuple[Decimal, bool]], view: View) -> Iterator[int]:
     score = view.file["scores"][name]
-    last = min(_breaks(score, view), default=None)
+    last = min(_breaks(name, view), default=None)
     if last is not None:
         yield last
         last -= 1

@@ -13,7 +13,6 @@ from tests.oracle.lines import (
     MINUTE,
     START_MS,
     check,
-    check_oracle,
     did,
     erase,
     on_list,
@@ -176,7 +175,7 @@ def test_vip_by_list_or_by_spending_and_time() -> None:
         on_list("vip", 2 * DAY),
         on_list("vip", 3 * DAY, member=False),
     ]
-    check_oracle(file, bodies, [(DAY, "+vip", None)])
+    check(file, bodies, [(DAY, "+vip", None)])
 
 
 # Transitions

@@ -14,9 +14,9 @@ COUNTS = Taste(("performed", "not_performed"))
 SCORES = Taste(("score", "score", "tier", "performed"))
 TRAITS = Taste(("trait", "trait", "performed"), max_segments=2)
 FILTERED = Taste(("performed", "performed", "aggregate", "ratio", "sequence"), rich=True)
-DATED = Taste(("trait_time", "trait", "anniversary", "known_for", "consent"), rich=True)
+DATED = Taste(("trait_time", "trait", "anniversary", "known_for", "consent", "listed"), rich=True)
 POINTS = Taste(("score", "score", "score", "tier"), max_segments=2, rich=True)
-EVERYTHING = Taste(tuple(kind for kind in LEAF_WRITERS if kind != "listed"), max_segments=4, rich=True)
+EVERYTHING = Taste(tuple(LEAF_WRITERS), max_segments=4, rich=True)
 
 
 @fuzzed(0.15)

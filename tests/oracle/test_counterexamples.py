@@ -10,6 +10,7 @@ from schemas.transitions import decode_transition, encode_transition
 from tests.oracle.driving import Body, assert_same, run_core
 from tests.oracle.language import File
 from tests.oracle.lines import DAY, START_MS, did, scored, segments, traits
+from tests.oracle.notation import instant_ms
 
 SLOW_DECAY = {"half_life": "3650d", "points": [{"event": "purchase", "points": 1_000_000}]}
 SLOW = scored(SLOW_DECAY, rich={"score": {"name": "s", "gt": 1}})
@@ -21,6 +22,24 @@ AGES = segments(
 def test_the_day_of_an_anniversary_may_be_the_first_of_all_days() -> None:
     file = segments(day={"anniversary": {"trait": "born", "days_before": 2}})
     assert_same(file, [traits({"born": "0001-01-01"}, 0)], START_MS + 800 * DAY)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "born", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999-12:00", "9999-12-31T23:59:59Z", "9999-12-31"]
+)
+@pytest.mark.parametrize("around", [{}, {"days_before": 365, "days": 365}, {"days": 365}])
+def test_the_calendar_ends_without_breaking_anything(born: str, zone: str, around: dict[str, int]) -> None:
+    file: File = {**segments(day={"not": {"anniversary": {"trait": "born", **around}}}), "zone": zone}
+    assert_same(file, [traits({"born": born}, 0)], START_MS + 800 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("born", "first"), [("9500-06-01", "9500-06-01T00:00:00Z"), ("9999-12-31", "9999-12-31T00:00:00Z")]
+)
+def test_an_anniversary_that_begins_in_the_last_of_all_centuries_is_awaited(born: str, first: str) -> None:
+    driven, _ = run_core(segments(later={"not": {"anniversary": {"trait": "born"}}}), [traits({"born": born}, 0)])
+    assert [transition.valid_until for transition in driven.transitions] == [instant_ms(first)]
 
 
 @pytest.mark.parametrize(

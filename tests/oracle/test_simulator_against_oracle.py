@@ -11,13 +11,14 @@ from hypothesis import given, note
 
 from schemas.transitions import Transition, decode_transition
 from streams.cli.simulate import command
+from tests.oracle.drawn_conditions import LEAF_WRITERS
 from tests.oracle.drawn_records import START_MS, Case, cases, text_of
 from tests.oracle.driving import Body, Row, row_of_change, row_of_transition, run_oracle
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.oracle.language import File
 from tests.oracle.writer import Taste
 
-PLAIN = Taste(("performed", "not_performed", "score", "trait"))
+EVERYTHING = Taste(tuple(LEAF_WRITERS), rich=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def _assert_simulated(folder: Path, file: File, bodies: list[Body], lines: list[
 
 
 @fuzzed(0.02)
-@given(case=cases(PLAIN))
+@given(case=cases(EVERYTHING))
 def test_a_simulation_writes_every_transition_in_order(folder: Path, case: Case) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
     lines = [json.dumps(body, ensure_ascii=len(body) % 2 == 0) for body in case.bodies]

@@ -15,6 +15,8 @@ from tests.oracle.view import View, next_look, truth
 
 MAX_PASSED_OVER = 100
 """Flips that change nothing, after which the search for the next transition ends."""
+LAST_INSTANT = 253_402_300_799_999
+"""The last millisecond of the year 9999: what holds longer holds for good."""
 _CAUSES = {"track": "event", "identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
 
 
@@ -66,6 +68,7 @@ class Oracle:
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
         self.contacts: dict[str, Contact] = {}
         self.erasures: dict[str, Erasure] = {}
+        self.lists = {name: set(ids) for name, ids in file.get("lists", {}).items()}
         self.changes: list[Change] = []
         self.clock = 0
 
@@ -106,7 +109,8 @@ class Oracle:
         if contact is not None and contact.history.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
             return "duplicate"
         if contact is None:
-            contact = Contact(History(contact_id), self.clock, dict.fromkeys(self.order, False))
+            put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
+            contact = Contact(History(contact_id, put_on), self.clock, dict.fromkeys(self.order, False))
             self.contacts[contact_id] = contact
         contact.history.add(Applied(body, self.clock, time))
         self.changes += self._step(contact, Step(self.clock, self._cause(body, offset)))
@@ -122,6 +126,8 @@ class Oracle:
 
     def _erase(self, body: dict[str, Any], time: int, offset: int) -> None:
         self.erasures[body["contact_id"]] = Erasure(self.clock, time)
+        for ids in self.lists.values():
+            ids.discard(body["contact_id"])
         contact = self.contacts.pop(body["contact_id"], None)
         if contact is not None:
             outside = dict.fromkeys(self.order, False)
@@ -190,7 +196,7 @@ class Oracle:
         passed_over = 0
         while passed_over < MAX_PASSED_OVER:
             look = self._next_look(ahead, segments)
-            if look is None:
+            if look is None or look > LAST_INSTANT:
                 return None
             ahead.now = look
             ahead.members = self._members(self._view(ahead), segments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -75,8 +75,18 @@ def _zone(of: dict[str, Any], view: View) -> ZoneInfo:
     return ZoneInfo(of.get("zone", view.file.get("zone", "UTC")))
 
 
-def _local_date(instant: int, zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(instant // 1000, UTC).astimezone(zone).date()
+def _local_date(instant: int, zone: ZoneInfo) -> date | None:
+    """The date there; None outside of the calendar, which ends with the years 1 and 9999."""
+    try:
+        return datetime.fromtimestamp(instant // 1000, UTC).astimezone(zone).date()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _today(view: View, zone: ZoneInfo) -> date:
+    today = _local_date(view.now, zone)
+    assert today is not None, "clocks lie between 1970 and 2199"
+    return today
 
 
 def _first_instant(day: date, zone: ZoneInfo) -> int:
@@ -85,23 +95,30 @@ def _first_instant(day: date, zone: ZoneInfo) -> int:
     before, after = middle - 2 * 86_400_000, middle + 2 * 86_400_000
     while after - before > 1:
         between = (before + after) // 2
-        before, after = (before, between) if _local_date(between, zone) >= day else (between, after)
+        date_there = _local_date(between, zone)  # None past the last of all days
+        before, after = (before, between) if date_there is None or date_there >= day else (between, after)
     return after
 
 
 def _born(of: dict[str, Any], view: View, zone: ZoneInfo) -> list[date]:
-    return [
+    found = [
         date.fromisoformat(value) if len(value) == len("2026-11-21") else _local_date(moment, zone)
         for value in _trait_values(of, view)
         if (moment := moment_of(value)) is not None
     ]
+    return [day for day in found if day is not None]
+
+
+def _shifted(day: date, days: int) -> date:
+    """Some days later; the calendar ends with the years 1 and 9999."""
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def _is_anniversary(day: date, born: date) -> bool:
     if day < born:
         return False
     leapling = (born.month, born.day) == (2, 29)
-    kept_early = leapling and (day + timedelta(days=1)).day == 1 and day.day == 28
+    kept_early = leapling and _shifted(day, 1).day == 1 and day.day == 28
     return (day.month, day.day) == (born.month, born.day) or (kept_early and day.month == 2)
 
 
@@ -111,23 +128,21 @@ def _kept_in(born: date, year: int) -> date:
 
 
 def _anniversary_on(of: dict[str, Any], day: date, born: date) -> bool:
-    return any(
-        _is_anniversary(day - timedelta(days=passed) + timedelta(days=of.get("days_before", 0)), born)
-        for passed in range(of.get("days", 1))
-    )
+    begins = [day.toordinal() - passed + of.get("days_before", 0) for passed in range(of.get("days", 1))]
+    return any(_is_anniversary(date.fromordinal(kept), born) for kept in begins if 1 <= kept <= date.max.toordinal())
 
 
 def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
     zone = _zone(of, view)
-    today = _local_date(view.now, zone)
+    today = _today(view, zone)
     for born in _born(of, view, zone):
         flips = [
             day
-            for year in [*range(today.year - 2, today.year + 10), max(today.year, born.year)]
+            for year in [*range(today.year - 2, min(today.year + 10, date.max.year + 1)), max(today.year, born.year)]
             for shift in range(-1, 4)
-            for begins in [_kept_in(born, year) - timedelta(days=of.get("days_before", 0) - shift)]
-            for day in (begins, begins + timedelta(days=of.get("days", 1)))
-            if day > today and _anniversary_on(of, day, born) != _anniversary_on(of, day - timedelta(days=1), born)
+            for begins in [_shifted(_kept_in(born, year), shift - of.get("days_before", 0))]
+            for day in (begins, _shifted(begins, of.get("days", 1)))
+            if day > today and _anniversary_on(of, day, born) != _anniversary_on(of, _shifted(day, -1), born)
         ]
         if flips:
             yield _first_instant(min(flips), zone)
@@ -137,7 +152,7 @@ def _anniversary_looks(of: dict[str, Any], view: View) -> Iterable[int]:
 def anniversary(of: dict[str, Any], view: View) -> bool:
     """The local date is one of the days around an anniversary."""
     zone = _zone(of, view)
-    return any(_anniversary_on(of, _local_date(view.now, zone), born) for born in _born(of, view, zone))
+    return any(_anniversary_on(of, _today(view, zone), born) for born in _born(of, view, zone))
 
 
 @leaf("known_for", lambda of, view: [view.history.applied[0].clock + duration_ms(of)])

@@ -24,12 +24,16 @@ class Taste:
 
 @dataclass
 class Writer:
-    """Draws for one file; `durations` are those that it may use, `scores` those that it has so far."""
+    """Draws for one file."""
 
     draw: st.DrawFn
     taste: Taste
     durations: tuple[str, ...] = ()
+    """Those that the file may use."""
     scores: File = field(default_factory=dict)
+    """Those that it has so far."""
+    base: tuple[str, ...] = ()
+    """Segments that refer to nothing, so that everything may refer to them."""
 
     def one(self, options: Sequence[T]) -> T:
         """One of the options; the first is the simplest."""
