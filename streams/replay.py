@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterable
 
 from schemas.errors import InputError
 from schemas.instants import format_instant
-from schemas.records import ContactRecord, InvalidRecordError
-from schemas.topics import position_name
+from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
+from schemas.topics import partition_of, position_name
 from schemas.transitions import known_cause
 from streams.admission import Admission, RejectedRecordError
 from streams.ports import RawRecord
+from streams.record_lines import read_line, stated_ms
 from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
 from streams.segmentation.turns import Turns
-from streams.simulator import read_line, stated_ms
 
 _KEYS_CACHED = 100_000
 
@@ -146,24 +146,37 @@ def replay_log(
     return replay
 
 
-def replay_lines(definitions: Definitions, lines: Iterable[bytes], contact_id: str, until_ms: int) -> Replay:
+def replay_lines(
+    definitions: Definitions, lines: Iterable[bytes], contact_id: str, until_ms: int, partitions: int = 1
+) -> Replay:
     """The contact at `until_ms` after the lines of a simulation whose clock is not past it."""
-    replay = Replay(definitions, contact_id)
-    taken = 0
+    replay = Replay(definitions, contact_id, partition_of(contact_id, partitions))
+    # As in the simulator: in a log of one partition a line's place stands for its offset.
+    offset = 0 if partitions == 1 else 1
     for number, line in enumerate(lines):
-        try:
-            record = read_line(line)
-        except InvalidRecordError:
+        record = _record(line)
+        if record is None:
+            continue
+        told = None if isinstance(record, Tick | DefinitionsRecord) else record
+        if told is not None and partition_of(told.contact_id, partitions) != replay.partition:
             continue
         clock_ms = stated_ms(record)
         assert clock_ms is not None, "records without an instant were refused"
         if clock_ms > until_ms:
             break
-        taken = number + 1
-        if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
-            replay.move_on(clock_ms, number)
+        place = number if partitions == 1 else offset
+        if told is None:
+            replay.move_on(clock_ms, place)
         else:
-            replay.apply(record, number, clock_ms)
+            replay.apply(told, place, clock_ms)
+        offset = place + 1
     if replay.clock_ms:
-        replay.move_on(until_ms, taken)
+        replay.move_on(until_ms, offset)
     return replay
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        return read_line(line)
+    except InvalidRecordError:
+        return None

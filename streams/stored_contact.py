@@ -32,8 +32,10 @@ def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
     return Explainer(core, contact, stored.clock_ms)
 
 
-def compared(stored: StoredContact, replay: Replay) -> Literal["same", "different", "behind", "ahead"]:
+def compared(stored: StoredContact, replay: Replay) -> Literal["same", "different", "behind", "ahead", "unknown"]:
     """How the state of a contact stands to its log, replayed up to an offset."""
+    if stored.definitions is None:
+        return "unknown"
     if stored.offset != replay.next_offset:
         return "behind" if stored.offset < replay.next_offset else "ahead"
     contact = replay.contact

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +19,7 @@ from streams.explanation_view import segment_view
 from streams.replay import replay_lines
 from streams.segmentation import Definitions
 from streams.segmentation.explanation import Explainer
+from streams.segmentation.names import nearest, told
 
 _PIPED_WIDTH = 1_000
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -72,20 +72,21 @@ def explaining_options(command: CommandT) -> Callable[..., Any]:
     return asked
 
 
-def explain_lines(definitions: Definitions, lines: Iterable[bytes], asked: Explaining) -> None:
-    """Print an explanation from the lines of a simulation."""
+def explained_lines(
+    definitions: Definitions, lines: Iterable[bytes], asked: Explaining, partitions: int = 1
+) -> Explainer:
+    """The explanation from the lines of a simulation. Raises `InputError` for an unknown contact or segment."""
     if asked.segment is not None:
         check_segment(definitions, asked.segment)
-    replay = replay_lines(definitions, lines, asked.contact_id, asked.at_ms)
-    show(replay.explainer(), asked.segment, asked.as_json, "lines")
+    return replay_lines(definitions, lines, asked.contact_id, asked.at_ms, partitions).explainer()
 
 
 def check_segment(definitions: Definitions, name: str) -> None:
     """Raises `InputError` for a segment that the definitions do not have."""
     names = [segment.name for segment in definitions.segments]
     if name not in names:
-        near = get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+        near = nearest(name, names)
+        hint = f"; did you mean {near}?" if near else f"; there are {told(names)}"
         raise InputError(f"there is no segment {name}{hint}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -15,10 +15,10 @@ from rich.console import Console
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
-from streams.cli.explaining import Explaining, explain_lines, explaining_options
+from streams.cli.explaining import Explaining, explained_lines, explaining_options, show
 from streams.cli.watching import Shown, watched
 from streams.definition_file import read_definitions
-from streams.event_files import STANDARD_INPUT, LinesFile, open_lines, open_output
+from streams.event_files import STANDARD_INPUT, open_lines, open_output
 from streams.report.figures import Report
 from streams.report.observing import Observer
 from streams.report.page import page
@@ -92,10 +92,10 @@ def command(
       segue simulate definitions.yaml events.jsonl --explain ada@example.com@2026-11-21T10:00:00Z --segment vip
     """
     read = read_definitions(definitions)
+    if explaining is not None:
+        _explain(read, events, explaining, partitions)
+        return
     with ExitStack() as stack:
-        if explaining is not None:
-            _explain(read, [stack.enter_context(open_lines(path)) for path in events], explaining, partitions)
-            return
         _check_outputs(events, [path for path in (out, html) if path is not None])
         report_page = None if html is None else stack.enter_context(open_output(html))
         simulator, observer = Simulator(read, partitions), Observer(read.segments)
@@ -113,10 +113,14 @@ def command(
             _tell(report_of(simulator, observer, read, names), as_table, report_page)
 
 
-def _explain(definitions: Definitions, files: list[LinesFile], explaining: Explaining, partitions: int) -> None:
-    if partitions > 1:
-        raise click.UsageError("--explain follows one clock: leave out --partitions")
-    explain_lines(definitions, (line for file in files for line in file), explaining)
+def _explain(definitions: Definitions, events: Sequence[Path], explaining: Explaining, partitions: int) -> None:
+    """Print an explanation instead of transitions."""
+    with ExitStack() as stack:
+        shown = stack.enter_context(watched(events, lambda: 0, bar=True))
+        files = [stack.enter_context(open_lines(path)) for path in events]
+        lines = (line for file in files for line in shown.lines(file))
+        explainer = explained_lines(definitions, lines, explaining, partitions)
+    show(explainer, explaining.segment, explaining.as_json, "lines")
 
 
 def _check_outputs(events: tuple[Path, ...], outputs: list[Path]) -> None:
