@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "demo": "streams.cli.demo",
     "epoch": "streams.cli.epoch",
     "erase": "streams.cli.erase",
+    "explain": "streams.cli.explain",
     "fence": "streams.cli.fence",
     "identify": "streams.cli.identify",
     "link": "streams.cli.link",
