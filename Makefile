@@ -2,6 +2,8 @@
 #
 #   make demo            see it work, with nothing but Python (SECONDS=30 ends by itself)
 #   make test            all tests, on a real Kafka and a real Redis
+#   make fuzz            the core against the brute force, with N=… draws from SEED=… on
+#   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
 #   make bench           events per second and latency on this machine
@@ -25,7 +27,7 @@ ARGS ?=
 # Processes of pytest; the live tests start processes of their own beside it.
 JOBS ?= 2
 
-.PHONY: help install test lint format demo bench generate docs lock clean
+.PHONY: help install test fuzz mutation lint format demo bench generate docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +51,12 @@ install: $(RUNTIME)
 
 test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+fuzz: $(DEVELOPMENT)
+	nice $(BIN)/python -m tests.oracle $(if $(N),--draws $(N)) $(if $(SEED),--seed $(SEED))
+
+mutation: $(DEVELOPMENT)
+	nice -n 19 $(BIN)/python -m tests.support.mutation $(ARGS)
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """How many cases are drawn, and from which seed.
 
 `SEGUE_FUZZ_DRAWS` is the number of draws over all families together, `SEGUE_FUZZ_SEED` repeats a run: both are told
-with every counterexample.
+with every counterexample. `SEGUE_FUZZ_SHRINK=0` spares the search for the smallest counterexample.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, seed, settings
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
 
 DRAWS = int(os.environ.get("SEGUE_FUZZ_DRAWS", "2200"))
+PHASES = tuple(Phase) if os.environ.get("SEGUE_FUZZ_SHRINK", "1") != "0" else (Phase.generate,)
 SEED = int(os.environ.get("SEGUE_FUZZ_SEED") or secrets.randbelow(2**32))
 
 
@@ -23,11 +25,13 @@ def fuzzed(share: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def with_settings(test: Callable[..., Any]) -> Callable[..., Any]:
         bounded = settings(
             max_examples=max(10, round(DRAWS * share)),
+            phases=PHASES,
             deadline=None,
             derandomize=False,
             print_blob=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         )
-        return bounded(seed(SEED)(test))
+        marked: Callable[..., Any] = pytest.mark.fuzzed(bounded(seed(SEED)(test)))
+        return marked
 
     return with_settings
