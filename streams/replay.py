@@ -78,7 +78,8 @@ class Replay:
         position = position_name(self.partition, offset)
         at_ms = min(record.occurred_at, clock_ms)
         if record.type == "track":
-            self._past.note_event(record, at_ms, position)
+            if record.event in self.core.program.by_event:
+                self._past.note_event(record, at_ms, position)
         else:
             for name, _ in facts_of(record):
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))

@@ -79,11 +79,15 @@ class Past:
         ]
         return sorted(found, key=lambda each: each[0].at_ms)
 
+    def knows_all(self, event: str) -> bool:
+        """Whether all events of this name are remembered: some are, and not so many that others were forgotten."""
+        return 0 < len(self._events.get(event, ())) < MAX_EVENTS
+
     def times(self, pattern: Pattern, after_ms: int) -> list[int] | None:
         """Times of all events strictly after an instant that a pattern means, rising; None where it is not known."""
-        known = self._events.get(pattern.event)
-        if not known or len(known) == MAX_EVENTS:
+        if not self.knows_all(pattern.event):
             return None
+        known = self._events[pattern.event]
         return sorted(at_ms for at_ms, event, _ in known if at_ms > after_ms and pattern.matches(event, at_ms))
 
     def newest(

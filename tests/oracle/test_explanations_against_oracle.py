@@ -13,11 +13,13 @@ from streams.replay import Replay, replay_lines
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
 from streams.segmentation.conditions.performed import CountEvidence
+from streams.segmentation.conditions.ratio import RatioEvidence
 from streams.segmentation.evidence import Evidence
-from streams.segmentation.explanation import ExplainedNode, ExplainedSegment
-from streams.segmentation.score_evidence import ScoreEvidence
+from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, Explainer
+from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
+from streams.segmentation.turns import Turn
 from tests.oracle import scores
-from tests.oracle.conditions import counted, numbers, total, values_of, with_numbers
+from tests.oracle.conditions import counted, every_event, numbers, total, values_of, with_numbers
 from tests.oracle.drawn_conditions import LEAF_WRITERS
 from tests.oracle.drawn_records import Case, cases
 from tests.oracle.fuzzing import SEED, fuzzed
@@ -50,9 +52,11 @@ def places_of(segment: ExplainedSegment) -> dict[Path, ExplainedNode]:
 def assert_explained(case: Case) -> None:
     oracle = watched(case.file, case.bodies, case.until)
     for contact_id, contact in oracle.contacts.items():
-        explainer = explained(case, contact_id, oracle.clock).explainer()
-        for segment in explainer.segments():
+        replay = explained(case, contact_id, oracle.clock)
+        stored = from_state(replay)
+        for segment in replay.explainer().segments():
             assert_segment(oracle, contact, segment)
+            assert_same_from_state(segment, stored.segment(segment.segment))
 
 
 def assert_segment(oracle: WatchingOracle, contact: Contact, segment: ExplainedSegment) -> None:
@@ -62,12 +66,12 @@ def assert_segment(oracle: WatchingOracle, contact: Contact, segment: ExplainedS
     found = places_of(segment)
     assert set(found) == set(conditions)
     assert (segment.member, segment.sequence) == (contact.members[name], contact.sequences.get(name, 0))
-    assert told(segment.since) == seen(turned[name,])
+    assert told(segment.since) == turned[name,]
     assert segment.until_ms == ahead[name,]
     view = replace(oracle.view(contact), now=oracle.clock)
     for path, node in found.items():
         assert node.holds == truths[path], path
-        assert told(node.since) == seen(turned[path]), path
+        assert told(node.since) == turned[path], path
         assert node.until_ms == ahead[path], path
         if node.evidence is not None:
             assert_evidence(node.evidence, conditions[path], view)
@@ -76,12 +80,34 @@ def assert_segment(oracle: WatchingOracle, contact: Contact, segment: ExplainedS
     assert (segment.why_not is None) == segment.member
 
 
-def told(turn: Any) -> tuple[int, str, str | None]:
-    return turn.at_ms, turn.cause.kind, turn.cause.event_id
+def told(turn: Turn | None) -> Turned:
+    assert turn is not None
+    assert turn.cause is not None
+    return Turned(turn.at_ms, turn.cause.model_dump(exclude_none=True))
 
 
-def seen(turned: Turned) -> tuple[int, str, str | None]:
-    return turned.at, turned.cause["kind"], turned.cause.get("event_id")
+def from_state(replay: Replay) -> Explainer:
+    """What the state alone says, stored and loaded."""
+    assert replay.contact is not None
+    raw = replay.core.encode(replay.contact)
+    assert raw is not None
+    return Explainer(replay.core, replay.core.decode(replay.contact.key, raw), replay.clock_ms)
+
+
+def assert_same_from_state(segment: ExplainedSegment, stored: ExplainedSegment) -> None:
+    """Without the log, causes and events are missing, and nothing else is otherwise."""
+    assert (stored.member, stored.until_ms, stored.since.at_ms) == (
+        segment.member,
+        segment.until_ms,
+        segment.since.at_ms,
+    )
+    found = places_of(stored)
+    for path, node in places_of(segment).items():
+        assert (found[path].holds, found[path].until_ms) == (node.holds, node.until_ms)
+        if isinstance(node.evidence, CountEvidence):
+            evidence = found[path].evidence
+            assert isinstance(evidence, CountEvidence)
+            assert evidence.count == node.evidence.count or (evidence.or_more and evidence.count < node.evidence.count)
 
 
 def assert_evidence(evidence: Evidence, condition: Condition, view: View) -> None:
@@ -95,11 +121,21 @@ def assert_evidence(evidence: Evidence, condition: Condition, view: View) -> Non
         assert {each.event_id for each in evidence.newest} <= ids
     elif isinstance(evidence, AggregateEvidence) and of["function"] != "distinct":
         assert_aggregate(evidence, of, view)
+    elif isinstance(evidence, RatioEvidence):
+        counts = [len(counted(of[name], view, every_event)) for name in ("of", "to")]
+        assert [evidence.of.count, evidence.to.count] == counts
     elif isinstance(evidence, ScoreEvidence):
         assert evidence.reading == float(scores.reading(of["name"], view))
+        assert of_parts(evidence.parts) == pytest.approx(evidence.unbounded, abs=0.002)
         assert kind != "tier" or (evidence.tier == of["is"]) == (
             scores.tier_at(view.file["scores"][of["name"]], scores.reading(of["name"], view)) == of["is"]
         )
+
+
+def of_parts(parts: ScoreParts) -> float:
+    expiring = sum(part.points for part in parts.expiring)
+    whiles = sum(part.points for part in parts.whiles if part.holds)
+    return parts.undecayed + (parts.decaying or 0) + expiring + whiles + sum(part.points for part in parts.mix)
 
 
 def assert_aggregate(evidence: AggregateEvidence, of: dict[str, Any], view: View) -> None:
