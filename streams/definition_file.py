@@ -41,13 +41,13 @@ def read_definitions(path: Path) -> Definitions:
     return compile_source(read_source(path))
 
 
-def read_source(path: Path) -> Source:
-    """The text of a file, or of standard input for `-`. Raises `DefinitionsError`."""
+def read_source(path: Path, kind: str = "definition file") -> Source:
+    """The text of a file, or of standard input for `-`. `kind` is what errors call it. Raises `DefinitionsError`."""
     name = "<stdin>" if path == STANDARD_INPUT else str(path)
     try:
         raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if path == STANDARD_INPUT else path.read_bytes()
     except OSError as error:
-        raise _unreadable(name, f"expected a definition file that can be read: {error.strerror}") from None
+        raise _unreadable(name, f"expected a {kind} that can be read: {error.strerror}") from None
     if len(raw) > MAX_FILE_BYTES:
         raise _unreadable(name, f"expected a file of at most {MAX_FILE_BYTES} bytes")
     try:

@@ -144,7 +144,7 @@ def read_document(text: str, name: str) -> Document:
     except RecursionError:
         raise _refused(name, f"expected at most {MAX_DEPTH} levels of nesting", 1, 1) from None
     if root is None:
-        raise _refused(name, "expected definitions, found an empty file", 1, 1)
+        raise _refused(name, "expected keys and values, found an empty file", 1, 1)
     reader = _Reader(name)
     data = reader.plain(root, "", 0)
     return Document(name, text, data, tuple(reader.problems), root, loader.uses, frozenset(reader.settled))

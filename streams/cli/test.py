@@ -10,9 +10,10 @@ import click
 from rich.console import Console
 
 from schemas.errors import EXIT_BAD_INPUT, InputError
+from streams.cli.excerpt import excerpt
 from streams.definition_file import read_definitions
 from streams.scenarios.exports import as_json, as_junit
-from streams.scenarios.reading import Scenario, read_scenarios
+from streams.scenarios.reading import Scenario, ScenariosError, read_scenarios
 from streams.scenarios.telling import Teller
 from streams.scenarios.trial import Verdict, try_scenario
 from streams.segmentation import Definitions
@@ -72,7 +73,7 @@ def command(
     else:
         sys.stdout.flush()
         for error in refused.values():
-            click.echo(str(error), err=True)
+            _show(error)
         Teller(Console(highlight=False)).sum_up(verdicts, len(refused))
     if refused or not all(verdict.holds for verdict in verdicts):
         ctx.exit(EXIT_BAD_INPUT)
@@ -80,14 +81,14 @@ def command(
 
 def _read(
     paths: tuple[Path, ...], definitions: Definitions, only: str | None
-) -> tuple[list[Scenario], dict[str, InputError]]:
+) -> tuple[list[Scenario], dict[str, ScenariosError]]:
     """The scenarios to run, and the files that are refused, each with what is wrong."""
     chosen: list[Scenario] = []
-    refused: dict[str, InputError] = {}
+    refused: dict[str, ScenariosError] = {}
     for path in dict.fromkeys(paths):
         try:
             found = read_scenarios(path, definitions)
-        except InputError as error:
+        except ScenariosError as error:
             refused[str(path)] = error
             continue
         chosen += [scenario for scenario in found if only is None or only.lower() in scenario.name.lower()]
@@ -102,6 +103,14 @@ def _try(scenarios: list[Scenario], definitions: Definitions, quiet: bool) -> li
         if not quiet:
             teller.tell(verdicts[-1])
     return verdicts
+
+
+def _show(error: ScenariosError) -> None:
+    """Each thing that is wrong, and the line that it is about with a caret under the column."""
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+        if error.source is not None and problem.line:
+            click.echo("\n".join(excerpt(error.source.line(problem.line), problem.line, problem.column)), err=True)
 
 
 def _write(path: Path, content: bytes) -> None:

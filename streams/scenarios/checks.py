@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from schemas.transitions import TransitionType
 from streams.scenarios.course import Course, Reading
@@ -20,14 +19,6 @@ from streams.scenarios.wording import (
     past,
     reading_text,
 )
-
-
-class Place(NamedTuple):
-    """Where something stands in a scenarios file; lines and columns count from 1."""
-
-    path: str
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,8 @@ class Failure:
 class Check(ABC):
     """One thing that must hold of one contact."""
 
-    place: Place
+    path: str
+    """Where it stands in the scenarios file."""
     contact: str
 
     @property

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from schemas.errors import InputError
 from schemas.transitions import Transition, transition_body
-from streams.scenarios.findings import ScenariosError
+from streams.scenarios.reading import ScenariosError
 from streams.scenarios.telling import told
 from streams.scenarios.trial import Miss, Verdict
+from streams.segmentation.refusals import ABSENT
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def as_json(verdicts: Iterable[Verdict], refused: Mapping[str, InputError]) -> dict[str, Any]:
+def as_json(verdicts: Iterable[Verdict], refused: Mapping[str, ScenariosError]) -> dict[str, Any]:
     """Everything as one JSON object; `refused` has what is wrong with files that could not be read."""
     scenarios = [_scenario(verdict) for verdict in verdicts]
     failed = sum(not scenario["holds"] for scenario in scenarios)
@@ -29,7 +29,7 @@ def as_json(verdicts: Iterable[Verdict], refused: Mapping[str, InputError]) -> d
     }
 
 
-def as_junit(verdicts: Iterable[Verdict], refused: Mapping[str, InputError]) -> bytes:
+def as_junit(verdicts: Iterable[Verdict], refused: Mapping[str, ScenariosError]) -> bytes:
     """A test suite a file and a test case a scenario, in XML."""
     suites = ElementTree.Element("testsuites", name="segue test")
     by_file: dict[str, list[Verdict]] = {}
@@ -66,7 +66,8 @@ def _scenario(verdict: Verdict) -> dict[str, Any]:
 
 def _failure(miss: Miss) -> dict[str, Any]:
     return {
-        **miss.check.place._asdict(),
+        "path": miss.check.path,
+        **miss.place._asdict(),
         "contact_id": miss.check.contact,
         "expected": miss.failure.expected,
         "found": miss.failure.found,
@@ -81,11 +82,17 @@ def _move(move: Transition) -> dict[str, Any]:
     return {name: whole[name] for name in ("type", "segment", "effective_at", "cause", "scores", "valid_until")}
 
 
-def _problems(error: InputError) -> list[dict[str, Any]]:
-    if not isinstance(error, ScenariosError):
-        return [{"expected": str(error)}]
+def _problems(error: ScenariosError) -> list[dict[str, Any]]:
     return [
-        {**problem.place._asdict(), "value": problem.value, "expected": problem.expected} for problem in error.problems
+        {
+            "path": problem.path,
+            "line": problem.line or None,
+            "column": problem.column or None,
+            "value": None if problem.value is ABSENT else problem.value,
+            "expected": problem.expected,
+            "suggestion": problem.suggestion or None,
+        }
+        for problem in error.problems
     ]
 
 

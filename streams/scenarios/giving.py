@@ -8,29 +8,29 @@ from typing import Any
 from schemas.instants import format_instant
 from schemas.records import InvalidRecordError, decode_record
 from streams.scenarios.course import GivenRecord
-from streams.scenarios.findings import Path
 from streams.scenarios.notation import GIVEN, ConsentSpec, EraseSpec, EventSpec, GivenSpec, ListSpec, TraitsSpec
 from streams.scenarios.scope import Scope
+from streams.segmentation.names import nearest
+from streams.segmentation.problems import join
+from streams.segmentation.refusals import ABSENT, keys_of
 
-_KINDS = ", ".join(GIVEN)
 
-
-def read_given(item: Any, path: Path, scope: Scope) -> list[GivenRecord]:
+def read_given(item: Any, path: str, scope: Scope) -> list[GivenRecord]:
     """The records of one item, as many as its `times` says; none where something is wrong, which is noted."""
     kind = _kind_of(item, path, scope)
+    scope.meet(item)
     spec = None if kind is None else scope.findings.read(kind, item, path)
     if spec is None:
         return []
-    at_ms = scope.instant(spec.at, (*path, "at"))
-    received_ms = scope.instant(spec.received_at, (*path, "received_at"))
+    at_ms = scope.instant(spec.at, join(path, "at"))
+    received_ms = scope.instant(spec.received_at, join(path, "received_at"))
     contact_id = spec.contact or scope.contact
-    scope.contacts.add(contact_id)
     if isinstance(spec, ListSpec) and spec.list not in scope.definitions.lists:
         known = scope.definitions.lists
-        scope.findings.unknown((*path, "list"), spec.list, known, "a list of the definition file")
+        scope.unknown(join(path, "list"), spec.list, known, "a list of the definition file")
     if at_ms is None or (received_ms is None and spec.received_at is not None):
         return []
-    name = spec.event_id or "scenario-" + "-".join(str(step) for step in path[2:])
+    name = spec.event_id or f"given-{path.rpartition('[')[2].rstrip(']')}"
     records = []
     for turn in range(spec.times):
         shift_ms = turn * (spec.every or 0)
@@ -51,16 +51,17 @@ def read_given(item: Any, path: Path, scope: Scope) -> list[GivenRecord]:
     return records
 
 
-def _kind_of(item: Any, path: Path, scope: Scope) -> type[GivenSpec] | None:
+def _kind_of(item: Any, path: str, scope: Scope) -> type[GivenSpec] | None:
     keys = [key for key in GIVEN if key in item] if isinstance(item, dict) else []
     if len(keys) == 1:
         return GIVEN[keys[0]]
+    expected = f"expected one key that says what happened: {', '.join(GIVEN)}"
     if isinstance(item, dict) and not keys:
         for key in item:
-            if key not in GivenSpec.model_fields:
-                scope.findings.unknown((*path, key), key, GIVEN, "one key that says what happened")
+            if key not in keys_of(GivenSpec) and nearest(key, GIVEN):
+                scope.findings.add(join(path, key), key, expected, nearest(key, GIVEN), on_key=True)
                 return None
-    scope.findings.add(path, item, f"expected a mapping with one key that says what happened: {_KINDS}")
+    scope.findings.add(path, ABSENT if isinstance(item, dict) else item, expected)
     return None
 
 
@@ -89,10 +90,10 @@ def _names(spec: GivenSpec) -> tuple[str, ...]:
     return (f"consent:{spec.consent}",) if isinstance(spec, ConsentSpec) else ()
 
 
-def _is_record(line: bytes, path: Path, scope: Scope) -> bool:
+def _is_record(line: bytes, path: str, scope: Scope) -> bool:
     try:
         decode_record(line)
     except InvalidRecordError as error:
-        scope.findings.add(path, None, f"expected a valid record: {error.detail}")
+        scope.findings.add(path, ABSENT, f"expected a valid record: {error.detail}")
         return False
     return True

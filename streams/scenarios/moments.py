@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import PlainValidator
 
 from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant, parse_instant
+from streams.segmentation.refusals import wrong
 
 _UNITS_MS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _SHIFT = r"(?:[+-](?:[0-9]{1,12}(?:ms|[wdhms]))+)"
@@ -54,7 +55,30 @@ def parse_moment(value: object) -> Moment:
     return Moment(parse_instant(anchor), shift_ms)
 
 
-MomentField = Annotated[Moment, PlainValidator(parse_moment)]
+def _moment(value: Any) -> Moment:
+    try:
+        return parse_moment(value)
+    except ValueError as error:
+        raise wrong(str(error), _meant(value)) from None
+
+
+def _meant(value: Any) -> str:
+    """The time that may have been meant where a sign or a zone is missing."""
+    for meant in (f"+{value}", f"{value}Z", f"{value}T00:00:00Z"):
+        if _is_moment(meant):
+            return meant
+    return ""
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        parse_moment(text)
+    except ValueError:
+        return False
+    return True
+
+
+MomentField = Annotated[Moment, PlainValidator(_moment)]
 """Text outside, a `Moment` inside."""
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from schemas.records import ContactId, EventId, EventName, JsonObject, Machine
-from schemas.transitions import CauseKind
+from schemas.records import ContactId, EventId, JsonObject, Machine
 from streams.scenarios.moments import MomentField
 from streams.segmentation.problems import Spec
-from streams.segmentation.quantities import Bound, Duration
+from streams.segmentation.quantities import Bound, Duration, Event
+from streams.segmentation.refusals import wrong
 
 MAX_TIMES = 10_000
 
@@ -25,8 +25,26 @@ def _suspected(value: Any) -> Any:
 
 Suspicion = Annotated[Machine | None, BeforeValidator(_suspected)]
 """Whether a machine seems to have caused an event; `true` says as much as a record's `{suspected: true}`."""
+
+
+def _yes(value: Any) -> Any:
+    if value is not True:
+        raise wrong("expected true, or leave the key away")
+    return value
+
+
+Yes = Annotated[bool, BeforeValidator(_yes)]
+"""A key that says all by being there."""
+Cause = Literal["event", "traits", "consent", "list", "erasure", "timer", "backfill"]
+"""Kinds of causes that a scenario can bring about."""
 Names = Annotated[list[str], BeforeValidator(_one_or_more), Field(min_length=1)]
 """Names of segments; one may stand without brackets."""
+
+
+def _some(scenarios: dict[str, Any]) -> dict[str, Any]:
+    if not scenarios:
+        raise wrong("expected at least one scenario: its name, and under it given and expect")
+    return scenarios
 
 
 class FileSpec(Spec):
@@ -35,7 +53,7 @@ class FileSpec(Spec):
     description: str = ""
     start: MomentField | None = None
     contact: ContactId | None = None
-    scenarios: Annotated[dict[str, Any], Field(min_length=1)]
+    scenarios: Annotated[dict[str, Any], AfterValidator(_some)]
 
 
 class ScenarioSpec(Spec):
@@ -64,7 +82,7 @@ class GivenSpec(Spec):
 class EventSpec(GivenSpec):
     """Something that the contact did."""
 
-    event: EventName
+    event: Event
     properties: JsonObject = Field(default_factory=dict)
     context: JsonObject = Field(default_factory=dict)
     source: str | None = None
@@ -96,7 +114,7 @@ class ListSpec(GivenSpec):
 class EraseSpec(GivenSpec):
     """The contact is to be forgotten."""
 
-    erase: Literal[True]
+    erase: Yes
 
 
 GIVEN: dict[str, type[GivenSpec]] = {
@@ -147,7 +165,7 @@ class MoveSpec(Spec):
 
     entered_at: MomentField | None = None
     exited_at: MomentField | None = None
-    cause: CauseKind | None = None
+    cause: Cause | None = None
 
 
 class SegmentSpec(MoveSpec):
@@ -155,6 +173,6 @@ class SegmentSpec(MoveSpec):
 
     segment: str
     contact: ContactId | None = None
-    never_entered: Literal[True] | None = None
-    never_exited: Literal[True] | None = None
+    never_entered: Yes | None = None
+    never_exited: Yes | None = None
     transitions: list[MoveSpec] | None = None

@@ -29,12 +29,13 @@ class Teller:
     def tell(self, verdict: Verdict) -> None:
         """The line of a scenario, and its failures."""
         scenario = verdict.scenario
-        line = Text(f"{self._marks[verdict.holds]} ", style="bold green" if verdict.holds else "bold red")
-        line.append(scenario.name, style="default" if verdict.holds else "bold default")
-        line.append(f"  {scenario.file}:{scenario.place.line}", style="dim default")
+        line = Text(f"{self._marks[verdict.holds]} ")
+        line.stylize("bold green" if verdict.holds else "bold red")
+        line.append(scenario.name, style="" if verdict.holds else "bold")
+        line.append(f"  {scenario.file}:{scenario.place.line}", style="dim")
         self._console.print(line, soft_wrap=True)
         lines = [(label, Text(text, style=_STYLES.get(label or text[0], ""))) for label, text in told(verdict)]
-        if self._console.is_terminal:
+        if self._console.is_terminal and lines:
             grid = Table.grid(padding=(0, 1, 0, 0))
             for label, text in lines:
                 grid.add_row(_INDENT + label, text)
@@ -60,7 +61,7 @@ def told(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """What there is to tell of a scenario that fails: labels, and a line each."""
     shown: set[object] = set()
     for miss in verdict.misses:
-        yield f"line {miss.check.place.line}", ""
+        yield f"line {miss.place.line}", ""
         yield "expected", miss.failure.expected
         yield "found", miss.failure.found
         for mark, text in miss.failure.difference:

@@ -10,6 +10,7 @@ from streams.scenarios.course import Course, run_scenario
 from streams.scenarios.reading import Scenario
 from streams.scenarios.reasons import slips, why
 from streams.segmentation import Definitions
+from streams.yaml_document import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Miss:
     """A check that does not hold, and what there is to tell of it."""
 
     check: Check
+    place: Place
     failure: Failure
     moves: tuple[Transition, ...]
     """The contact's transitions of the segment that it is about."""
@@ -61,4 +63,4 @@ def _miss(check: Check, failure: Failure, course: Course, scenario: Scenario, de
         if failure.why_at_ms is not None:
             asked = (check.contact, failure.segment, failure.why_at_ms)
             reason = why(definitions, scenario.given, *asked, scenario.calendar)
-    return Miss(check, failure, tuple(moves), reason)
+    return Miss(check, scenario.places[check.path], failure, tuple(moves), reason)
