@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
 from schemas.errors import EXIT_BAD_INPUT, EXIT_UNAVAILABLE
 from schemas.topics import partition_of
 from tests.live.workers import PARTITIONS, Place
@@ -139,3 +142,8 @@ def test_what_cannot_be_explained_is_refused_in_one_sentence(place: Place) -> No
     assert f"the contact {ADA} is not known" in refused(EXIT_BAD_INPUT, ADA)
     assert "there is no segment warn; did you mean warm?" in refused(EXIT_BAD_INPUT, ADA, "warn")
     assert "holds no state under" in refused(EXIT_BAD_INPUT, ADA, "--quick")
+    partition = partition_of(ADA, PARTITIONS)
+    admin = AdminClient({"bootstrap.servers": place.servers})
+    for deleted in admin.delete_records([TopicPartition(place.names.tracking, partition, 1)]).values():
+        deleted.result(30)
+    assert f"the first 1 records of partition {partition} are deleted" in refused(EXIT_BAD_INPUT, ADA)
