@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from schemas.errors import EXIT_BAD_INPUT
+from streams.cli import check_cost
 from streams.cli.excerpt import excerpt, warning_text
 from streams.definition_file import Source, compile_source, read_source
 from streams.segmentation import Definitions, DefinitionsError, Problem
+from streams.segmentation.cost import cost_of
 from streams.segmentation.refusals import ABSENT
 
 
@@ -20,8 +22,13 @@ from streams.segmentation.refusals import ABSENT
     "definitions", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), nargs=-1, required=True
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one object a file.")
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Say also what is kept for a contact, at most how many bytes of it, and what touches it.",
+)
 @click.pass_context
-def command(ctx: click.Context, definitions: tuple[Path, ...], as_json: bool) -> None:
+def command(ctx: click.Context, definitions: tuple[Path, ...], as_json: bool, cost: bool) -> None:
     """Validate definition files, - for standard input, and print every problem with its line.
 
     A problem is told with file, line and column, the path in the file, what was expected, what was found, and
@@ -35,14 +42,15 @@ def command(ctx: click.Context, definitions: tuple[Path, ...], as_json: bool) ->
       segue check definitions.yaml
       segue check ops/definitions/*.yaml
       segue check definitions.yaml --json
+      segue check definitions.yaml --cost
       cat definitions.yaml | segue check -
     """
-    refused = [path for path in definitions if not _check(path, as_json)]
+    refused = [path for path in definitions if not _check(path, as_json, cost)]
     if refused:
         ctx.exit(EXIT_BAD_INPUT)
 
 
-def _check(path: Path, as_json: bool) -> bool:
+def _check(path: Path, as_json: bool, cost: bool) -> bool:
     """Check one file and tell what was found; whether it is valid."""
     source: Source | None = None
     try:
@@ -57,9 +65,12 @@ def _check(path: Path, as_json: bool) -> bool:
     if as_json:
         segments = {segment.name: segment.definition for segment in compiled.segments}
         found = {"file": str(path), "valid": True, "hash": compiled.hash, "segments": segments}
-        _print_json({**found, **_findings((), compiled.warnings)})
+        costs = {"cost": check_cost.as_json(cost_of(compiled))} if cost else {}
+        _print_json({**found, **_findings((), compiled.warnings), **costs})
     else:
         _show_valid(source, compiled)
+        if cost:
+            check_cost.show(cost_of(compiled))
     return True
 
 

@@ -58,8 +58,13 @@ class AppliedIds:
                 return int.from_bytes(entries[start + _ID_BYTES : start + _ENTRY_BYTES], "big")
         return None
 
-    def add(self, digest: bytes, now_ms: int, horizon_ms: int) -> None:
-        """Remember the id, and forget those whose horizon is over."""
+    @staticmethod
+    def largest() -> bytes:
+        """The ids of a contact that remembers as many as one may."""
+        return bytes(MAX_IDS * _ENTRY_BYTES)
+
+    def forget(self, now_ms: int, horizon_ms: int) -> None:
+        """Forget ids whose horizon is over."""
         entries = self.entries
         end = 0
         while end < len(entries):
@@ -68,6 +73,11 @@ class AppliedIds:
             end += _ENTRY_BYTES
         if end:
             del entries[:end]
+
+    def add(self, digest: bytes, now_ms: int, horizon_ms: int) -> None:
+        """Remember the id, and forget those whose horizon is over."""
+        self.forget(now_ms, horizon_ms)
+        entries = self.entries
         entries += digest + now_ms.to_bytes(6, "big")
         if len(entries) > MAX_IDS * _ENTRY_BYTES:
             del entries[: len(entries) - MAX_IDS * _ENTRY_BYTES]

@@ -49,7 +49,7 @@ class Core:
         self._plain = [unit for unit in self._units if not unit.reads]
         self._packing = [unit for unit in self._units if type(unit).store is not Unit.store]
         """Units whose slots are stored in another form than they are worked on."""
-        self._forgetting = [unit for unit in self._units if unit.forgets]
+        self._forgetting = [(unit.index, unit.forget) for unit in self._units if unit.forgets]
         self._cells = [cells for unit in self._units for cells in unit.cells]
         self._horizon_ms = definitions.deduplicate_ms
 
@@ -87,9 +87,10 @@ class Core:
             if contact.erased is None:
                 return None
             return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], [], {}, contact.erased))
-        for unit in self._forgetting:
-            unit.forget(contact.slots[unit.index], contact.as_of_ms)
-        slots = contact.slots.copy()
+        slots, as_of_ms = contact.slots, contact.as_of_ms
+        for index, forget in self._forgetting:
+            forget(slots[index], as_of_ms)
+        slots = slots.copy()
         for unit in self._packing:
             slots[unit.index] = unit.store(slots[unit.index])
         return encode_stored(

@@ -38,6 +38,11 @@ class Decaying:
         self.log2 = math.log2(abs(weight)) if weight else 0.0
 
 
+def largest_sum() -> Decaying:
+    """No sum takes more room when it is stored."""
+    return Decaying(1 << _KEPT_BITS, 1 << 62)
+
+
 class HalfLife:
     """The arithmetic of one half-life of `duration_ms` milliseconds."""
 

@@ -47,6 +47,10 @@ class Evidence(ABC):
     def found(self) -> str:
         """In few words, as a person would go on after the condition: `has 1 (2026-11-21T10:00:00Z)`."""
 
+    def brief(self) -> str:
+        """The same in fewer words, where there are any."""
+        return self.found()
+
 
 class Past:
     """Records that were applied to one contact: they lend their ids to the times that the state keeps."""

@@ -40,7 +40,7 @@ class ExplainedNode:
     def missing(self) -> str:
         """What is asked for, and what there is instead."""
         if self.evidence is not None:
-            return f"{self.words}: {self.evidence.found()}"
+            return f"{self.words}: {self.evidence.brief()}"
         return f"{self.words}: {'is' if self.holds else 'is not'}"
 
 

@@ -19,7 +19,18 @@ from streams.segmentation.quantities import NANO, NEVER, nano
 from streams.segmentation.readings import ScoreUnit
 from streams.segmentation.score_evidence import MixedPart, ScoreParts
 from streams.segmentation.scores import FrequencySpec, MixPart, MonetarySpec, RecencySpec, ScoreSpec
-from streams.segmentation.windows import MAX_ENTRIES, Cells, Entry, drop_until, first_after, pack_total, unpack_total
+from streams.segmentation.windows import (
+    LARGEST,
+    MAX_ENTRIES,
+    Cells,
+    Entry,
+    drop_until,
+    during,
+    first_after,
+    newest,
+    pack_total,
+    unpack_total,
+)
 
 _CONTEXT = Context(prec=50)
 _SNAP = Fraction(1, 10**25)
@@ -50,6 +61,14 @@ class _Part:
     def forget(self, entries: list[Entry], now_ms: int) -> None:
         """Drop what is worth nothing from `now_ms` on."""
 
+    @abstractmethod
+    def keeps(self) -> str:
+        """What it keeps of a contact, in words."""
+
+    @abstractmethod
+    def largest(self) -> list[Entry]:
+        """The entries at their greatest."""
+
     def times(self, entries: list[Entry], now_ms: int) -> list[int]:  # noqa: ARG002 - all times but those of windows
         """Times of the events that count, rising."""
         return [entry.at_ms for entry in entries]
@@ -75,6 +94,12 @@ class _Recency(_Part):
     def forget(self, entries: list[Entry], now_ms: int) -> None:
         drop_until(entries, now_ms - self._over_ms)
 
+    def keeps(self) -> str:
+        return f"{self.pattern}: {newest(1)}{during(self._over_ms)}"
+
+    def largest(self) -> list[Entry]:
+        return [LARGEST]
+
     def value(self, entries: list[Entry], now_ms: int) -> Fraction:
         if not entries:
             return Fraction(0)
@@ -93,6 +118,7 @@ class _Measure(_Part):
         self._within_ms = spec.within
         self._full = spec.full
         self._logarithmic = spec.scale == "log"
+        self._property = f"{spec.property} of " if isinstance(spec, MonetarySpec) else ""
         self._values = property_of(spec.property, zone) if isinstance(spec, MonetarySpec) else None
         self.measure = "frequency" if self._values is None else "monetary"
         self.cells = Cells(spec.within)
@@ -116,6 +142,15 @@ class _Measure(_Part):
 
     def forget(self, entries: list[Entry], now_ms: int) -> None:
         drop_until(entries, now_ms - self._within_ms)
+
+    def keeps(self) -> str:
+        window = during(self._within_ms)
+        if self._kept is not None:
+            return f"{self.pattern}: {newest(self._kept)}{window}"
+        return f"{self._property}{self.pattern}: up to {MAX_ENTRIES:,} entries of time, count and sum{window}"
+
+    def largest(self) -> list[Entry]:
+        return [LARGEST] * (self._kept or MAX_ENTRIES)
 
     def value(self, entries: list[Entry], now_ms: int) -> Fraction:
         inside = entries[first_after(entries, now_ms - self._within_ms) :]
@@ -162,7 +197,7 @@ class MixUnit(ScoreUnit):
         super().__init__(name, spec)
         self._parts = [(Fraction(part.weight, NANO), _compile(part, zone)) for part in spec.mix or ()]
         self.events = frozenset(part.pattern.event for _, part in self._parts)
-        self.forgets = True
+        self.timed = self.forgets = True
         self.cells = tuple(part.cells for _, part in self._parts if isinstance(part, _Measure))
 
     def fresh(self) -> list[list[Entry]]:
@@ -213,6 +248,12 @@ class MixUnit(ScoreUnit):
             return bisect_right(self._bounds, self.unbounded(contact, instant_ms)) != place
 
         return now_ms + 1 + bisect_left(range(now_ms + 1, edge_ms), True, key=passed)
+
+    def keeps(self) -> tuple[str, ...]:
+        return tuple(part.keeps() for _, part in self._parts)
+
+    def largest(self) -> Any:
+        return self.store([part.largest() for _, part in self._parts])
 
     def store(self, slot: Any) -> Any:
         return [[(entry.at_ms, entry.count, pack_total(entry.total)) for entry in entries] for entries in slot]

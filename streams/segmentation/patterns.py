@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints
 
 from schemas.records import Track
+from streams.segmentation import wording
 from streams.segmentation.calendars import local
 from streams.segmentation.names import STANDARD_EVENTS
 from streams.segmentation.problems import Spec
@@ -76,12 +77,17 @@ def _filter(spec: Filter, zone: tzinfo) -> Callable[[Track, int], bool]:
 class Pattern:
     """A compiled event spec."""
 
-    __slots__ = ("_filters", "_include_machine", "event")
+    __slots__ = ("_filters", "_include_machine", "_spec", "event")
 
     def __init__(self, spec: EventSpec, zone: tzinfo, include_machine: bool) -> None:
         self.event = spec.event
         self._include_machine = include_machine
         self._filters = [_filter(each, zone) for each in spec.where]
+        self._spec = spec
+
+    def __str__(self) -> str:
+        words = wording.event(self._spec.model_dump(by_alias=True, exclude_none=True))
+        return f"{words}, machines too" if self._include_machine else words
 
     def matches(self, event: Track, at_ms: int) -> bool:
         """Whether an event with event time `at_ms` is meant."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.records import Track
 from streams.segmentation.contact import Contact
-from streams.segmentation.decay import Decaying, HalfLife
+from streams.segmentation.decay import Decaying, HalfLife, largest_sum
 from streams.segmentation.evidence import SHOWN, Past
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano, rounded
@@ -15,7 +15,16 @@ from streams.segmentation.readings import ScoreUnit
 from streams.segmentation.score_evidence import Contribution, ExpiringSum, ScoreParts, WhilePoints
 from streams.segmentation.scores import PointsRule, ScoreSpec
 from streams.segmentation.units import Test
-from streams.segmentation.windows import Cells, Entry, drop_until, first_after, pack_total, unpack_total
+from streams.segmentation.windows import (
+    LARGEST,
+    MAX_ENTRIES,
+    Cells,
+    Entry,
+    drop_until,
+    first_after,
+    pack_total,
+    unpack_total,
+)
 from streams.segmentation.wording import duration
 
 _NO_DECAY = HalfLife(1)
@@ -68,6 +77,7 @@ class PointsUnit(ScoreUnit):
         self._whiles: list[tuple[Test, int]] = []
         self._while_texts: list[str] = []
         self.forgets = bool(self._durations_ms)
+        self.timed = spec.half_life is not None or self.forgets
         self.cells = tuple(map(Cells, self._durations_ms))
         self.events = frozenset(self._rules)
 
@@ -168,6 +178,27 @@ class PointsUnit(ScoreUnit):
             if (points := rule.worth(event, occurrence.at_ms))
         ]
         return tuple(sorted(found, key=lambda each: -each.at.at_ms)[:SHOWN])
+
+    def keeps(self) -> tuple[str, ...]:
+        lasting = {rule.expires_after_ms for rules in self._rules.values() for rule in rules}
+        name = f"score {self.name}: "
+        steady = name + (
+            "sum of points"
+            if self._decay is None
+            else f"sum of points, halved every {duration(self._decay.duration_ms)}"
+        )
+        windows = [
+            f"{name}up to {MAX_ENTRIES:,} entries of time, count and points in {duration(lasts_ms)}"
+            for lasts_ms in self._durations_ms
+        ]
+        return (*([steady] if None in lasting else ()), *windows)
+
+    def largest(self) -> Any:
+        sums = _Sums(0)
+        sums.steady = LARGEST.total if self._decay is None else 0
+        sums.decaying = Decaying() if self._decay is None else largest_sum()
+        sums.expiring = [[LARGEST] * MAX_ENTRIES for _ in self._durations_ms]
+        return self.store(sums)
 
     def store(self, slot: _Sums) -> Any:
         decaying = slot.decaying

@@ -12,6 +12,7 @@ from streams.segmentation.expressions import InSegment, Leaf, compile_test, walk
 from streams.segmentation.mix import MixUnit
 from streams.segmentation.points import PointsUnit
 from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.references import Place
 from streams.segmentation.scores import Span
 from streams.segmentation.units import Test, Unit
 from streams.segmentation.wording import one_line
@@ -150,6 +151,15 @@ class Program:
     def unit_of(self, leaf: Leaf) -> Unit:
         """The unit that decides on a leaf."""
         return self._unit_of_bit[self.bit_of(leaf)]
+
+    def units_of(self, place: Place) -> tuple[Unit, ...]:
+        """The units that a segment or a score rests on, a score's own among them."""
+        if place.kind == "segments":
+            compiled = next(segment for segment in self.segments if segment.name == place.name)
+            return tuple(self.units[index] for index in compiled.flips)
+        score = self.scores[place.name]
+        below = [other for other in self._dependents_below(score.reads) if isinstance(other, ScoreUnit)]
+        return (*self._units_below(score.reads), *below, score)
 
     def _compile(self, segment: Segment) -> CompiledSegment:
         when, reads = compile_test(segment.when, self.bit_of)

@@ -86,7 +86,10 @@ class ScoreEvidence(Evidence):
     parts: ScoreParts
 
     def found(self) -> str:
+        parts = self.parts.told()
+        return self.brief() + (f": {parts}" if parts else "")
+
+    def brief(self) -> str:
         tier = "" if self.tier is None else f", tier {self.tier}"
         bounded = "" if self.bounded_by is None else f", at its {self.bounded_by} (else {number(self.unbounded)})"
-        parts = self.parts.told()
-        return f"is {number(self.reading)}{tier}{bounded}" + (f": {parts}" if parts else "")
+        return f"is {number(self.reading)}{tier}{bounded}"

@@ -44,6 +44,8 @@ class Unit(ABC):
     reads: int = 0
     """Bits of others that it reads. One that reads some is looked at after them."""
 
+    timed: bool = False
+    """Whether time alone can flip one of its bits."""
     forgets: bool = False
     """Whether time alone makes something in its slot useless."""
 
@@ -75,6 +77,14 @@ class Unit(ABC):
     @abstractmethod
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> Evidence:
         """What a leaf rests on at `now_ms`: `asked` is its spec; `past` lends event ids to the times that are kept."""
+
+    def keeps(self) -> tuple[str, ...]:
+        """What it keeps of a contact at most, in words; facts are the contact's and left out."""
+        return ()
+
+    def largest(self) -> Any:
+        """The stored form of a slot that takes as much room as one can."""
+        return None
 
     def store(self, slot: Any) -> Any:
         """The slot in a form that is stored."""

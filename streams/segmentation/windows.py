@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.patterns import EventSpec, Pattern
 from streams.segmentation.quantities import parse_duration
+from streams.segmentation.wording import duration
 
 MAX_COUNT = 1000
 MAX_ENTRIES = 1000
@@ -47,9 +49,27 @@ class Since:
         keep_newest(marks, at_ms, self.nth)
         return True
 
+    def keeps(self) -> str:
+        """What it keeps of a contact, in words."""
+        return f"since {self.pattern}: {newest(self.nth)}"
+
+    def largest(self) -> list[int]:
+        """The list at its greatest."""
+        return [LAST_INSTANT_MS] * self.nth
+
     def start(self, marks: list[int]) -> int | None:
         """Events count strictly after this instant; None: none counts, there were too few of these."""
         return marks[0] if len(marks) == self.nth else None
+
+
+def newest(count: int, thing: str = "time") -> str:
+    """`newest time`, `newest 1,000 times`."""
+    return f"newest {thing}" if count == 1 else f"newest {count:,} {thing}s"
+
+
+def during(window_ms: int | None) -> str:
+    """` in 30d`, or nothing where there is no window."""
+    return "" if window_ms is None else f" in {duration(window_ms)}"
 
 
 def keep_newest(times: list[int], at_ms: int, most: int) -> None:
@@ -68,6 +88,10 @@ class Entry:
         self.at_ms = at_ms
         self.count = count
         self.total = total
+
+
+LARGEST = Entry(LAST_INSTANT_MS, 1 << 63, 1 << 200)
+"""No entry takes more room when it is stored: more events than a log can have, each with the largest of values."""
 
 
 def _time(entry: Entry) -> int:

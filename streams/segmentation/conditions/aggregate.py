@@ -19,12 +19,15 @@ from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NANO, NEVER, nano, plainly
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import (
+    LARGEST,
     LONGEST_MS,
     MAX_COUNT,
+    MAX_ENTRIES,
     Cells,
     Entry,
     Since,
     drop_until,
+    during,
     first_after,
     pack_total,
     unpack_total,
@@ -36,11 +39,13 @@ class TotalUnit(Unit):
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
+        self._property = spec.property
         self._values = property_of(spec.property, zone)
         self._within_ms = spec.within
         self._leaves: list[tuple[int, bool, Comparisons]] = []
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
         self._running = spec.within is None and spec.since is None
+        self.timed = spec.within is not None
         self.forgets = not self._running
         self.cells = () if self._running else (Cells(spec.within or LONGEST_MS),)
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
@@ -129,6 +134,15 @@ class TotalUnit(Unit):
 
     def _takes_part(self, event: Track, at_ms: int) -> bool:
         return any(nano(value) is not None for value in self._values(event, at_ms))
+
+    def keeps(self) -> tuple[str, ...]:
+        most = "" if self._running else f"up to {MAX_ENTRIES:,} entries of time, "
+        words = f"{self._property} of {self._pattern}: {most}count and sum{during(self._within_ms)}"
+        return (words,) if self._since is None else (words, self._since.keeps())
+
+    def largest(self) -> Any:
+        entries = [LARGEST] * (1 if self._running else MAX_ENTRIES)
+        return self.store((entries, [] if self._since is None else self._since.largest()))
 
     def store(self, slot: Any) -> Any:
         entries, marks = slot

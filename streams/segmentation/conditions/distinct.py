@@ -6,6 +6,7 @@ import hashlib
 from datetime import tzinfo
 from typing import Any
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
@@ -15,7 +16,7 @@ from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, is_number
 from streams.segmentation.units import Unit
 from streams.segmentation.values import equal
-from streams.segmentation.windows import Since
+from streams.segmentation.windows import Since, during, newest
 
 _LONGEST_TEXT = 128
 
@@ -39,12 +40,14 @@ class DistinctUnit(Unit):
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
+        self._property = spec.property
         self._values = property_of(spec.property, zone)
         self._within_ms = spec.within
         self._kept = 1
         self._leaves: list[tuple[int, Comparisons]] = []
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
-        self.forgets = spec.within is not None or spec.since is not None
+        self.timed = spec.within is not None
+        self.forgets = self.timed or spec.since is not None
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
 
     def watch(self, bit: int, asked: AggregateSpec) -> None:
@@ -107,6 +110,15 @@ class DistinctUnit(Unit):
     def _bits(self, count: int) -> int:
         """The leaves that hold of so many different values."""
         return sum(bit for bit, comparisons in self._leaves if comparisons.hold(count))
+
+    def keeps(self) -> tuple[str, ...]:
+        values = newest(self._kept, "different value") + during(self._within_ms)
+        words = f"{self._property} of {self._pattern}: {values}"
+        return (words,) if self._since is None else (words, self._since.keeps())
+
+    def largest(self) -> list[Any]:
+        longest = [LAST_INSTANT_MS, "\U0010ffff" * _LONGEST_TEXT]
+        return [[longest] * self._kept, [] if self._since is None else self._since.largest()]
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AggregateEvidence:  # noqa: ARG002 - one unit, one question
         latest, marks = contact.slots[self.index]

@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.comparisons import Comparisons, exactly
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
@@ -16,7 +17,8 @@ from streams.segmentation.evidence import Occurrence, Past, reach
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NEVER, nano
 from streams.segmentation.units import Unit
-from streams.segmentation.windows import Since
+from streams.segmentation.windows import Since, during
+from streams.segmentation.wording import number
 
 _NONE = -1
 
@@ -29,6 +31,7 @@ class ExtremeUnit(Unit):
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
+        self._property = spec.property
         self._values = property_of(spec.property, zone)
         self._within_ms = spec.within
         self._since = None if spec.since is None else Since(spec.since, zone, spec.include_machine)
@@ -38,7 +41,8 @@ class ExtremeUnit(Unit):
         self._holds = [comparisons.hold(*value.as_integer_ratio()) for value in self._samples()]
         places = range(len(self._holds))
         self._order = list(places) if spec.function == "min" else list(reversed(places))
-        self.forgets = spec.within is not None or spec.since is not None
+        self.timed = spec.within is not None
+        self.forgets = self.timed or spec.since is not None
         self.events = frozenset({spec.event} if spec.since is None else {spec.event, spec.since.event})
 
     def _samples(self) -> list[Fraction]:
@@ -98,6 +102,16 @@ class ExtremeUnit(Unit):
     def _decisive(self, newest: list[int], start_ms: int) -> int | None:
         return next((region for region in self._order if newest[region] > start_ms), None)
 
+    def keeps(self) -> tuple[str, ...]:
+        bounds = ", ".join(map(number, self._bounds))
+        words = (
+            f"{self._property} of {self._pattern}: newest time at, below and above {bounds}{during(self._within_ms)}"
+        )
+        return (words,) if self._since is None else (words, self._since.keeps())
+
+    def largest(self) -> list[list[int]]:
+        return [[LAST_INSTANT_MS] * len(self._holds), [] if self._since is None else self._since.largest()]
+
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AggregateEvidence:  # noqa: ARG002 - one unit, one question
         newest, marks = contact.slots[self.index]
         within = reach(self._within_ms, self._since, marks, now_ms, past)
@@ -115,6 +129,8 @@ class ExtremeUnit(Unit):
 
     def _replayed(self, past: Past, start_ms: int, region: int) -> tuple[Occurrence | None, float | None]:
         """The value and its newest event, which the state does not keep: it knows the range."""
+        if not past.knows_all(self._pattern.event):
+            return None, None
         found = [
             (value, occurrence)
             for occurrence, event in past.matching(self._pattern)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.canonical import meaning
 from streams.segmentation.contact import Contact
@@ -20,7 +21,7 @@ from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.refusals import wrong
 from streams.segmentation.shapes import one_of_or_none
 from streams.segmentation.units import LeafKind, Scope, Unit
-from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec
+from streams.segmentation.windows import MAX_COUNT, Since, SinceSpec, during, newest
 from streams.segmentation.wording import counted, plural
 
 
@@ -135,7 +136,7 @@ class CountUnit(Unit):
         # The longest window first: mostly the oldest time is kept for it.
         self._needs = _without_lesser(sorted({leaf.needed for leaf in self._leaves}, reverse=True))
         self._longest_ms = self._needs[0][0]
-        self.forgets = any(leaf.within_ms is not None for leaf in self._leaves)
+        self.timed = self.forgets = any(leaf.within_ms is not None for leaf in self._leaves)
 
     def fresh(self) -> list[list[int]]:
         return [[], []]
@@ -151,6 +152,8 @@ class CountUnit(Unit):
 
     def _drop(self, times: list[int], now_ms: int) -> None:
         """Drop the oldest times while no condition asks for them."""
+        if times[0] > now_ms - self._longest_ms and len(times) <= self._needs[0][1]:
+            return  # as it mostly is
         while times:
             count, oldest_ms = len(times), times[0]
             for within_ms, kept in self._needs:
@@ -159,7 +162,8 @@ class CountUnit(Unit):
             del times[0]
 
     def forget(self, slot: list[list[int]], now_ms: int) -> None:
-        self._drop(slot[0], now_ms)
+        if slot[0]:
+            self._drop(slot[0], now_ms)
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         times, marks = contact.slots[self.index]
@@ -181,6 +185,18 @@ class CountUnit(Unit):
                 if least:
                     flip_ms = min(flip_ms, times[-least] + within_ms)
         return bits, flip_ms
+
+    def keeps(self) -> tuple[str, ...]:
+        times = [
+            newest(kept) + during(None if within_ms == NEVER else within_ms)
+            for within_ms, kept in reversed(self._needs)
+        ]
+        words = f"{self._pattern}: {', '.join(times)}"
+        return (words,) if self._since is None else (words, self._since.keeps())
+
+    def largest(self) -> list[list[int]]:
+        times = [LAST_INSTANT_MS] * max(kept for _, kept in self._needs)
+        return [times, [] if self._since is None else self._since.largest()]
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: NotPerformedSpec) -> CountEvidence:
         times, marks = contact.slots[self.index]

@@ -20,8 +20,8 @@ from streams.segmentation.quantities import NEVER, Duration, plainly
 from streams.segmentation.refusals import ABSENT
 from streams.segmentation.shapes import some_of
 from streams.segmentation.units import LeafKind, Scope, Unit
-from streams.segmentation.windows import Cells, Entry, drop_until, first_after
-from streams.segmentation.wording import bounds, counted, number
+from streams.segmentation.windows import LARGEST, MAX_ENTRIES, Cells, Entry, drop_until, first_after
+from streams.segmentation.wording import bounds, counted, duration, number
 
 _DECIMALS = 10**6
 
@@ -128,6 +128,15 @@ class _Window:
         inside = [entry.at_ms for entry in entries if start_ms < entry.at_ms <= end_ms]
         return Counted(self.count(entries, now_ms), start_ms, end_ms, past.newest(self._pattern, inside))
 
+    def keeps(self) -> str:
+        if self._within_ms is None:
+            return f"{self._pattern}: count"
+        reach = duration(self._ago_ms + self._within_ms)
+        return f"{self._pattern}: up to {MAX_ENTRIES:,} entries of time and count in {reach}"
+
+    def largest(self) -> list[Entry]:
+        return [LARGEST] * (1 if self._within_ms is None else MAX_ENTRIES)
+
     def moves(self, entries: list[Entry], now_ms: int) -> list[tuple[int, int]]:
         """When events will come into the window or leave it, after `now_ms`, and by how much the count moves then."""
         if self._within_ms is None:
@@ -145,7 +154,7 @@ class RatioUnit(Unit):
         self._to = _Window(spec.to, zone)
         self._leaves: list[tuple[int, int, Comparisons]] = []
         self.cells = tuple(window.cells for window in (self._of, self._to) if window.cells is not None)
-        self.forgets = bool(self.cells)
+        self.timed = self.forgets = bool(self.cells)
         self.events = frozenset({spec.of.event, spec.to.event})
 
     def watch(self, bit: int, asked: RatioSpec) -> None:
@@ -190,6 +199,12 @@ class RatioUnit(Unit):
         of, to = self._of.evidence(entries[0], now_ms, past), self._to.evidence(entries[1], now_ms, past)
         quotient = of.count / to.count if to.count >= asked.min else None
         return RatioEvidence(of, to, asked.min, quotient)
+
+    def keeps(self) -> tuple[str, ...]:
+        return self._of.keeps(), self._to.keeps()
+
+    def largest(self) -> Any:
+        return self.store([self._of.largest(), self._to.largest()])
 
     def store(self, slot: Any) -> Any:
         return [[(entry.at_ms, entry.count) for entry in entries] for entries in slot]

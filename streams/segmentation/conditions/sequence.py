@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
@@ -16,7 +17,7 @@ from streams.segmentation.patterns import INCLUDE_MACHINE, EventSpec, Pattern
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Unit
-from streams.segmentation.windows import MAX_ENTRIES, keep_newest
+from streams.segmentation.windows import MAX_ENTRIES, during, keep_newest, newest
 from streams.segmentation.wording import event as event_words
 
 MAX_STEPS = 20
@@ -74,7 +75,7 @@ class SequenceUnit(Unit):
         self._steps = [Pattern(step, zone, spec.include_machine) for step in spec.steps]
         self._within_ms = spec.within
         self._in_last_ms = spec.in_last
-        self.forgets = spec.in_last is not None
+        self.timed = self.forgets = spec.in_last is not None
         self.events = frozenset(step.event for step in spec.steps)
 
     def fresh(self) -> list[list[int]]:
@@ -113,6 +114,15 @@ class SequenceUnit(Unit):
             return self.mask, NEVER
         leaves_ms = last_ms + self._in_last_ms
         return (self.mask, leaves_ms) if now_ms < leaves_ms else (0, NEVER)
+
+    def keeps(self) -> tuple[str, ...]:
+        reach_ms = None if self._in_last_ms is None else self._in_last_ms + self._within_ms
+        times = newest(MAX_ENTRIES) + during(reach_ms)
+        until = "" if self._in_last_ms is not None else ", until it has happened"
+        return tuple(f"step {number}, {step}: {times}{until}" for number, step in enumerate(self._steps, 1))
+
+    def largest(self) -> list[list[int]]:
+        return [[LAST_INSTANT_MS] * MAX_ENTRIES for _ in self._steps]
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> SequenceEvidence:  # noqa: ARG002 - one unit, one question
         slot = contact.slots[self.index]

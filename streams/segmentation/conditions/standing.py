@@ -73,6 +73,8 @@ class FactUnit(Unit):
 class KnownUnit(Unit):
     """True from a duration after the clock of the contact's first record."""
 
+    timed = True
+
     def __init__(self, duration_ms: int) -> None:
         self._duration_ms = duration_ms
 

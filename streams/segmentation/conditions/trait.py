@@ -75,6 +75,7 @@ class TraitUnit(Unit):
         self._spec = spec if spec.timed() else None
         self._steps = tuple(spec.name.split("."))
         self.facts = frozenset({self._fact})
+        self.timed = spec.timed()
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         fact = contact.facts.get(self._fact)
