@@ -225,11 +225,13 @@ def test_a_score_is_told_with_its_tier_and_its_parts() -> None:
     condition = {"score": {"name": "engagement", "gte": 70}}
     assert story.told(condition, DAY, scores={"engagement": SCORE}) == (
         False,
-        "score engagement >= 70: is 17, tier cold: 4 decaying + 10 expiring after 7d + 3 while performed: "
-        "{event: page_view}",
+        "score engagement >= 70: is 17, tier cold",
     )
     evidence = story.node(condition, DAY, scores={"engagement": SCORE}).evidence
     assert isinstance(evidence, ScoreEvidence)
+    assert evidence.found() == (
+        "is 17, tier cold: 4 decaying + 10 expiring after 7d + 3 while performed: {event: page_view}"
+    )
     assert [(part.condition, part.holds, part.points) for part in evidence.parts.whiles] == [
         ("performed: {event: page_view}", True, 3),
         ("known_for: 30d", False, 5),
