@@ -39,7 +39,16 @@ class Output:
 class Place:
     """Topics, definitions, a log and its state, in one namespace."""
 
-    def __init__(self, commands: Commands, servers: str, redis_url: str, namespace: str, directory: Path) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        servers: str,
+        redis_url: str,
+        namespace: str,
+        directory: Path,
+        partitions: int = PARTITIONS,
+    ) -> None:
+        self.partitions = partitions
         self.commands = commands
         self.names = Names(namespace)
         self.servers = servers
@@ -50,7 +59,7 @@ class Place:
     def prepare(self, timestamps: str, definitions: str = history.DEFINITIONS) -> None:
         """Create the topics and apply definitions."""
         self.definitions.write_text(definitions)
-        self.command("topics", "create", "--partitions", str(PARTITIONS), "--timestamps", timestamps)
+        self.command("topics", "create", "--partitions", str(self.partitions), "--timestamps", timestamps)
         at = ["--at", history.DEFINITIONS_AT] if timestamps == "create" else []
         self.command("apply", str(self.definitions), *at)
 
@@ -79,14 +88,14 @@ class Place:
         one, two = self.worker(**environment), self.worker(**environment)
 
         def shared() -> bool:
-            return all(metric(worker, "segue_partitions_owned") == PARTITIONS / 2 for worker in (one, two))
+            return all(metric(worker, "segue_partitions_owned") == self.partitions / 2 for worker in (one, two))
 
         wait_until(shared, 60, "the partitions shared")
         return one, two
 
     def offsets(self) -> dict[int, int]:
         """The next record of each partition, as Redis has it."""
-        found = {p: self.redis.hget(self.names.key(p, "meta"), "offset") for p in range(PARTITIONS)}
+        found = {p: self.redis.hget(self.names.key(p, "meta"), "offset") for p in range(self.partitions)}
         return {partition: int(offset or 0) for partition, offset in found.items()}
 
     def folded(self) -> int:
@@ -95,7 +104,7 @@ class Place:
 
     def log_ends(self) -> dict[int, int]:
         """Where the log of each partition ends."""
-        return {partition: self._end(self.names.tracking, partition) for partition in range(PARTITIONS)}
+        return self._ends(self.names.tracking)
 
     def wait_until_folded(self, timeout_s: float = 60) -> None:
         """Wait until the whole log is folded and the broker has every transition."""
@@ -137,7 +146,7 @@ class Place:
         """Delete all that was published."""
         admin = AdminClient({"bootstrap.servers": self.servers})
         topic = self.names.transitions
-        ends = [TopicPartition(topic, p, self._end(topic, p)) for p in range(PARTITIONS)]
+        ends = [TopicPartition(topic, partition, end) for partition, end in self._ends(topic).items()]
         for deleted in admin.delete_records(ends).values():
             deleted.result(30)
 
@@ -150,18 +159,25 @@ class Place:
         assert kind == b"hash", f"{key!r} is a {kind!r}"
         return self.redis.hgetall(key)
 
-    def _end(self, topic: str, partition: int) -> int:
+    def _ends(self, topic: str) -> dict[int, int]:
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "test"})
-        bounds = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        ends = {partition: bounds[1] for partition, bounds in self._bounds(consumer, topic).items()}
         consumer.close()
-        assert bounds is not None
-        return bounds[1]
+        return ends
+
+    def _bounds(self, consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+        bounds = {}
+        for partition in range(self.partitions):
+            found = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            assert found is not None
+            bounds[partition] = found
+        return bounds
 
     def _read(self, topic: str) -> list[Any]:
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "test", "auto.offset.reset": "earliest"})
-        bounds = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30) for p in range(PARTITIONS)}
-        wanted = sum(bound[1] - bound[0] for bound in bounds.values() if bound)
-        consumer.assign([TopicPartition(topic, p, bound[0]) for p, bound in bounds.items() if bound])
+        bounds = self._bounds(consumer, topic)
+        wanted = sum(end - start for start, end in bounds.values())
+        consumer.assign([TopicPartition(topic, partition, start) for partition, (start, _) in bounds.items()])
         messages: list[Any] = []
         while len(messages) < wanted:
             message = consumer.poll(30)
@@ -175,9 +191,9 @@ class Place:
 def past_the_gate(output: list[Output]) -> dict[int, list[Output]]:
     """What a consumer's gate lets pass of each partition: seq after seq; `AssertionError` for a gap, or for another
     transition under a seq that was seen."""
-    passed: dict[int, list[Output]] = {partition: [] for partition in range(PARTITIONS)}
+    passed: dict[int, list[Output]] = {}
     for message in output:
-        lane = passed[message.partition]
+        lane = passed.setdefault(message.partition, [])
         assert message.seq <= len(lane) + 1, f"a gap in partition {message.partition} before {message.seq}"
         if message.seq == len(lane) + 1:
             lane.append(message)

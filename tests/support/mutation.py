@@ -76,7 +76,7 @@ def survivors(module: Path) -> Iterator[str]:
 def main(mutants: tuple[str, ...], show: bool, processes: int) -> None:
     """Change the core in one place after the other, and see whether a test fails."""
     # A fixed draw without shrinking: a mutant that one test kills needs no smallest case.
-    environment = os.environ | {"SEGUE_FUZZ_SEED": "1", "SEGUE_FUZZ_DRAWS": "300", "SEGUE_FUZZ_SHRINK": "0"}
+    environment = os.environ | {"SEGUE_FUZZ_SEED": "1", "SEGUE_FUZZ_DRAWS": "120", "SEGUE_FUZZ_SHRINK": "0"}
     if not show:
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *mutants]
         outcome = subprocess.run(command, env=environment, check=False)
