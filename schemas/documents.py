@@ -23,6 +23,9 @@ from schemas.webhooks import WebhookBody
 GENERATED = Path(__file__).parent / "generated"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+DEFINITION_FILE = "definition_file.schema.json"
+"""Lies among the others, and is written by `streams.definition_schema`: nothing here knows the language of that file."""
+
 JsonSchema: TypeAlias = dict[str, object]
 
 
@@ -57,7 +60,7 @@ def write(directory: Path = GENERATED) -> list[Path]:
     directory.mkdir(exist_ok=True)
     wanted = {directory / name: render(document) for name, document in documents().items()}
     changed = []
-    for path in sorted(set(directory.glob("*.json")) - set(wanted)):
+    for path in sorted(set(directory.glob("*.json")) - set(wanted) - {directory / DEFINITION_FILE}):
         path.unlink()
         changed.append(path)
     for path, text in wanted.items():

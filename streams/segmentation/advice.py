@@ -14,6 +14,8 @@ from streams.segmentation.references import Place
 from streams.segmentation.refusals import ABSENT
 from streams.segmentation.scores import ScoreSpec
 
+NEVER_ENTERED = "no contact is ever in this segment: its `when` never lets one in"
+
 
 def advise(segments: Mapping[str, Segment], order: Iterable[Place], readings: Readings, findings: Findings) -> None:
     """Refuse an `exit_when` that can never hold, and warn of what is legal and seldom meant."""
@@ -49,8 +51,8 @@ def _segment(segment: Segment, path: str, world: World, findings: Findings) -> N
         )
     if not world.can_hold(entering(segment.when, segment.exit_when)):
         world.empty.add(segment.name)
-        unless = "" if segment.exit_when is None else " without `exit_when` holding too"
-        findings.warn(join(path, "when"), ABSENT, f"this can never hold{unless}: no contact is ever in the segment")
+        unless = "" if segment.exit_when is None else ", for `exit_when` holds whenever it does"
+        findings.warn(join(path, "when"), ABSENT, f"{NEVER_ENTERED}{unless}")
         return
     if segment.exit_when is None and not world.can_hold(Not(segment.when)):
         findings.warn(join(path, "when"), ABSENT, "this always holds: every contact is in the segment")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -13,6 +12,7 @@ from streams.segmentation.refusals import wrong
 
 UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 MAX_DAYS = 3650
+MAX_HORIZON_DAYS = 30
 _DURATION = re.compile(r"([1-9][0-9]*)([smhdw])")
 _SLIP = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([A-Za-z]+)\s*")
 _DAY = UNITS_MS["d"]
@@ -77,17 +77,16 @@ def duration_pattern(most_days: int) -> str:
     return "^(" + "|".join(f"({up_to(most_days * _DAY // ms)}){unit}" for unit, ms in UNITS_MS.items()) + ")$"
 
 
-def _schema(most_days: int) -> WithJsonSchema:
-    examples = ["30m", "7d", "2w"]
-    return WithJsonSchema({"type": "string", "pattern": duration_pattern(most_days), "examples": examples})
+def duration_schema(most_days: int) -> dict[str, Any]:
+    """The JSON Schema of a duration of at most so many days."""
+    return {"type": "string", "pattern": duration_pattern(most_days)}
 
 
-def _at_most(days: int) -> Callable[[object], int]:
-    return lambda value: parse_duration(value, days)
+def _horizon(value: object) -> int:
+    return parse_duration(value, MAX_HORIZON_DAYS)
 
 
-MAX_DEDUPLICATE_DAYS = 30
-Duration = Annotated[int, BeforeValidator(parse_duration), _schema(MAX_DAYS)]
+Duration = Annotated[int, BeforeValidator(parse_duration), WithJsonSchema(duration_schema(MAX_DAYS))]
 """Text outside, milliseconds inside."""
-Horizon = Annotated[int, BeforeValidator(_at_most(MAX_DEDUPLICATE_DAYS)), _schema(MAX_DEDUPLICATE_DAYS)]
+Horizon = Annotated[int, BeforeValidator(_horizon), WithJsonSchema(duration_schema(MAX_HORIZON_DAYS))]
 """As `Duration`, for how long ids of records are remembered."""

@@ -61,7 +61,13 @@ _ELSEWHERE = {
     "sum": "aggregate", "count": "performed", "birthday": "anniversary", "funnel": "sequence",
 }  # fmt: skip
 """What other tools call conditions of ours."""
-KEYS = ("all", "any", "not", "in_segment", *LEAVES)
+JOINED = {
+    "all": "All of these conditions hold.",
+    "any": "At least one of these conditions holds.",
+    "not": "This condition does not hold.",
+}
+IN_SEGMENT = "The contact is in the segment of this name."
+KEYS = (*JOINED, "in_segment", *LEAVES)
 
 
 def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, depth: int = 0) -> Node | None:
@@ -86,7 +92,7 @@ def _parse_one(key: str, body: Any, path: str, scope: Scope, findings: Findings,
     where = join(path, key)
     if key == "in_segment":
         return _parse_reference(body, where, scope, findings)
-    if key not in {"all", "any", "not"}:
+    if key not in JOINED:
         return _parse_leaf(key, body, where, scope, findings)
     if depth >= MAX_DEPTH:
         findings.add(where, ABSENT, f"expected all, any and not nested to a depth of at most {MAX_DEPTH}")

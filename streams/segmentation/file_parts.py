@@ -18,6 +18,7 @@ from streams.segmentation.scores import PointsRule, ScoreSpec, WhileSpec, check_
 from streams.segmentation.units import Scope
 
 DEFAULT_DEDUPLICATE_MS = 48 * 3_600_000
+WHILE = "The points are added, undecayed, while this condition holds."
 _PARTS = ("scores", "lists", "segments")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -42,7 +43,7 @@ class FileSpec(Spec):
 
 
 class SegmentSpec(Spec):
-    """A segment as the file has it, its conditions still unread."""
+    """A segment: who enters it, who leaves it, and its labels."""
 
     when: Any = Field(description="Who is in the segment, or, beside `exit_when`, who enters it.")
     exit_when: Any = Field(

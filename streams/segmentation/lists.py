@@ -11,6 +11,7 @@ from streams.segmentation.problems import Findings, Spec, join
 from streams.segmentation.refusals import ABSENT
 
 MAX_CONTACT_ID = 256
+MAX_LIST_NAME = 128
 ListReader: TypeAlias = Callable[[str], tuple[str, ...]]
 """The ids in a list's file, by its name in the definition file. Raises `ListFileError` with what was expected."""
 
@@ -54,8 +55,8 @@ def read_lists(raw: dict[str, Any], read_file: ListReader, findings: Findings) -
     lists = {}
     for name, body in raw.items():
         path = join("lists", name)
-        if not 0 < len(name) <= 128:
-            findings.add(path, name, "expected a name of 1 to 128 characters", on_key=True)
+        if not 0 < len(name) <= MAX_LIST_NAME:
+            findings.add(path, name, f"expected a name of 1 to {MAX_LIST_NAME} characters", on_key=True)
         ids: tuple[str, ...] = ()
         if isinstance(body, list):
             ids = tuple(each for place, each in enumerate(body) if _check_id(each, join(path, place), findings))

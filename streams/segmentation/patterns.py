@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, StringConstraints
 from schemas.records import Track
 from streams.segmentation import wording
 from streams.segmentation.calendars import local
-from streams.segmentation.names import STANDARD_EVENTS
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Event
 from streams.segmentation.refusals import keys_of
@@ -48,7 +47,7 @@ class Filter(Operators):
 class EventSpec(Spec):
     """An event by name, and filters that must all hold."""
 
-    event: Event = Field(description="The name of the event.", examples=["purchase", *STANDARD_EVENTS])
+    event: Event = Field(description="The name of the event.", examples=["purchase"])
     where: list[Filter] = Field(
         default_factory=list,
         description="Filters on its properties; all must hold.",

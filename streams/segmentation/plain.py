@@ -41,14 +41,14 @@ class _Plain:
 
     def _items(self, value: dict[Any, Any], steps: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
         for key, each in value.items():
+            name = key if isinstance(key, str) else str(key)
             if not isinstance(key, str):
-                self._findings.add(
-                    join("", *steps, str(key)), key, "expected a text as key; put it in quotes", f'"{key}"', on_key=True
-                )
-            elif not _whole_characters(key):
-                self._findings.add(join("", *steps), repr(key), "expected a key of whole characters")
+                where = join("", *steps, name)
+                self._findings.add(where, key, "expected a text as key; put it in quotes", f'"{name}"', on_key=True)
+            if _whole_characters(name):
+                yield name, each
             else:
-                yield key, each
+                self._findings.add(join("", *steps), repr(key), "expected a key of whole characters")
 
     def _scalar(self, value: Any, steps: tuple[str | int, ...]) -> None:
         if value is None:

@@ -15,8 +15,8 @@ from streams.segmentation.names import snake_case
 from streams.segmentation.refusals import wrong
 
 __all__ = [
-    "MAX_MAGNITUDE", "MILLI", "NANO", "NEVER", "NUMBER_SCHEMA", "Bound", "Duration", "Event", "Ordinal", "Points",
-    "Scalar", "check_number", "is_number", "nano", "number_in", "parse_duration", "plainly", "rounded",
+    "EVENT_SCHEMA", "MAX_MAGNITUDE", "MILLI", "NANO", "NEVER", "NUMBER_SCHEMA", "Bound", "Duration", "Event", "Ordinal",
+    "Points", "Scalar", "check_number", "is_number", "nano", "number_in", "parse_duration", "plainly", "rounded",
 ]  # fmt: skip
 
 NEVER = 1 << 62
@@ -112,4 +112,5 @@ Bound = Annotated[int, BeforeValidator(_milli), NUMBER_SCHEMA]
 """A number with at most 3 decimals outside, thousandths inside."""
 Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Ordinal = Annotated[Any, BeforeValidator(_ordinal), WithJsonSchema({"type": ["string", "number"]})]
-Event = Annotated[str, BeforeValidator(_event), WithJsonSchema({"type": "string", "pattern": EVENT_NAME_PATTERN})]
+EVENT_SCHEMA: dict[str, Any] = {"type": "string", "pattern": EVENT_NAME_PATTERN}
+Event = Annotated[str, BeforeValidator(_event), WithJsonSchema(EVENT_SCHEMA)]

@@ -25,7 +25,8 @@ State: TypeAlias = dict[str, bool]
 """Which leaves of a group are true, by their text."""
 MAX_STATES = 256
 _FOREVER_MS = 1 << 60
-_ANY_COUNT = 1 << 40
+_ANY_COUNT = 1 << 30
+"""No contact has so many events; a comparison without an upper bound ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Readings:
         low, last = self._unbounded(name, spec)
         floor = -UNBOUNDED if spec.floor is None else spec.floor
         cap = UNBOUNDED if spec.cap is None else spec.cap
-        return Span(max(floor, min(cap, low)), max(floor, min(cap, last)) + 1)
+        return Span(max(floor, min(cap, low)), min(max(floor, min(cap, last)) + 1, UNBOUNDED))
 
     def tier(self, name: str, tier: str) -> Span:
         """The readings of a tier."""
@@ -147,7 +148,7 @@ def _count_states(specs: Mapping[str, NotPerformedSpec]) -> list[State]:
 
 def _ranges(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges of counts, both ends included, in each of which all comparisons stay as they are."""
-    starts = sorted({0, *(low for low, _ in spans), *(high + 1 for _, high in spans if high < _ANY_COUNT)})
+    starts = sorted({0, *(low for low, _ in spans), *(high + 1 for _, high in spans if high + 1 < _ANY_COUNT)})
     return [(low, after - 1) for low, after in zip(starts, [*starts[1:], _ANY_COUNT], strict=True)]
 
 

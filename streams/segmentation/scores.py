@@ -49,7 +49,7 @@ class PointsRule(CountedSpec):
 
 
 class WhileSpec(Spec):
-    """Adds points, undecayed, while a condition holds; the condition is read apart."""
+    """Adds points, undecayed, while a condition holds."""
 
     points: Points = POINTS
 
@@ -100,7 +100,7 @@ class MixPart(Spec):
 
 
 class ScoreSpec(Spec):
-    """A score as the file has it, its `while` rules apart."""
+    """A score: points or a mix of parts, a decay, bounds and tiers."""
 
     model_config = ConfigDict(json_schema_extra=_SHAPE)
 

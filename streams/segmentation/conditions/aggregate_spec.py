@@ -24,7 +24,7 @@ _SHAPE: JsonDict = {
 
 
 class AggregateSpec(CountedSpec, Bounds):
-    """An aggregate over a property of matching events, and its bounds."""
+    """The sum, average, least, greatest or number of different values of a property, within bounds."""
 
     model_config = ConfigDict(json_schema_extra=_SHAPE)
 

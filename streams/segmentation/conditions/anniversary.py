@@ -23,7 +23,7 @@ _FIRST_YEAR = 1000
 
 
 class AnniversarySpec(Spec):
-    """A trait's date, and the days around its anniversaries."""
+    """Today is one of the days around an anniversary of a trait's date."""
 
     trait: Path = Field(description="The trait that holds a date, by its dotted path.", examples=["birthday"])
     days_before: Annotated[int, Field(ge=0, le=365)] = Field(

@@ -43,7 +43,7 @@ _COMPARISONS = ("at_least", "at_most", "exactly", "between")
 
 
 class NotPerformedSpec(CountedSpec):
-    """No matching event in the window, or ever."""
+    """The contact did no such thing in the window, or ever."""
 
     within: Duration | None = Field(
         default=None, description="Only events of this last time; without it, of all time.", examples=["7d"]
@@ -58,7 +58,7 @@ class NotPerformedSpec(CountedSpec):
 
 
 class PerformedSpec(NotPerformedSpec):
-    """A number of matching events in the window, or ever."""
+    """The contact did something so many times in the window, or ever."""
 
     model_config = ConfigDict(json_schema_extra=one_of_or_none(*_COMPARISONS))
 

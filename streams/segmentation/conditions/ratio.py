@@ -40,7 +40,7 @@ class CountSpec(CountedSpec):
 
 
 class RatioSpec(RatioBounds):
-    """Two counts, how many the second must be at least, and bounds on the first by the second."""
+    """The quotient of two counts, within bounds."""
 
     model_config = ConfigDict(json_schema_extra=some_of(*RatioBounds.model_fields))
 

@@ -20,7 +20,7 @@ _COMPARISONS = ("gte", "gt", "lte", "lt")
 
 
 class ScoreLeafSpec(Spec):
-    """Bounds on a score's reading, in thousandths."""
+    """The score as it is read now, within bounds; these are kept in thousandths."""
 
     model_config = ConfigDict(json_schema_extra=some_of(*_COMPARISONS))
 
@@ -46,7 +46,7 @@ class ScoreLeafSpec(Spec):
 
 
 class TierLeafSpec(Spec):
-    """The name of a tier of a score."""
+    """The tier that a score is in."""
 
     name: str = Field(description="The name of a score of this file.", examples=["engagement"])
     is_: str = Field(alias="is", description="The name of one of its tiers.", examples=["hot"])

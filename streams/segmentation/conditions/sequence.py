@@ -24,7 +24,7 @@ MAX_STEPS = 20
 
 
 class SequenceSpec(Spec):
-    """Steps, how long they may take together, and how lately the last must lie."""
+    """Events, each strictly after the one before, within a time."""
 
     steps: Annotated[list[EventSpec], Field(min_length=1, max_length=MAX_STEPS)] = Field(
         description="The events, each strictly after the one before.",

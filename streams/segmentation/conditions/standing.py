@@ -19,7 +19,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class ConsentSpec(Spec):
-    """The latest decision for a purpose."""
+    """The contact's latest decision for a purpose."""
 
     purpose: Name = Field(description="The purpose that the contact decided about.", examples=["newsletter"])
     is_: Literal["granted", "denied", "unknown"] = Field(
@@ -87,13 +87,13 @@ class KnownUnit(Unit):
 
 
 class KnownForSpec(RootModel[Duration]):
-    """A duration."""
+    """So much time has passed since the contact's first record."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
 class ListedSpec(RootModel[Name]):
-    """The name of a static list."""
+    """The contact is on the static list of this name."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

@@ -26,7 +26,7 @@ _TIMES = ("older_than", "newer_than", "within_next")
 
 
 class TraitSpec(Operators):
-    """A trait, by its dotted path, and what must hold of it."""
+    """What must hold of a trait of the contact."""
 
     model_config = ConfigDict(json_schema_extra=some_of(*keys_of(Operators), *_TIMES))
 
