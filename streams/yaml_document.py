@@ -113,7 +113,7 @@ def _key(node: yaml.ScalarNode) -> Any:
     try:
         return scalar_of(node)
     except NotPlainError:
-        return node.value
+        return node.value.encode(errors="backslashreplace").decode()
 
 
 class _Loader(yaml.SafeLoader):
@@ -180,7 +180,7 @@ class _Reader:
         try:
             return scalar_of(node)
         except NotPlainError as error:
-            self._note(node, path, node.value, str(error), error.suggestion)
+            self._note(node, path, _key(node), str(error), error.suggestion)
             self.settled.add(path)
             return None
 

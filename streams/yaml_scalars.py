@@ -30,6 +30,8 @@ class NotPlainError(ValueError):
 def scalar_of(node: yaml.ScalarNode) -> str | int | float | bool | None:
     """The value of a scalar; what stands in quotes is text. Raises `NotPlainError`."""
     text: str = node.value
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise NotPlainError("expected a text of whole characters; half of a pair is none")
     if node.style is not None:
         return text
     if _NULL.fullmatch(text):
