@@ -191,8 +191,9 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._note(key_node, path, ABSENT, "expected a plain text as key")
                 continue
-            key = self.plain(key_node, join(path, str(_key(key_node))), depth + 1)
+            key = _key(key_node)
             where = join(path, str(key))
+            self.plain(key_node, where, depth + 1)  # notes what is wrong with it
             if key in mapping:
                 self._note(key_node, where, ABSENT, f"expected this key once; it is given in line {lines[key]} already")
                 continue
