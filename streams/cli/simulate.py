@@ -109,7 +109,7 @@ def command(
         if sink is not None:
             sink.flush()
         if as_table or report_page is not None:
-            names = (definitions.name, [path.name for path in events])
+            names = (definitions.name, ["standard input" if path == STANDARD_INPUT else path.name for path in events])
             _tell(report_of(simulator, observer, read, names), as_table, report_page)
 
 

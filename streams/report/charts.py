@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ FLOW_HEIGHT = 110
 ROW_HEIGHT = 20
 _TOP = 16  # room for the label of the highest value
 _BOTTOM = 18  # room for the instants
-_GROUPS_MAX = 45
+_BARS_MAX = 48
 _LABEL_WIDTH = 116
 _COUNT_WIDTH = 64
 _LABEL_CHARS = 18
@@ -78,28 +79,30 @@ def step_line(course: Sequence[Interval], begun_ms: int, ended_ms: int) -> StepL
     return StepLine(line, f"{line}V{baseline}Z", greatest, baseline)
 
 
-def flow(course: Sequence[Interval], begun_ms: int, ended_ms: int) -> Flow:
-    """Entries and exits, intervals put together until there are few enough to be seen apart."""
-    entries, exits = [0] * _GROUPS_MAX, [0] * _GROUPS_MAX
+def flow(course: Sequence[Interval], begun_ms: int, ended_ms: int, interval_ms: int) -> Flow:
+    """Entries and exits, with so many intervals to a bar that the bars are few enough to be told apart."""
+    first = begun_ms // interval_ms
+    intervals = ended_ms // interval_ms - first + 1
+    together = -(-intervals // _BARS_MAX)
+    entries, exits = Counter[int](), Counter[int]()
     for interval in course:
-        group = min(int(_place(interval.at_ms, begun_ms, ended_ms) * _GROUPS_MAX / WIDTH), _GROUPS_MAX - 1)
+        group = (interval.at_ms // interval_ms - first) // together
         entries[group] += interval.entries
         exits[group] += interval.exits
-    greatest = max(*entries, *exits)
+    greatest = max([*entries.values(), *exits.values(), 0])
     half = (FLOW_HEIGHT - _TOP - _BOTTOM) / 2
-    width, scale = WIDTH / _GROUPS_MAX, half / max(1, greatest)
+    width, scale = WIDTH * together / intervals, half / max(1, greatest)
     bars = tuple(
         FlowBar(
-            begun_ms + group * max(1, ended_ms - begun_ms) // _GROUPS_MAX,
+            max(begun_ms, (first + group * together) * interval_ms),
             entries[group],
             exits[group],
             round(group * width, 1),
-            round(width - 1, 1),
+            round(min(width, WIDTH - group * width) - 0.8, 1),
             round(entries[group] * scale, 1),
             round(exits[group] * scale, 1),
         )
-        for group in range(_GROUPS_MAX)
-        if entries[group] or exits[group]
+        for group in sorted(entries)
     )
     return Flow(bars, _TOP + half, greatest)
 

@@ -21,12 +21,13 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"instant": _instant_text, "duration": duration_text, "count": _count_text}
+    span = report.begun_ms, report.ended_ms
     return environment.get_template("page.html").render(
         report=report,
         flap_ms=FLAP_MS,
         charts=charts,
-        lines=[charts.step_line(segment.course, report.begun_ms, report.ended_ms) for segment in report.segments],
-        flows=[charts.flow(segment.course, report.begun_ms, report.ended_ms) for segment in report.segments],
+        lines=[charts.step_line(each.course, *span) for each in report.segments],
+        flows=[charts.flow(each.course, *span, report.interval_ms) for each in report.segments],
     )
 
 
