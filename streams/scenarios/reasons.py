@@ -53,7 +53,7 @@ def _holding(explained: ExplainedSegment) -> Iterator[str]:
     if explained.when.holds:
         yield from (leaf.missing() for leaf in _leaves(explained.when) if leaf.holds)
     elif explained.exit_when is not None:
-        yield from (f"exit_when waits for {leaf.missing()}" for leaf in _leaves(explained.exit_when) if not leaf.holds)
+        yield from (f"exit_when does not hold: {leaf.missing()}" for leaf in _leaves(explained.exit_when))
 
 
 def _leaves(node: ExplainedNode) -> Iterator[ExplainedNode]:
