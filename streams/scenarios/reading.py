@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from schemas.errors import InputError
+from schemas.instants import parse_instant
 from streams.definition_file import Source, read_source
 from streams.scenarios.checks import Check
 from streams.scenarios.course import GivenRecord
@@ -22,6 +23,7 @@ from streams.segmentation.refusals import ABSENT
 from streams.yaml_document import Document, Place, read_document
 
 DEFAULT_CONTACT = "somebody"
+_SOME_START_MS = parse_instant("2026-01-01T00:00:00Z")
 ItemT = TypeVar("ItemT")
 
 
@@ -94,7 +96,7 @@ def _scenario(name: str, body: Any, file: FileSpec, definitions: Definitions, fi
         [record.stated_ms for record in given] + [at for check in checks for at in check.instants()], default=0
     )
     until_ms = scope.instant(spec.until, join(path, "until"))
-    if until_ms is not None and until_ms < last_ms:
+    if until_ms is not None and until_ms < last_ms and findings.clean(path) and findings.clean("start"):
         latest = Calendar(start_ms).text(last_ms)
         findings.add(join(path, "until"), ABSENT, f"expected a time not before the last one of the scenario, {latest}")
     return Scenario(
@@ -112,12 +114,17 @@ def _scenario(name: str, body: Any, file: FileSpec, definitions: Definitions, fi
 
 def _start(spec: ScenarioSpec, file: FileSpec, path: str, findings: Findings) -> int | None:
     moment, where = (file.start, "start") if spec.start is None else (spec.start, join(path, "start"))
-    if moment is None:
-        return None
-    if moment.anchor_ms is None:
+    start_ms = None
+    if moment is not None and moment.anchor_ms is None:
         findings.add(where, ABSENT, "expected a time like 2026-03-02T09:00:00Z: others count from this one")
-        return 0
-    return moment.anchor_ms + moment.shift_ms
+    elif moment is not None:
+        try:
+            start_ms = moment.resolve(None)
+        except ValueError as error:
+            findings.add(where, ABSENT, str(error))
+    if findings.clean("start") and findings.clean(join(path, "start")):
+        return start_ms
+    return _SOME_START_MS  # it was given and is wrong: nothing more is to be said of times that count from it
 
 
 def _items(read: Callable[[Any, str, Scope], list[ItemT]], items: list[Any], path: str, scope: Scope) -> list[ItemT]:

@@ -89,6 +89,13 @@ def test_a_time_after_the_start_needs_one(bench: Bench) -> None:
     assert found_in(bench.refusals(f"start: +1h\n{text}"), "start: expected a time like 2026")
 
 
+def test_of_times_after_a_start_that_is_wrong_nothing_more_is_said(bench: Bench) -> None:
+    for start in ("2026-03-02", "+1h", "2199-12-31T00:00:00Z+1d"):
+        text = one("- {at: -1d, event: cart_add}", "- {at: +1h, in: vips}", "until: 2026-02-01T00:00:00Z")
+        refusals = bench.refusals(text.replace("2026-03-02T09:00:00Z", start))
+        assert [line for line in refusals if line.startswith(("1:", "6:", "8:", "9:"))] == refusals[:1]
+
+
 def test_until_may_not_lie_before_what_is_given_or_expected(bench: Bench) -> None:
     refusals = bench.refusals(one(EVENT, "- {at: +1h, in: vips}", "until: +30m"))
     assert found_in(
