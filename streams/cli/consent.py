@@ -12,11 +12,11 @@ from streams.cli.sending import Batch, SendOptions, run, sender_options
 @click.command(short_help="Record that a contact granted or denied consent.")
 @click.argument("contact_id")
 @click.argument("purpose")
-@click.option("--granted/--denied", "granted", default=None, required=True, help="What was decided.")
+@click.option("--granted/--denied", "granted", default=None, help="What was decided; one of them is needed.")
 @click.option("--document", required=True, help="What the contact was shown: a form's version or a hash of its words.")
 @click.option("--method", required=True, help="How the decision was made, like web_form or phone.")
 @sender_options
-def command(contact_id: str, purpose: str, granted: bool, document: str, method: str, **options: Any) -> None:
+def command(contact_id: str, purpose: str, granted: bool | None, document: str, method: str, **options: Any) -> None:
     """Record the decision of CONTACT_ID for PURPOSE.
 
     The latest decision by the time given with --at counts, whatever the order of arrival. A decision is never
@@ -28,6 +28,8 @@ def command(contact_id: str, purpose: str, granted: bool, document: str, method:
       segue consent customer-4711 newsletter --denied --document letter --method post \\
         --at 2026-11-20T00:00:00Z --wait
     """
+    if granted is None:
+        raise click.UsageError("Expected either --granted or --denied.")
     fields = {
         "type": "consent",
         "contact_id": contact_id,
