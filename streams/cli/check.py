@@ -40,7 +40,7 @@ def command(ctx: click.Context, definitions: tuple[Path, ...], as_json: bool, co
     \b
     Examples:
       segue check definitions.yaml
-      segue check ops/definitions/*.yaml
+      segue check ops/definitions/welcome.yaml ops/definitions/customers.yaml
       segue check definitions.yaml --json
       segue check definitions.yaml --cost
       cat definitions.yaml | segue check -
