@@ -131,16 +131,18 @@ class StateInspector:
         return self.contact(partition, key).raw
 
     def contact(self, partition: int, key: str) -> StoredContact:
-        """What is stored of the contact with this key."""
+        """What is stored of the contact with this key. Raises `InputError` when the state is of another format."""
         with self._answering():
             keys = self._keys(partition)
             if keys is None:
                 return StoredContact(None, None, 0, None, 0)
             pipeline = self._client.pipeline(transaction=True)
-            pipeline.hmget(keys.meta, "clock", "definitions", "offset")
+            pipeline.hmget(keys.meta, "clock", "definitions", "offset", "format")
             pipeline.get(keys.contact(key))
             pipeline.zscore(keys.timers, key)
-            (clock, definitions, offset), raw, due = pipeline.execute()
+            (clock, definitions, offset, stored_format), raw, due = pipeline.execute()
+        if stored_format is not None and int(stored_format) != STATE_FORMAT:
+            raise _other_format(partition, int(stored_format))
         return StoredContact(
             raw,
             None if due is None else int(due),
@@ -199,3 +201,10 @@ class StateInspector:
             yield
         except (RedisError, OSError) as error:
             raise as_segue_error(error, self._address) from error
+
+
+def _other_format(partition: int, found: int) -> InputError:
+    advice = "start a worker of this version, which folds it again" if found < STATE_FORMAT else "run a newer version"
+    return InputError(
+        f"partition {partition}: the state in Redis is of format {found}, this program knows {STATE_FORMAT}: {advice}"
+    )

@@ -14,6 +14,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.redis_keys import STATE_FORMAT
 from streams.pipeline import PipelineBounds
 from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.engine.driving import drive
@@ -271,14 +272,32 @@ async def test_a_state_of_a_newer_format_is_refused_and_one_of_an_older_is_folde
     async with world_on_redis(own_redis.url, "faults") as world:
         world.bounds = BOUNDS
         await drive(world, want.records, 12)
-        client.hset("faults:{tracking-0}:meta", "format", "0")
+        client.hset("faults:{tracking-0}:meta", "format", STATE_FORMAT - 1)
         meta = await world.store.take(0, FENCE, LOG)
         assert (meta.cursor.offset, meta.epoch) == (0, 1)
         await drive(world, want.records, 13)
         want.check(world)
-        client.hset("faults:{tracking-0}:meta", "format", "2")
-        with pytest.raises(InputError, match="format 2"):
+        client.hset("faults:{tracking-0}:meta", "format", STATE_FORMAT + 1)
+        with pytest.raises(InputError, match=f"format {STATE_FORMAT + 1}"):
             await world.store.take(0, FENCE, LOG)
+    client.close()
+
+
+@story
+async def test_who_only_reads_a_state_does_not_misread_one_of_another_format(own_redis: LocalRedis) -> None:
+    want = await expected(39, 50)
+    client = own_redis.client()
+    inspector = StateInspector(own_redis.url, Names("faults"))
+    async with world_on_redis(own_redis.url, "faults") as world:
+        world.bounds = BOUNDS
+        await drive(world, want.records, 12)
+        key = next(iter(world.contents()["0"]["contacts"]))
+        assert inspector.contact(0, key).raw is not None
+        for stored, advice in ((STATE_FORMAT - 1, "start a worker"), (STATE_FORMAT + 1, "newer version")):
+            client.hset("faults:{tracking-0}:meta", "format", stored)
+            with pytest.raises(InputError, match=f"format {stored}.*{advice}"):
+                inspector.contact(0, key)
+    inspector.close()
     client.close()
 
 
