@@ -145,7 +145,7 @@ class Watch:
         if beyond:
             raise InputError(
                 f"the state in Redis is beyond the end of partition {beyond[0]} of {self._tracking}, so it is of "
-                "another log: see SEGUE_REDIS_URL and SEGUE_NAMESPACE; the records are in the log"
+                "another log: see SEGUE_REDIS_URL and SEGUE_NAMESPACE"
             )
 
     def _outcome(self, sent: Sent, reading: _Reading, done: bool, look: bool) -> Outcome:

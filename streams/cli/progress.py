@@ -28,6 +28,16 @@ def counted(total: int, what: str, quiet_below: int = 2_000) -> Iterator[Callabl
         yield _plain(total, what)
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something goes on of which nobody knows how long it takes."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(f"{what}…"):
+        yield
+
+
 def _plain(total: int, what: str) -> Callable[[int], None]:
     shown = time.monotonic()
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import Field
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import partition_of
@@ -22,7 +22,7 @@ from streams.adapters.kafka_writer import KafkaWriter
 from streams.adapters.redis_inspect import StateInspector
 from streams.cli.options import INSTANT
 from streams.cli.outcomes import report_outcomes, report_sent, sent_json
-from streams.cli.progress import counted
+from streams.cli.progress import counted, working
 from streams.log_start import check_log_begun, check_topics
 from streams.outcomes import Outcome, Watch, applied_ms
 from streams.ports import TimestampType
@@ -207,13 +207,20 @@ class _Way:
             sent = self._send(items, timestamp_ms, prepare)
             if not self._options.as_json:
                 report_sent(sent)
-            try:
-                outcomes = watch.outcomes(sent, round(self._options.wait * 1000))
-            except UnavailableError as error:
-                raise UnavailableError(f"{error}; what was sent is in the log") from error
+            outcomes = self._outcomes(watch, sent)
         finally:
             inspector.close()
         self._report(sent, outcomes)
+
+    def _outcomes(self, watch: Watch, sent: Sequence[Sent]) -> list[Outcome]:
+        assert self._options.wait is not None
+        try:
+            with working("waiting for a worker"):
+                return watch.outcomes(sent, round(self._options.wait * 1000))
+        except SegueError as error:
+            if self._options.as_json:
+                self._report(sent, None)
+            raise type(error)(f"{error}; what was sent is in the log") from error
 
     def _send(
         self,

@@ -6,8 +6,10 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE, EXIT_USAGE
@@ -262,3 +264,19 @@ def test_waiting_without_redis_sends_nothing(kafka: Kafka, begun: Names, segue: 
     outcome = _wait(segue, f"redis://127.0.0.1:{free_port()}/0")
     assert (outcome.returncode, "is away" in outcome.stderr) == (EXIT_UNAVAILABLE, True)
     assert _written(kafka, begun) == []
+
+
+def test_a_state_of_another_log_is_told_after_the_record_was_sent_with_where_it_lies(
+    kafka: Kafka, begun: Names, segue: Segue, redis_url: str
+) -> None:
+    partition = partition_of("c1", PARTITIONS)
+    client = redis.Redis.from_url(redis_url)
+    meta: dict[Any, Any] = {"generation": 1, "offset": 700, "steps": 0, "seq": 3, "epoch": 1, "clock": 0}
+    client.hset(begun.key(partition, "meta"), mapping=meta)
+    client.close()
+    outcome = _wait(segue, redis_url, "--json")
+    assert outcome.returncode == EXIT_BAD_INPUT
+    assert "is of another log" in outcome.stderr
+    assert outcome.stderr.endswith("what was sent is in the log\n")
+    assert json.loads(outcome.stdout)["position"] == position_name(partition, 1)
+    assert len(_written(kafka, begun)) == 1
