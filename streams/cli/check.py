@@ -15,6 +15,7 @@ from streams.definition_file import Source, compile_source, read_source
 from streams.segmentation import Definitions, DefinitionsError, Problem
 from streams.segmentation.cost import cost_of
 from streams.segmentation.refusals import ABSENT
+from streams.segmentation.wording import plural
 
 
 @click.command(short_help="Validate definition files.")
@@ -104,7 +105,7 @@ def _show_refusal(path: Path, source: Source | None, error: DefinitionsError) ->
 
 def _show_valid(source: Source, compiled: Definitions) -> None:
     _show_warnings(compiled.warnings, source)
-    counts = f"{len(compiled.segments)} segments, {len(compiled.scores)} scores"
+    counts = f"{plural(len(compiled.segments), 'segment')}, {plural(len(compiled.scores), 'score')}"
     click.echo(f"{source.name}: valid; {counts}, hash {compiled.hash[:12]}")
 
 

@@ -64,7 +64,7 @@ def test_an_earlier_until_does_nothing_and_a_bad_one_is_bad_usage(files: tuple[s
 
 
 def test_check_says_valid_or_lists_every_problem(files: tuple[str, str], tmp_path: Path) -> None:
-    assert "valid; 1 segments" in run("check", files[0]).stdout
+    assert "valid; 1 segment" in run("check", files[0]).stdout
     bad = tmp_path / "bad.yaml"
     bad.write_text("version: 1\nsegments: {a: {when: {nope: 1}}, b: {when: {in_segment: c}}}")
     result = run("check", str(bad))
