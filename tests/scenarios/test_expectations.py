@@ -172,6 +172,11 @@ def test_up_to_the_last_time_nothing_may_have_happened_and_until_looks_further(b
     assert len(bench.try_one(CART, f"{never}\n- {{at: +1h, only_in: [cart_abandoners]}}")) == 1
 
 
+def test_a_time_that_is_all_there_is_to_look_at_is_looked_at_to_its_end(bench: Bench) -> None:
+    assert bench.try_one(CART, "- {from: +1h, before: +7d, in: cart_abandoners}") == []
+    assert len(bench.try_one(CART, "- {from: +1h, before: +7d1ms, in: cart_abandoners}")) == 1
+
+
 def test_of_somebody_who_is_not_known_yet_nothing_is_in_and_nothing_can_be_read(bench: Bench) -> None:
     expect = """
         - {at: start-1ms, only_in: []}

@@ -118,6 +118,20 @@ def test_one_line_says_why_the_contact_is_out_or_in(bench: Bench) -> None:
     assert found["why"] == "nothing is known of ana at 2026-03-02T08:59:59.999Z (-1ms)"
 
 
+def test_why_is_told_where_the_membership_contradicts_what_was_expected(bench: Bench) -> None:
+    found = failure(bench, CART, "- {segment: cart_abandoners, exited_at: +1h}")
+    assert found["why"].startswith(f"in at {HOUR}: ")
+    assert failure(bench, CART, "- {segment: cart_abandoners, entered_at: +2h}")["why"] is None
+    assert failure(bench, CART, "- {segment: cart_abandoners, exited_at: +7d1h}")["why"] is None
+
+
+def test_of_a_list_of_transitions_why_is_told_of_the_first_that_differs(bench: Bench) -> None:
+    found = failure(bench, CART, "- {segment: cart_abandoners, transitions: [{entered_at: +1h}, {exited_at: +6d}]}")
+    assert found["why"].startswith("in at 2026-03-08T09:00:00.000Z (+6d): ")
+    found = failure(bench, CART, "- {segment: cart_abandoners, transitions: [{entered_at: +1h}, {exited_at: +8d}]}")
+    assert found["why"].startswith(f"not in at {WEEK}: ")
+
+
 def test_a_name_that_no_definition_looks_at_is_told_if_it_looks_like_one(bench: Bench) -> None:
     given = "- {at: start, event: cart_ad}\n- {at: start, traits: {Country: FR}}\n- {at: start, event: anything}"
     outcome = bench.outcome(one(given, "- {at: +1h, in: [cart_abandoners, french]}"))
