@@ -98,7 +98,7 @@ def command(
     with ExitStack() as stack:
         _check_outputs(events, [path for path in (out, html) if path is not None])
         report_page = None if html is None else stack.enter_context(open_output(html))
-        simulator, observer = Simulator(read, partitions), Observer(read.segments)
+        simulator, observer = Simulator(read, partitions), Observer(read)
         sink = _sink(out, as_table or html is not None, stack)
         takes = [_writing(sink)] if sink is not None else []
         if as_table or html is not None:

@@ -6,14 +6,15 @@ width doubles as time goes on: so its memory grows with contacts and stays slowl
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from schemas.transitions import Transition
 from streams.report.durations import stay_bars
 from streams.report.figures import FLAP_MS, Interval, SegmentFigures
-from streams.segmentation import Segment
+from streams.segmentation import Definitions, Segment
 
 INTERVALS_MAX = 240
 """Intervals of time that are told apart; twice as long ones take their place when there would be more."""
@@ -66,10 +67,12 @@ class _Course:
 class Observer:
     """Takes in transitions, and tells the figures of each segment."""
 
-    def __init__(self, segments: Iterable[Segment]) -> None:
+    def __init__(self, definitions: Definitions) -> None:
         self.interval_ms = _SHORTEST_MS
         """How long the intervals are by now; they begin at multiples of it."""
-        self._segments = tuple(segments)
+        # Definitions have their segments in order of evaluation; the text has them as they were written.
+        by_name = {segment.name: segment for segment in definitions.segments}
+        self._segments = tuple(by_name[name] for name in json.loads(definitions.canonical)["segments"])
         self._courses = {segment.name: _Course() for segment in self._segments}
         self._numbers: dict[str, int] = {}
         self._first = self._last = -1

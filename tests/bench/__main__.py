@@ -1,6 +1,7 @@
-"""`make bench`: how fast a worker catches up, and how soon a transition is visible. Takes about two minutes.
+"""`make bench`: how fast a worker catches up, how soon a transition is visible, and what a simulation takes.
 
 Prints rates and ratios of this machine: the broker, Redis, the load and the observer run beside the worker.
+Takes about five minutes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from schemas.records import Track, decode_record
 from schemas.topics import Names
 from schemas.transitions import decode_transition
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
+from tests.bench.simulation import RECORDS, simulation
 from tests.bench.traffic import DEFINITIONS, Traffic, Visitors, paced
 from tests.support.brokers import start_broker
 from tests.support.processes import Commands, StartedCommand, base_environment
@@ -191,8 +193,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--contacts", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--only", choices=["catch-up", "latency"])
+    parser.add_argument("--only", choices=["catch-up", "latency", "simulate"])
+    parser.add_argument("--records", type=int, default=RECORDS, help="of a simulation")
     chosen = parser.parse_args()
+    if chosen.only in (None, "simulate"):
+        simulation(chosen.records, max(1, chosen.records // 10))
+    if chosen.only == "simulate":
+        return
     run = Run()
     try:
         servers = os.environ.get("SEGUE_TEST_KAFKA") or start_broker(run.directory).bootstrap_servers

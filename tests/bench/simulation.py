@@ -1,0 +1,105 @@
+"""How fast `segue simulate` is, and how much memory it takes: the whole command, over a file of a shop's records.
+
+`python -m tests.bench.simulation` runs this alone, without Kafka and Redis; `--write FILE` makes the file and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.instants import format_instant
+from tests.support.run_directory import CHECKOUT
+
+SHOP = CHECKOUT / "ops" / "examples" / "shop.yaml"
+SEGUE = Path(sys.executable).with_name("segue")
+RECORDS = 1_000_000
+CONTACTS = 100_000
+_SEED = 7
+_START_MS = 1_767_225_600_000  # 2026-01-01
+_SPAN_MS = 90 * 86_400_000
+_EVENTS = (*["page_view"] * 4, *["product_view"] * 2, "email_open", "email_click", "cart_add", "purchase")
+_COUNTRIES = ("FR", "DE", "US")
+
+
+class Cost(NamedTuple):
+    """What a command took."""
+
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+def write_records(path: Path, records: int, contacts: int) -> None:
+    """Records of 90 days, evenly spread, of contacts drawn evenly: the same for the same numbers."""
+    drawn = random.Random(_SEED)
+    step_ms = _SPAN_MS // records
+    with path.open("w") as file:
+        for number in range(records):
+            contact = drawn.randrange(contacts)
+            occurred_at = format_instant(_START_MS + number * step_ms)
+            who = f'"event_id":"e{number}","contact_id":"contact-{contact}","occurred_at":"{occurred_at}"'
+            if number % 20 == 0:
+                country = drawn.choice(_COUNTRIES)
+                file.write(f'{{"type":"identify",{who},"traits":{{"country":"{country}"}}}}\n')
+            else:
+                event = drawn.choice(_EVENTS)
+                properties = f'{{"page":"/p/{contact % 97}","value":12.5}}'
+                file.write(f'{{"type":"track",{who},"event":"{event}","properties":{properties}}}\n')
+
+
+def simulate(definitions: Path, events: Path, *options: str) -> Cost:
+    """Run the command as a process of its own, its transitions written to nowhere."""
+    arguments = [str(SEGUE), "simulate", str(definitions), str(events), "--out", os.devnull, *options]
+    begun = time.monotonic()
+    pid = os.posix_spawn(str(SEGUE), arguments, dict(os.environ))
+    _, status, used = os.wait4(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, arguments
+    return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def simulation(records: int = RECORDS, contacts: int = CONTACTS) -> None:
+    """Print the rates and the peak memory of the example definitions, and of the same in several partitions."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder) / "events.jsonl"
+        write_records(events, records, contacts)
+        _print(f"segue simulate, {records:,} records of {contacts:,} contacts, {SHOP.name}")
+        whole = simulate(SHOP, events)
+        _tell("one partition", whole, records, whole)
+        _tell("8 partitions", simulate(SHOP, events, "--partitions", "8"), records, whole)
+        _tell("with a page", simulate(SHOP, events, "--html", str(Path(folder) / "report.html")), records, whole)
+
+
+def _tell(name: str, cost: Cost, records: int, whole: Cost) -> None:
+    _print(
+        f"  {name:14} {records / cost.seconds:8,.0f} records/s, {records / cost.cpu_s:8,.0f} per CPU second "
+        f"({whole.cpu_s / cost.cpu_s:.2f}), {cost.peak_mb:4,.0f} MB at most ({cost.peak_mb / whole.peak_mb:.2f})"
+    )
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the measurement, or write its file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--contacts", type=int, default=CONTACTS)
+    parser.add_argument("--write", type=Path)
+    chosen = parser.parse_args()
+    if chosen.write is not None:
+        write_records(chosen.write, chosen.records, chosen.contacts)
+    else:
+        simulation(chosen.records, chosen.contacts)
+
+
+if __name__ == "__main__":
+    main()
