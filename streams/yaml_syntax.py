@@ -13,7 +13,7 @@ _WORDS = (
     (r"found character '[@`]'", "expected a text that begins with @ or ` in quotes"),
     (
         r"mapping values are not allowed",
-        "expected no `: ` here; put a text with a colon in quotes, or indent it",
+        "expected no `: ` here; put a text with a colon in quotes, or mend the line above",
     ),
     (r"expected <block end>", "expected this to be indented like what it belongs to"),
     (r"could not find expected ':'", "expected `key: value`; a colon with a space after it is missing"),
