@@ -99,8 +99,7 @@ def _show_refusal(path: Path, source: Source | None, error: DefinitionsError) ->
     for problem in error.problems:
         _show(str(problem), problem, source, "red")
     _show_warnings(error.warnings, source)
-    count = len(error.problems)
-    click.echo(f"{path}: refused, {count} problem{'s' if count > 1 else ''}", err=True)
+    click.echo(f"{path}: refused, {plural(len(error.problems), 'problem')}", err=True)
 
 
 def _show_valid(source: Source, compiled: Definitions) -> None:

@@ -44,7 +44,7 @@ def test_a_problem_is_shown_with_its_line_and_a_caret(folder: Path) -> None:
 def test_a_valid_file_says_so_on_standard_output(folder: Path) -> None:
     result = check(folder / "good.yaml")
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"{folder / 'good.yaml'}: valid; 1 segments, 0 scores, hash ")
+    assert result.stdout.startswith(f"{folder / 'good.yaml'}: valid; 1 segment, 0 scores, hash ")
     assert result.stderr == ""
 
 
