@@ -20,17 +20,19 @@ def valid_until(contact: Contact, segment: CompiledSegment) -> int | None:
     None: never, or not within the flips that are searched.
     """
     bits, flips = contact.bits, contact.flips
-    if min([flips[index] for index in segment.flips], default=NEVER) > LAST_INSTANT_MS:
+    at_ms = _next_flip(contact, segment)
+    if at_ms > LAST_INSTANT_MS:
         return None  # the common case, without a copy
     contact.flips = flips.copy()
     member, passed = bits & segment.bit, 0
     try:
-        while passed < MAX_FLIPS_PASSED:
-            before = contact.bits
-            at_ms = _play_on(contact, segment)
-            if at_ms is None or contact.bits & segment.bit != member:
-                return at_ms
-            passed += (before ^ contact.bits) & segment.leaf_mask != 0
+        while at_ms <= LAST_INSTANT_MS and passed < MAX_FLIPS_PASSED:
+            changed = _play_on(contact, segment, at_ms)
+            if changed:
+                if contact.bits & segment.bit != member:
+                    return at_ms
+                passed += changed & segment.leaf_mask != 0
+            at_ms = _next_flip(contact, segment)
     finally:
         contact.bits, contact.flips = bits, flips
     return None
@@ -49,33 +51,39 @@ def turns_ahead(contact: Contact, segment: CompiledSegment, tests: Sequence[Test
     waiting, passed = list(range(len(tests))), 0
     try:
         while waiting and passed < MAX_FLIPS_PASSED:
-            before = contact.bits
-            at_ms = _play_on(contact, segment)
-            if at_ms is None:
+            at_ms = _next_flip(contact, segment)
+            if at_ms > LAST_INSTANT_MS:
                 break
-            if contact.bits != before:
+            changed = _play_on(contact, segment, at_ms)
+            if changed:
                 for place in waiting:
                     if tests[place](contact.bits) != now[place]:
                         found[place] = at_ms
                 waiting = [place for place in waiting if found[place] is None]
-            passed += (before ^ contact.bits) & segment.leaf_mask != 0
+            passed += changed & segment.leaf_mask != 0
     finally:
         contact.bits, contact.flips = bits, flips
     return found
 
 
-def _play_on(contact: Contact, segment: CompiledSegment) -> int | None:
-    """Play time forward to the next flip of what the segment rests on, and return its instant; None: there is none."""
+def _next_flip(contact: Contact, segment: CompiledSegment) -> int:
+    """The next instant at which something may flip that the segment rests on; past the last instant: never."""
     flips = contact.flips
-    at_ms = min([flips[index] for index in segment.flips], default=NEVER)
-    if at_ms > LAST_INSTANT_MS:
-        return None
-    before = contact.bits
-    look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
-    for other in (*segment.rests_on, segment):
+    return min([flips[index] for index in segment.flips], default=NEVER)
+
+
+def _play_on(contact: Contact, segment: CompiledSegment, at_ms: int) -> int:
+    """Play time forward to the next flip of what the segment rests on; the bits that changed."""
+    flips, before = contact.flips, contact.bits
+    changed = look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
+    for other in segment.rests_on:
         if not isinstance(other, CompiledSegment):
-            if flips[other.index] == at_ms or other.reads & (before ^ contact.bits):
+            if flips[other.index] == at_ms or other.reads & changed:
                 look(contact, (other,), at_ms)
-        elif other.member(contact.bits) != bool(contact.bits & other.bit):
+                changed = before ^ contact.bits
+        elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):
             contact.bits ^= other.bit
-    return at_ms
+            changed = before ^ contact.bits
+    if segment.reads & changed and segment.member(contact.bits) != bool(contact.bits & segment.bit):
+        contact.bits ^= segment.bit
+    return before ^ contact.bits
