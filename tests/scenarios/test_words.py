@@ -107,6 +107,13 @@ def test_a_score_is_told_with_its_reading_and_its_tier(bench: Bench) -> None:
     assert (found["expected"], found["found"]) == (f"engagement of ana in tier hot at {WEEK}", "7.5")
 
 
+def test_nothing_and_no_points_are_told_as_such(bench: Bench) -> None:
+    found = failure(bench, CART, "- {at: +1h, only_in: []}")
+    assert (found["expected"], found["found"]) == (f"segments of ana at {HOUR}: none", "cart_abandoners")
+    found = failure(bench, CART, "- {at: +1h, score: {name: engagement, between: [-1.5, 0]}}")
+    assert found["expected"] == f"engagement of ana between -1.5 and 0 at {HOUR}"
+
+
 def test_one_line_says_why_the_contact_is_out_or_in(bench: Bench) -> None:
     found = failure(bench, CART, "- {at: +30m, in: cart_abandoners}")
     assert found["why"].startswith("not in at 2026-03-02T09:30:00.000Z (+30m): ")
