@@ -14,7 +14,7 @@ from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
 
 __all__ = ["CONTACTS_DECODED_MAX", "BadLine", "Simulator", "Tally", "read_line", "stated_ms"]
 
-CONTACTS_DECODED_MAX = 50_000
+CONTACTS_DECODED_MAX = 100_000
 """Contacts that a simulation keeps decoded, at 1 to 3 KB each; all others take a few hundred bytes each."""
 
 
