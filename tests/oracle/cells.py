@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -36,20 +36,18 @@ def newest(times: list[int]) -> list[int]:
     return sorted(times)[-BOUND.entries :]
 
 
-def counted_at(found: Iterable[tuple[int, int, T]], window_ms: int, reach_ms: int | None = None) -> list[tuple[int, T]]:
-    """Things told as (clock, time, thing) in order of arrival, each with the time at which it counts.
+def counted_at(found: list[tuple[int, T]], window_ms: int, oldest: Callable[[T], int]) -> list[tuple[int, T]]:
+    """Things told as (time, thing) in order of arrival, each with the time at which it counts.
 
-    `reach_ms` is how far back anything may still count, None for ever; it is the window's width, or longer where the
-    window lies some time ago.
+    When a thing comes in, all that lies at or before its `oldest` is forgotten: that counts no more at any instant.
     """
-    told = list(found)
-    if len(told) <= BOUND.entries:
-        return [(time, thing) for _, time, thing in told]
+    if len(found) <= BOUND.entries:
+        return found
     entries: list[_Entry[T]] = []
-    for clock, time, thing in told:
-        oldest = -1 if reach_ms is None else clock - reach_ms
-        entries = [entry for entry in entries if entry.time > oldest]
-        if time > oldest:
+    for time, thing in found:
+        over = oldest(thing)
+        entries = [entry for entry in entries if entry.time > over]
+        if time > over:
             place = sum(1 for entry in entries if entry.time <= time)
             entries.insert(place, _Entry(time, [thing]))
         if len(entries) > BOUND.entries:

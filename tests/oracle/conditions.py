@@ -63,11 +63,23 @@ def _timed(of: dict[str, Any], view: View, kept: Kept | None) -> list[tuple[int,
     key = ("timed", id(of))
     if key not in view.history.memo:
         window = duration_ms(of.get("within", "3650d"))
-        reach = window + duration_ms(of["ago"]) if "ago" in of else window if "within" in of else None
-        told = ((event.clock, event.time, event) for event in found if kept(event))
-        view.history.memo[key] = cells.counted_at(told, window, reach)
+        told = [(event.time, event) for event in found if kept(event)]
+        view.history.memo[key] = cells.counted_at(told, window, lambda event: _over(of, view, event))
     timed: list[tuple[int, Applied]] = view.history.memo[key]
     return timed
+
+
+def _over(of: dict[str, Any], view: View, event: Applied) -> int:
+    """When an event is applied, what lies at or before this instant counts no more: no window nor start goes back."""
+    reach = sum(duration_ms(of[name]) for name in ("within", "ago") if name in of)
+    over = event.clock - reach if "within" in of else -1
+    if "since" in of:
+        so_far = {id(record) for record in view.history.applied[: view.history.applied.index(event) + 1]}
+        marks = matching(of["since"], view, include_machine=of.get("include_machine", False))
+        times = sorted((mark.time for mark in marks if id(mark) in so_far), reverse=True)
+        nth = of["since"].get("nth", 1)
+        over = max(over, times[nth - 1]) if len(times) >= nth else over
+    return over
 
 
 def counted(of: dict[str, Any], view: View, kept: Kept | None = None) -> list[Applied]:

@@ -59,10 +59,12 @@ def _expiring(name: str, width: int, view: View) -> list[tuple[int, Decimal]]:
         arrived = {id(record): place for place, record in enumerate(view.history.applied)}
         found = [part for rule in rules for part in _points(rule, view) if part[1]]
         found.sort(key=lambda part: arrived[id(part[0])])
-        told = ((event.clock, event.time, points) for event, points in found)
-        view.history.memo[key] = counted_at(told, width, width)
-    timed: list[tuple[int, Decimal]] = view.history.memo[key]
-    return timed
+        timed = counted_at(
+            [(event.time, (event, points)) for event, points in found], width, lambda of: of[0].clock - width
+        )
+        view.history.memo[key] = [(time, points) for time, (_, points) in timed]
+    remembered: list[tuple[int, Decimal]] = view.history.memo[key]
+    return remembered
 
 
 def _widths(score: dict[str, Any]) -> set[int]:
