@@ -32,7 +32,8 @@ class Place(NamedTuple):
     column: int
 
 
-def _place(mark: Any) -> Place:
+def _place(node: yaml.Node | yaml.Event) -> Place:
+    mark: Any = node.start_mark
     return Place(mark.line + 1, mark.column + 1)
 
 
@@ -67,12 +68,12 @@ class Document:
     def _marks(self, paths: set[str]) -> dict[str, _Marks]:
         wanted = {"", *paths, *(outer for path in paths for outer in above(path))}
         found: dict[str, _Marks] = {}
-        waiting = [("", self._root, _Marks(None, _place(self._root.start_mark)))]
+        waiting = [("", self._root, _Marks(None, _place(self._root)))]
         while waiting:
             path, node, marks = waiting.pop()
             found.setdefault(path, marks)
             waiting += [
-                (where, child, _Marks(key_mark, self._uses.get((id(node), use), _place(child.start_mark))))
+                (where, child, _Marks(key_mark, self._uses.get((id(node), use), _place(child))))
                 for where, child, key_mark, use in _children(path, node)
                 if where in wanted
             ]
@@ -106,7 +107,7 @@ def _children(path: str, node: yaml.Node) -> Iterator[tuple[str, yaml.Node, Plac
                 where = join(path, str(_key(key_node)))
                 if where not in seen:
                     seen.add(where)
-                    yield where, child, _place(key_node.start_mark), id(key_node)
+                    yield where, child, _place(key_node), id(key_node)
 
 
 def _key(node: yaml.ScalarNode) -> Any:
@@ -127,7 +128,7 @@ class _Loader(yaml.SafeLoader):
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs give it no types
         node = super().compose_node(parent, index)
         if isinstance(event, yaml.AliasEvent):
-            self.uses[id(parent), index if isinstance(index, int) else id(index)] = _place(event.start_mark)
+            self.uses[id(parent), index if isinstance(index, int) else id(index)] = _place(event)
         return node
 
 
@@ -146,7 +147,7 @@ def read_document(text: str, name: str) -> Document:
     if root is None:
         raise _refused(name, "expected keys and values, found an empty file", 1, 1)
     reader = _Reader(name)
-    data = reader.plain(root, "", 0)
+    data = reader.plain(root)
     return Document(name, text, data, tuple(reader.problems), root, loader.uses, frozenset(reader.settled))
 
 
@@ -163,44 +164,46 @@ class _Reader:
     settled: set[str] = field(default_factory=set)
     left: int = MAX_NODES
 
-    def plain(self, node: yaml.Node, path: str, depth: int) -> Any:
-        line, column = _place(node.start_mark)
+    def plain(self, node: yaml.Node, steps: tuple[str | int, ...] = ()) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise _refused(self.name, f"expected at most {MAX_NODES} values, aliases written out", line, column)
-        if depth > MAX_DEPTH:
-            raise _refused(self.name, f"expected at most {MAX_DEPTH} levels of nesting", line, column)
+            raise _refused(self.name, f"expected at most {MAX_NODES} values, aliases written out", *_place(node))
+        if len(steps) > MAX_DEPTH:
+            raise _refused(self.name, f"expected at most {MAX_DEPTH} levels of nesting", *_place(node))
         if node.tag not in _STANDARD_TAGS:
-            self._note(node, path, node.tag, "expected no tag; take it away")
+            self._note(node, steps, node.tag, "expected no tag; take it away")
         if isinstance(node, yaml.SequenceNode):
-            return [self.plain(item, join(path, place), depth + 1) for place, item in enumerate(node.value)]
+            return [self.plain(item, (*steps, place)) for place, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, depth)
+            return self._mapping(node, steps)
         assert isinstance(node, yaml.ScalarNode), "YAML has three kinds of nodes"
         try:
             return scalar_of(node)
         except NotPlainError as error:
-            self._note(node, path, _key(node), str(error), error.suggestion)
-            self.settled.add(path)
+            self._note(node, steps, _key(node), str(error), error.suggestion)
+            self.settled.add(join("", *steps))
             return None
 
-    def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[Any, Any]:
+    def _mapping(self, node: yaml.MappingNode, steps: tuple[str | int, ...]) -> dict[Any, Any]:
         mapping: dict[Any, Any] = {}
         lines: dict[Any, int] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._note(key_node, path, ABSENT, "expected a plain text as key")
+                self._note(key_node, steps, ABSENT, "expected a plain text as key")
                 continue
             key = _key(key_node)
-            where = join(path, str(key))
-            self.plain(key_node, where, depth + 1)  # notes what is wrong with it
+            where = (*steps, str(key))
+            self.plain(key_node, where)  # notes what is wrong with it
             if key in mapping:
                 self._note(key_node, where, ABSENT, f"expected this key once; it is given in line {lines[key]} already")
                 continue
-            lines[key] = _place(key_node.start_mark).line
-            mapping[key] = self.plain(value_node, where, depth + 1)
+            lines[key] = _place(key_node).line
+            mapping[key] = self.plain(value_node, where)
         return mapping
 
-    def _note(self, node: yaml.Node, path: str, value: object, expected: str, suggestion: str = "") -> None:
-        line, column = _place(node.start_mark)
+    def _note(
+        self, node: yaml.Node, steps: tuple[str | int, ...], value: object, expected: str, suggestion: str = ""
+    ) -> None:
+        line, column = _place(node)
+        path = join("", *steps)
         self.problems.append(Problem(path, value, expected, suggestion, file=self.name, line=line, column=column))

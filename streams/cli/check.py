@@ -14,6 +14,7 @@ from streams.cli.excerpt import excerpt, warning_text
 from streams.definition_file import Source, compile_source, read_source
 from streams.segmentation import Definitions, DefinitionsError, Problem
 from streams.segmentation.cost import cost_of
+from streams.segmentation.problems import MOST_TOLD
 from streams.segmentation.refusals import ABSENT
 from streams.segmentation.wording import plural
 
@@ -96,8 +97,10 @@ def _print_json(found: dict[str, object]) -> None:
 
 
 def _show_refusal(path: Path, source: Source | None, error: DefinitionsError) -> None:
-    for problem in error.problems:
+    for problem in error.problems[:MOST_TOLD]:
         _show(str(problem), problem, source, "red")
+    if len(error.problems) > MOST_TOLD:
+        click.echo(f"and {len(error.problems) - MOST_TOLD} more; --json has them all", err=True)
     _show_warnings(error.warnings, source)
     click.echo(f"{path}: refused, {plural(len(error.problems), 'problem')}", err=True)
 

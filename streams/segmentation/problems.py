@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.errors import InputError
 from streams.segmentation.refusals import ABSENT, shown, worded
 
+MOST_TOLD = 100
+"""Problems that one text tells; it says how many more there are."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -50,7 +52,9 @@ class DefinitionsError(InputError):
         self.warnings = tuple(warnings)
         count = len(self.problems)
         head = [f"{name} is refused, {count} problem{'s' if count > 1 else ''}:"] if name else []
-        super().__init__("\n".join([*head, *(str(problem) for problem in self.problems)]))
+        told = [str(problem) for problem in self.problems[:MOST_TOLD]]
+        more = [f"and {count - MOST_TOLD} more"] if count > MOST_TOLD else []
+        super().__init__("\n".join([*head, *told, *more]))
 
 
 class Spec(BaseModel):

@@ -27,13 +27,15 @@ class World:
 
     readings: Readings
     empty: set[str] = field(default_factory=set)
+    _names: dict[int, tuple[str, Leaf]] = field(default_factory=dict)
+    """Of each leaf that was met; kept with it, so that no other leaf comes to have its identity."""
 
     def can_hold(self, node: Node) -> bool:
         """False only where `node` can never be true."""
         leaves: dict[str, Leaf] = {}
-        tree = _named(node, leaves)
+        tree = self._named(node, leaves)
         groups = groups_of(leaves, self.readings)
-        known = {_name(InSegment(name)): False for name in self.empty}
+        known = {_of_segment(name): False for name in self.empty}
         settled = known.keys() | {name for group in groups for name in group[0]}
         signs: dict[str, set[bool]] = {}
         for sign, name in _signs(tree, True):
@@ -44,6 +46,20 @@ class World:
             elif name not in settled:
                 groups.append([{name: True}, {name: False}])
         return _Search(tree, groups).some(known, 0)
+
+    def _named(self, node: Node, leaves: dict[str, Leaf]) -> Tree:
+        """The condition with names; the leaves are put under theirs."""
+        if isinstance(node, InSegment):
+            return _of_segment(node.segment)
+        if isinstance(node, Leaf):
+            if id(node) not in self._names:
+                self._names[id(node)] = f"{type(node.spec).__name__} {meaning(node.spec)}", node
+            name = self._names[id(node)][0]
+            leaves[name] = node
+            return name
+        if isinstance(node, Not):
+            return "not", [self._named(node.part, leaves)]
+        return "all" if isinstance(node, All) else "any", [self._named(part, leaves) for part in node.parts]
 
 
 class _Search:
@@ -66,22 +82,8 @@ class _Search:
         return False
 
 
-def _name(leaf: Leaf | InSegment) -> str:
-    if isinstance(leaf, InSegment):
-        return f"in_segment {leaf.segment}"
-    return f"{type(leaf.spec).__name__} {meaning(leaf.spec)}"
-
-
-def _named(node: Node, leaves: dict[str, Leaf]) -> Tree:
-    """The condition with names; the leaves are put under theirs."""
-    if isinstance(node, Leaf | InSegment):
-        name = _name(node)
-        if isinstance(node, Leaf):
-            leaves[name] = node
-        return name
-    if isinstance(node, Not):
-        return "not", [_named(node.part, leaves)]
-    return "all" if isinstance(node, All) else "any", [_named(part, leaves) for part in node.parts]
+def _of_segment(name: str) -> str:
+    return f"in_segment {name}"
 
 
 def _signs(tree: Tree, sign: bool) -> Iterator[tuple[bool, str]]:

@@ -83,6 +83,14 @@ def test_json_has_problems_and_warnings_with_their_places(folder: Path) -> None:
     assert set(valid) == {"file", "valid", "hash", "segments", "problems", "warnings"}
 
 
+def test_very_many_problems_are_shown_in_part_and_counted() -> None:
+    ids = ", ".join(map(str, range(150)))
+    result = check("-", text=f"version: 1\nlists: {{vip: [{ids}]}}\nsegments: {{s: {{when: {{listed: vip}}}}}}")
+    *shown, more, last = result.stderr.splitlines()
+    assert (len(shown), more) == (300, "and 50 more; --json has them all")
+    assert last == "-: refused, 150 problems"
+
+
 def test_a_syntax_error_and_a_missing_file_are_json_too(folder: Path) -> None:
     (folder / "broken.yaml").write_text("a: [")
     broken, absent = map(

@@ -177,6 +177,13 @@ def test_what_stands_in_meta_is_nobody_else_s_business() -> None:
     assert compile_definitions(data).warnings == ()
 
 
+def test_the_text_of_an_error_tells_a_hundred_problems_and_how_many_more_there_are() -> None:
+    with pytest.raises(DefinitionsError) as refused:
+        compile_definitions(segment({"listed": "vip"}, lists={"vip": list(range(150))}))
+    assert len(refused.value.problems) == 150
+    assert str(refused.value).splitlines()[100:] == ["and 50 more"]
+
+
 def test_a_problem_of_the_log_has_no_place() -> None:
     problem = of_condition({"nope": 1})
     assert (problem.file, problem.line, problem.column) == ("", 0, 0)
