@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from schemas.records import ContactRecord
-from schemas.transitions import Transition, known_cause
+from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import (
     AppliedIds,
@@ -20,7 +20,7 @@ from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
 from streams.segmentation.quantities import NEVER
-from streams.segmentation.steps import Step, cause_of, facts_of, transition
+from streams.segmentation.steps import Step, facts_of, transition
 from streams.segmentation.units import Unit, look
 
 
@@ -147,7 +147,7 @@ class Core:
         if contact.erased is not None and at_ms <= contact.erased.at_ms:
             return _DROPPED
         if record.type == "erase":
-            self._erase(contact, at_ms, Step(now_ms, now_ms, cause_of(record, position), emitted))
+            self._erase(contact, at_ms, Step(now_ms, now_ms, position, emitted, record))
         else:
             digest = id_digest(record.event_id)
             if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
@@ -161,7 +161,7 @@ class Core:
                 contact.known_since_ms = now_ms
             touched = self._fold(contact, record, at_ms, now_ms)
             contact.as_of_ms = now_ms
-            step = Step(now_ms, now_ms, cause_of(record, position), emitted)
+            step = Step(now_ms, now_ms, position, emitted, record)
             self._take(contact, self._units if first else touched, step, first=first)
             contact.schedule(self._horizon_ms)
         return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
@@ -179,7 +179,7 @@ class Core:
             touched = [unit for unit in self._units if flips[unit.index] <= due_ms]
             contact.as_of_ms = due_ms
             contact.applied_ids.forget(due_ms, self._horizon_ms)
-            self._take(contact, touched, Step(due_ms, now_ms, known_cause("timer", position), emitted))
+            self._take(contact, touched, Step(due_ms, now_ms, position, emitted))
         contact.schedule(self._horizon_ms)
 
     def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:

@@ -148,7 +148,7 @@ class PointsUnit(ScoreUnit):
             return self.bits_of(unbounded), expires_ms
         # Up to the next expiry the steady part stands still, and the decaying one falls alone.
         crossing_ms = self._decay.crossing(sums.decaying, steady, self._bounds, unbounded, now_ms)
-        return self.bits_of(unbounded), min(crossing_ms, expires_ms)
+        return self.bits_of(unbounded), crossing_ms if crossing_ms < expires_ms else expires_ms
 
     def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
         sums: _Sums = contact.slots[self.index]

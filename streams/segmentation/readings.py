@@ -38,7 +38,12 @@ class ScoreUnit(Unit):
 
     def reading(self, contact: Contact, now_ms: int) -> int:
         """The score read at `now_ms`, in thousandths, within floor and cap."""
-        return max(self._low, min(self._high, self.unbounded(contact, now_ms)))
+        return self._bounded(self.unbounded(contact, now_ms))
+
+    def _bounded(self, unbounded: int) -> int:
+        if unbounded > self._high:
+            return self._high
+        return unbounded if unbounded > self._low else self._low
 
     @abstractmethod
     def unbounded(self, contact: Contact, now_ms: int) -> int:
@@ -54,7 +59,7 @@ class ScoreUnit(Unit):
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any = None) -> ScoreEvidence:  # noqa: ARG002 - all leaves of a score ask for its reading
         unbounded = self.unbounded(contact, now_ms)
-        reading = max(self._low, min(self._high, unbounded))
+        reading = self._bounded(unbounded)
         return ScoreEvidence(
             self.name,
             reading / 1000,
@@ -66,7 +71,7 @@ class ScoreUnit(Unit):
 
     def bits_of(self, unbounded: int) -> int:
         """The leaves that are true at a reading."""
-        reading = max(self._low, min(self._high, unbounded))
+        reading = self._bounded(unbounded)
         bits = 0
         for bit, (low, high) in self._leaves:
             if low <= reading < high:

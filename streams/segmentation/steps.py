@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 import msgspec
 
@@ -13,13 +12,28 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.program import CompiledSegment
 
 
-class Step(NamedTuple):
-    """One step: its instant, the clock at which it is taken, why, and where its transitions go."""
+class Step:
+    """One step: its instant, the clock at which it is taken, its record (or a timer), where its transitions go."""
 
-    at_ms: int
-    now_ms: int
-    cause: Cause
-    emitted: list[Transition]
+    __slots__ = ("_cause", "_position", "_record", "at_ms", "emitted", "now_ms")
+
+    def __init__(
+        self, at_ms: int, now_ms: int, position: str, emitted: list[Transition], record: ContactRecord | None = None
+    ) -> None:
+        self.at_ms = at_ms
+        self.now_ms = now_ms
+        self.emitted = emitted
+        self._position = position
+        self._record = record
+        self._cause: Cause | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """Why it is taken. Most steps move nobody, so it is made when the first transition asks for it."""
+        if self._cause is None:
+            record, position = self._record, self._position
+            self._cause = known_cause("timer", position) if record is None else cause_of(record, position)
+        return self._cause
 
 
 def transition(

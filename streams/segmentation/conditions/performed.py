@@ -167,23 +167,28 @@ class CountUnit(Unit):
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
         times, marks = contact.slots[self.index]
-        most = len(times)
+        before = 0
         if self._since is not None:
             start = self._since.start(marks)
-            most = 0 if start is None else most - bisect_right(times, start)
+            before = len(times) if start is None else bisect_right(times, start)
         bits, flip_ms = 0, NEVER
         for bit, within_ms, least, greatest in self._leaves:
             if within_ms is None:
-                if least <= most <= greatest:
+                if least <= len(times) - before <= greatest:
                     bits |= bit
                 continue
-            count = min(most, len(times) - bisect_right(times, now_ms - within_ms))
-            if count > greatest:
-                flip_ms = min(flip_ms, times[-greatest - 1] + within_ms)
-            elif count >= least:
+            outside = bisect_right(times, now_ms - within_ms)
+            count = len(times) - (outside if outside > before else before)
+            if count < least:
+                continue
+            if count <= greatest:
                 bits |= bit
-                if least:
-                    flip_ms = min(flip_ms, times[-least] + within_ms)
+                leaving = least
+            else:
+                leaving = greatest + 1
+            # The condition flips when so many newest are no longer inside.
+            if leaving and times[-leaving] + within_ms < flip_ms:
+                flip_ms = times[-leaving] + within_ms
         return bits, flip_ms
 
     def keeps(self) -> tuple[str, ...]:
