@@ -220,6 +220,15 @@ def test_where_a_contact_is_stored_on_the_way_shows_in_no_byte(events: list[Trac
     assert played(ALL, events, stored_at) == played(ALL, events)
 
 
+def test_a_value_that_comes_back_beside_another_stands_where_it_would_if_it_had_been_forgotten() -> None:
+    # Its old time is of no use; whether a store on the way has dropped it must not decide on the order of equal times.
+    story = Timeline(segment({"aggregate": {**SUM, "within": "1m", "function": "distinct", "gte": 5}}))
+    for minute, value in ((0, 1), (5, 2), (5, 1)):
+        story.track(minute * MINUTE, "x", properties={"a": value})
+    values, _ = story.contact().slots[0]
+    assert [value for _, value in values] == [2, 1]
+
+
 # --- what is stored
 
 
