@@ -88,4 +88,4 @@ lock: $(DEVELOPMENT)
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf .venv .cache .hypothesis mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
