@@ -74,7 +74,7 @@ def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, dep
     """The condition in `value`, or None with everything wrong noted in `findings`."""
     if isinstance(value, dict) and len(value) == 1:
         ((key, body),) = value.items()
-        return _parse_one(key, body, path, scope, findings, depth)
+        return _parse_as(key, body, join(path, key), scope, findings, depth)
     if isinstance(value, list):
         findings.add(path, value, "expected one condition, not a list; put `all:` or `any:` before the list")
     elif not isinstance(value, dict) or not any(key in KEYS for key in value):
@@ -84,12 +84,19 @@ def parse_condition(value: Any, path: str, scope: Scope, findings: Findings, dep
         findings.add(path, list(value), expected)
         for key, body in value.items():
             if key in KEYS:
-                _parse_one(key, body, path, scope, findings, depth)
+                _parse_as(key, body, join(path, key), scope, findings, depth)
     return None
 
 
-def _parse_one(key: str, body: Any, path: str, scope: Scope, findings: Findings, depth: int) -> Node | None:
-    where = join(path, key)
+def _parse_as(key: str, body: Any, where: str, scope: Scope, findings: Findings, depth: int) -> Node | None:
+    """The condition `key` with a body that stands at the path `where`."""
+    if key not in KEYS:
+        expected = f"unknown condition; expected one of {', '.join(KEYS)}"
+        meant = nearest(key, KEYS, _ELSEWHERE)
+        findings.add(where, ABSENT, expected, meant, on_key=True)
+        if meant and meant == nearest(key, KEYS):
+            _parse_as(meant, body, where, scope, findings, depth)  # for what else is wrong with it
+        return None
     if key == "in_segment":
         return _parse_reference(body, where, scope, findings)
     if key not in JOINED:
@@ -119,11 +126,7 @@ def _parse_reference(body: Any, path: str, scope: Scope, findings: Findings) -> 
 
 
 def _parse_leaf(key: Any, body: Any, path: str, scope: Scope, findings: Findings) -> Leaf | None:
-    kind = LEAVES.get(key)
-    if kind is None:
-        expected = f"unknown condition; expected one of {', '.join(KEYS)}"
-        findings.add(path, ABSENT, expected, nearest(key, KEYS, _ELSEWHERE), on_key=True)
-        return None
+    kind = LEAVES[key]
     spec = findings.read_sound(kind.spec, body, path)
     if spec is None:
         return None

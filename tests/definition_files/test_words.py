@@ -144,6 +144,16 @@ def test_several_slips_in_one_condition_are_all_told() -> None:
     }
 
 
+def test_what_stands_under_a_misspelt_condition_is_read_as_what_was_meant() -> None:
+    with pytest.raises(DefinitionsError) as refused:
+        compile_definitions(segment({"al": [{"perfomed": {"event": "x", "within": "7 days"}}, {"known_for": "1d"}]}))
+    assert [problem.path for problem in refused.value.problems] == [
+        "segments.s.when.al",
+        "segments.s.when.al[0].perfomed",
+        "segments.s.when.al[0].perfomed.within",
+    ]
+
+
 def test_conditions_side_by_side_are_each_read_though_they_need_a_list() -> None:
     with pytest.raises(DefinitionsError) as refused:
         compile_definitions(segment({"known_for": "1", "listed": "vip"}))
