@@ -1,4 +1,4 @@
-"""The page on the definition language: its files are valid, and it leaves out no key, condition, operator or property."""
+"""The page on the definition language: its files are valid, and it leaves out no key, condition or operator."""
 
 from __future__ import annotations
 
