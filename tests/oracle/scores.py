@@ -154,7 +154,7 @@ def read(value: Decimal) -> Decimal:
     nearest = shifted.to_integral_value(context=EXACT)
     if abs(EXACT.subtract(shifted, nearest)) > _TIE:
         nearest = shifted.to_integral_value(rounding=ROUND_FLOOR, context=EXACT)
-    return nearest / 1000
+    return nearest / 1000 + 0  # there is no negative zero
 
 
 def reading(name: str, view: View) -> Decimal:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.oracle.driving import assert_same, run_oracle
 from tests.oracle.lines import DAY, HOUR, MINUTE, START_MS, check, did, scored, tick, traits
+from tests.oracle.notation import duration_ms
 from tests.oracle.scores import read
 
 
@@ -60,6 +61,29 @@ def test_a_tie_that_is_reached_exactly_is_still_read_upwards() -> None:
     )
     # 0.512 / 2**10 is 0.0005 exactly
     check(file, [did("email_open", 0)], [(0, "+seen", 10 * HOUR + 1), (10 * HOUR + 1, "-seen", None)], until=DAY)
+
+
+def test_a_bound_that_is_reached_exactly_from_below_is_reached_then() -> None:
+    file = scored(
+        {"half_life": "1h", "points": [{"event": "unsubscribe", "points": -0.512}]},
+        forgiven={"score": {"name": "s", "gte": 0}},
+    )
+    # -0.512 / 2**10 is -0.0005 exactly, which is read as 0
+    check(file, [did("unsubscribe", 0)], [(10 * HOUR, "+forgiven", None)], until=DAY)
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 3, 7, 12])
+@pytest.mark.parametrize("half_life", ["7s", "1h", "3d", "3650d"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_bound_that_is_met_after_whole_half_lives_is_met_to_the_millisecond(
+    halvings: int, half_life: str, sign: int
+) -> None:
+    bound = 4 * sign
+    score = {"half_life": half_life, "points": [{"event": "purchase", "points": (bound - 0.0005) * 2**halvings}]}
+    file = scored(score, above={"score": {"name": "s", "gte": bound}})
+    met = halvings * duration_ms(half_life)
+    expected = [(0, "+above", met + 1), (met + 1, "-above", None)] if sign > 0 else [(met, "+above", None)]
+    check(file, [did("purchase", 0)], expected, until=met + 1)
 
 
 def test_arrival_order_never_matters_to_a_score() -> None:
