@@ -8,7 +8,7 @@ from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.contact import Contact
 from streams.segmentation.program import CompiledSegment
 from streams.segmentation.quantities import NEVER
-from streams.segmentation.units import Test, look
+from streams.segmentation.units import Test, look_ahead
 
 MAX_FLIPS_PASSED = 100
 """Flips without effect that a search passes over before it gives up."""
@@ -74,12 +74,13 @@ def _next_flip(contact: Contact, segment: CompiledSegment) -> int:
 
 def _play_on(contact: Contact, segment: CompiledSegment, at_ms: int) -> int:
     """Play time forward to the next flip of what the segment rests on; the bits that changed."""
-    flips, before = contact.flips, contact.bits
-    changed = look(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms)
+    flips, before, wanted = contact.flips, contact.bits, segment.all_read
+    # A unit may serve other segments too, whose flips are no stops of this search.
+    changed = look_ahead(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms, wanted)
     for other in segment.rests_on:
         if not isinstance(other, CompiledSegment):
             if flips[other.index] == at_ms or other.reads & changed:
-                look(contact, (other,), at_ms)
+                look_ahead(contact, (other,), at_ms, wanted)
                 changed = before ^ contact.bits
         elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):
             contact.bits ^= other.bit

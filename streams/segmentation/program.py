@@ -33,6 +33,8 @@ class CompiledSegment:
     """Bits that its own conditions read, memberships included."""
     leaf_mask: int
     """Bits of all leaves that it rests on, also through other segments; a score is one leaf."""
+    all_read: int
+    """Bits of all that decides on it, through other segments and scores too."""
     units: tuple[Unit, ...]
     """Units that it rests on, also through other segments and scores, those that read other bits left out."""
     rests_on: tuple[Dependent, ...]
@@ -185,6 +187,7 @@ class Program:
             exit_when=exit_when,
             reads=reads,
             leaf_mask=leaf_mask,
+            all_read=self._all_read(reads),
             units=units,
             rests_on=tuple(below),
             flips=tuple(unit.index for unit in (*units, *whiles)),

@@ -71,6 +71,10 @@ class Unit(ABC):
         That instant supposes that only the clock moves; it is `NEVER` where none can flip so.
         """
 
+    def look_for(self, wanted: int, contact: Contact, now_ms: int) -> tuple[int, int]:  # noqa: ARG002 - most answer at once
+        """As `look`, where only the bits in `wanted` matter: those of others, and their flips, may be left out."""
+        return self.look(contact, now_ms)
+
     def forget(self, slot: Any, now_ms: int) -> None:  # noqa: B027 - most have nothing to forget
         """Drop what no instant from `now_ms` on asks for, so that it is not stored."""
 
@@ -102,6 +106,18 @@ def look(contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
     for unit in units:
         true, flips[unit.index] = unit.look(contact, now_ms)
         bits = bits & ~unit.mask | true
+    contact.bits = bits
+    return before ^ bits
+
+
+def look_ahead(contact: Contact, units: Iterable[Unit], now_ms: int, wanted: int) -> int:
+    """As `look`, for those bits alone that are in `wanted`."""
+    before = bits = contact.bits
+    flips = contact.flips
+    for unit in units:
+        true, flips[unit.index] = unit.look_for(wanted, contact, now_ms)
+        mask = unit.mask & wanted
+        bits = bits & ~mask | true & mask
     contact.bits = bits
     return before ^ bits
 

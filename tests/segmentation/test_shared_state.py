@@ -273,6 +273,17 @@ def test_totals_since_an_event_keep_nothing_from_before_it() -> None:
     assert [entry.at_ms - START for entry in entries] == [minute * MINUTE for minute in range(6, 10)]
 
 
+def test_a_search_for_one_segment_does_not_stop_where_only_others_flip() -> None:
+    story = Timeline(definitions({f"s{n}": {"when": {"performed": {"event": "x", "within": f"{n}h"}}} for n in (1, 9)}))
+    story.track(0, "x")
+    core, contact = story.simulator.core, story.simulator.contact("c1")
+    assert contact is not None
+    (unit,) = core.program.units
+    longer = next(segment for segment in core.program.segments if segment.name == "s9")
+    assert unit.look(contact, START)[1] == START + HOUR
+    assert unit.look_for(longer.all_read, contact, START) == (longer.all_read & unit.mask, START + 9 * HOUR)
+
+
 def test_a_sequence_that_happened_is_true_for_ever_and_keeps_one_time_a_step() -> None:
     steps = [{"event": "x"}, {"event": "y"}]
     story = Timeline(segment({"sequence": {"steps": steps, "within": "1h"}}))

@@ -122,6 +122,7 @@ class CountUnit(Unit):
     def __init__(self, spec: NotPerformedSpec, zone: tzinfo) -> None:
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._leaves: list[_Leaf] = []
+        self._leaves_wanted: dict[int, list[_Leaf]] = {}
         self._needs: list[tuple[int, int]] = []
         self._longest_ms = 0
         self.events = frozenset({spec.event})
@@ -133,6 +134,7 @@ class CountUnit(Unit):
     def watch(self, bit: int, asked: NotPerformedSpec) -> None:
         super().watch(bit, asked)
         self._leaves.append(_Leaf(bit, asked.within, *asked.span()))
+        self._leaves_wanted.clear()
         # The longest window first: mostly the oldest time is kept for it.
         self._needs = _without_lesser(sorted({leaf.needed for leaf in self._leaves}, reverse=True))
         self._longest_ms = self._needs[0][0]
@@ -165,14 +167,20 @@ class CountUnit(Unit):
         if slot[0]:
             self._drop(slot[0], now_ms)
 
-    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+    def look_for(self, wanted: int, contact: Contact, now_ms: int) -> tuple[int, int]:
+        leaves = self._leaves_wanted.get(wanted)
+        if leaves is None:
+            leaves = self._leaves_wanted[wanted] = [leaf for leaf in self._leaves if leaf.bit & wanted]
+        return self.look(contact, now_ms, leaves)
+
+    def look(self, contact: Contact, now_ms: int, leaves: list[_Leaf] | None = None) -> tuple[int, int]:
         times, marks = contact.slots[self.index]
         before = 0
         if self._since is not None:
             start = self._since.start(marks)
             before = len(times) if start is None else bisect_right(times, start)
         bits, flip_ms = 0, NEVER
-        for bit, within_ms, least, greatest in self._leaves:
+        for bit, within_ms, least, greatest in self._leaves if leaves is None else leaves:
             if within_ms is None:
                 if least <= len(times) - before <= greatest:
                     bits |= bit
