@@ -117,4 +117,5 @@ class Fold:
     def _compact(self) -> None:
         """Drop timers that contacts have moved away from, so that they cannot pile up."""
         due_by_key = {contact.key: contact.next_due for contact in self.contacts.values()}
-        self._timers = sorted({timer for timer in self._timers if due_by_key.get(timer[1]) == timer[0]})
+        # In place: `fire` may be in the middle of the list.
+        self._timers[:] = sorted({timer for timer in self._timers if due_by_key.get(timer[1]) == timer[0]})

@@ -8,7 +8,7 @@ import pytest
 
 from streams.segmentation import fold
 from streams.segmentation.contact import AppliedIds
-from tests.segmentation.timeline import HOUR, MINUTE, Timeline, segment
+from tests.segmentation.timeline import HOUR, MINUTE, START, Timeline, definitions, segment
 
 FIRST, SECOND = bytes(15) + b"a", bytes(15) + b"b"
 
@@ -41,3 +41,17 @@ def test_timers_that_contacts_moved_away_from_are_dropped_and_no_others() -> Non
         story.until(3 * HOUR)
     assert story.moves() == [("in", 0), ("out", 39 * MINUTE + HOUR)]
     assert story.moves(contact="c2") == [("in", 0), ("out", HOUR)]
+
+
+def test_timers_may_be_cleared_out_while_they_fire_and_all_that_are_due_fire() -> None:
+    with patch.object(fold, "_SLACK", -5):
+        story = Timeline(
+            definitions(
+                {f"s{n}": {"when": {"performed": {"event": "page_view", "within": f"{n}h"}}} for n in (1, 2, 3)}
+            )
+        )
+        story.track(0, "page_view")
+        story.until(4 * HOUR)
+    assert [(move.segment, move.effective_at - START) for move in story.transitions[3:]] == [
+        ("s1", HOUR), ("s2", 2 * HOUR), ("s3", 3 * HOUR)
+    ]  # fmt: skip
