@@ -16,7 +16,7 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano
-from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.readings import ScoreUnit, Watched
 from streams.segmentation.score_evidence import MixedPart, ScoreParts
 from streams.segmentation.scores import FrequencySpec, MixPart, MonetarySpec, RecencySpec, ScoreSpec
 from streams.segmentation.windows import (
@@ -229,23 +229,23 @@ class MixUnit(ScoreUnit):
             )
         return ScoreParts(mix=tuple(mixed))
 
-    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
-        if not self._leaves:
+    def look_at(self, watched: Watched, contact: Contact, now_ms: int) -> tuple[int, int]:
+        if not watched.leaves:
             return 0, NEVER
         unbounded = self.unbounded(contact, now_ms)
         pairs = zip(self._parts, contact.slots[self.index], strict=True)
         edge_ms = min(part.edge(entries, now_ms) for (_, part), entries in pairs)
         if edge_ms == NEVER:
-            return self.bits_of(unbounded), NEVER
-        return self.bits_of(unbounded), self._crossing(contact, unbounded, now_ms, edge_ms)
+            return self.bits_of(watched, unbounded), NEVER
+        return self.bits_of(watched, unbounded), self._crossing(watched.bounds, contact, unbounded, now_ms, edge_ms)
 
-    def _crossing(self, contact: Contact, reading: int, now_ms: int, edge_ms: int) -> int:
+    def _crossing(self, bounds: list[int], contact: Contact, reading: int, now_ms: int, edge_ms: int) -> int:
         """The first instant up to the next edge at which the reading has passed a bound; the edge if none."""
         # Between two edges the sum moves in a straight line, so the reading moves one way.
-        place = bisect_right(self._bounds, reading)
+        place = bisect_right(bounds, reading)
 
         def passed(instant_ms: int) -> bool:
-            return bisect_right(self._bounds, self.unbounded(contact, instant_ms)) != place
+            return bisect_right(bounds, self.unbounded(contact, instant_ms)) != place
 
         return now_ms + 1 + bisect_left(range(now_ms + 1, edge_ms), True, key=passed)
 

@@ -11,7 +11,7 @@ from streams.segmentation.decay import Decaying, HalfLife, largest_sum
 from streams.segmentation.evidence import SHOWN, Past
 from streams.segmentation.patterns import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano, rounded
-from streams.segmentation.readings import ScoreUnit
+from streams.segmentation.readings import ScoreUnit, Watched
 from streams.segmentation.score_evidence import Contribution, ExpiringSum, ScoreParts, WhilePoints
 from streams.segmentation.scores import PointsRule, ScoreSpec
 from streams.segmentation.units import Test
@@ -138,17 +138,17 @@ class PointsUnit(ScoreUnit):
         # A sum without decay is read like one that has not begun to.
         return (self._decay or _NO_DECAY).reading(sums.decaying, steady, now_ms)
 
-    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
-        if not self._leaves:
+    def look_at(self, watched: Watched, contact: Contact, now_ms: int) -> tuple[int, int]:
+        if not watched.leaves:
             return 0, NEVER
         sums: _Sums = contact.slots[self.index]
         steady, expires_ms = self._steady(contact, sums, now_ms)
         unbounded = self._read(sums, steady, now_ms)
         if self._decay is None:
-            return self.bits_of(unbounded), expires_ms
+            return self.bits_of(watched, unbounded), expires_ms
         # Up to the next expiry the steady part stands still, and the decaying one falls alone.
-        crossing_ms = self._decay.crossing(sums.decaying, steady, self._bounds, unbounded, now_ms)
-        return self.bits_of(unbounded), crossing_ms if crossing_ms < expires_ms else expires_ms
+        crossing_ms = self._decay.crossing(sums.decaying, steady, watched.bounds, unbounded, now_ms)
+        return self.bits_of(watched, unbounded), crossing_ms if crossing_ms < expires_ms else expires_ms
 
     def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
         sums: _Sums = contact.slots[self.index]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past
 from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
 from streams.segmentation.scores import UNBOUNDED, ScoreSpec, Span
 from streams.segmentation.units import Unit
+
+
+class Watched(NamedTuple):
+    """Leaves that read a score: each bit with the readings at which it is true, and all bounds in rising order."""
+
+    leaves: list[tuple[int, Span]]
+    bounds: list[int]
 
 
 class ScoreUnit(Unit):
@@ -20,17 +27,35 @@ class ScoreUnit(Unit):
         self.mask = 0
         self._low = -UNBOUNDED if spec.floor is None else spec.floor
         self._high = UNBOUNDED if spec.cap is None else spec.cap
-        self._leaves: list[tuple[int, Span]] = []
-        self._bounds: list[int] = []
+        self._watched = Watched([], [])
+        self._watched_of: dict[int, Watched] = {}
         self._tiers = spec.tier_spans()
 
     def watch(self, bit: int, span: Span) -> None:
         """Let `bit` be true while the reading lies in `span`."""
-        self._leaves.append((bit, span))
         self.mask |= bit
+        self._watched = self._watching([*self._watched.leaves, (bit, span)])
+        self._watched_of.clear()
+
+    def _watching(self, leaves: list[tuple[int, Span]]) -> Watched:
         # A bound outside of (floor, cap] is never passed by the bounded reading.
-        passed = {bound for bound in span if self._low < bound <= self._high}
-        self._bounds = sorted(passed.union(self._bounds))
+        return Watched(
+            leaves, sorted({bound for _, span in leaves for bound in span if self._low < bound <= self._high})
+        )
+
+    def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:
+        return self.look_at(self._watched, contact, now_ms)
+
+    def look_for(self, wanted: int, contact: Contact, now_ms: int) -> tuple[int, int]:
+        watched = self._watched_of.get(wanted)
+        if watched is None:
+            leaves = [leaf for leaf in self._watched.leaves if leaf[0] & wanted]
+            watched = self._watched_of[wanted] = self._watching(leaves)
+        return self.look_at(watched, contact, now_ms)
+
+    @abstractmethod
+    def look_at(self, watched: Watched, contact: Contact, now_ms: int) -> tuple[int, int]:
+        """As `look`, for some of the leaves."""
 
     def span_of_tier(self, name: str) -> Span:
         """The readings of one tier."""
@@ -69,11 +94,11 @@ class ScoreUnit(Unit):
             self.parts(contact, now_ms, past),
         )
 
-    def bits_of(self, unbounded: int) -> int:
+    def bits_of(self, watched: Watched, unbounded: int) -> int:
         """The leaves that are true at a reading."""
         reading = self._bounded(unbounded)
         bits = 0
-        for bit, (low, high) in self._leaves:
+        for bit, (low, high) in watched.leaves:
             if low <= reading < high:
                 bits |= bit
         return bits
