@@ -77,7 +77,7 @@ bench: $(DEVELOPMENT)
 
 generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
-	$(BIN)/python -m streams.definition_schema
+	$(BIN)/python -m streams.definition_files.schema
 	$(BIN)/python -m tests.support.settings_page
 
 LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-header \

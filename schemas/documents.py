@@ -24,7 +24,7 @@ GENERATED = Path(__file__).parent / "generated"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DEFINITION_FILE = "definition_file.schema.json"
-"""Lies among the others, and is written by `streams.definition_schema`, which knows the language of that file."""
+"""Lies among the others, and is written by `streams.definition_files.schema`, which knows the language of that file."""
 
 JsonSchema: TypeAlias = dict[str, object]
 

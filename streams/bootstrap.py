@@ -21,12 +21,12 @@ from streams.agents.ending import Ending
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.log_start import check_log_begun, check_topics
 from streams.logs import set_up_log
-from streams.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
+from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
+from streams.pipeline.ticks import Drift, Ticker
 from streams.ports import LogBounds, LogIdentity, TimestampType
+from streams.sending.log_start import check_log_begun, check_topics
 from streams.settings import WorkerSettings
-from streams.ticks import Drift, Ticker
 from streams.worker import Parts, Worker
 
 log = logging.getLogger("segue.worker")

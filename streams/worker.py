@@ -19,11 +19,11 @@ from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.agents.ending import Ending
 from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lanes import Lanes
+from streams.pipeline.ticks import Ticker
+from streams.pipeline.watchdog import Sign, Watchdog
 from streams.ports import LogBounds
 from streams.probes import Health, ProbeServer
 from streams.settings import WorkerSettings
-from streams.ticks import Ticker
-from streams.watchdog import Sign, Watchdog
 
 log = logging.getLogger("segue.worker")
 

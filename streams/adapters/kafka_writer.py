@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.errors import InputError, SegueError, UnavailableError
-from streams.sending_ports import Acknowledgement, OnAcknowledged
+from streams.sending.ports import Acknowledgement, OnAcknowledged
 
 _QUEUE_RECORDS = 100_000
 _QUEUE_KBYTES = 64 * 1024

@@ -22,7 +22,7 @@ from streams.adapters.redis_connection import Script, address_of, as_segue_error
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import as_text
 from streams.ports import Cursor, Fence
-from streams.sending_ports import Progress
+from streams.sending.ports import Progress
 
 _DELETED_AT_ONCE = 1_000
 

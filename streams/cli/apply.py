@@ -17,14 +17,14 @@ from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
-from streams.applied_lists import ListPlan, ListTally, plan_lists, publish_lists, read_journal
-from streams.applying import Applied, apply_definitions, plan_definitions
 from streams.cli.options import INSTANT
 from streams.cli.progress import counted
-from streams.definition_file import read_definitions
-from streams.log_start import check_topics, numbers
+from streams.definition_files.reading import read_definitions
 from streams.ports import TimestampType
 from streams.segmentation import SEMANTICS_VERSION, Definitions
+from streams.sending.applied_lists import ListPlan, ListTally, plan_lists, publish_lists, read_journal
+from streams.sending.applying import Applied, apply_definitions, plan_definitions
+from streams.sending.log_start import check_topics, numbers
 from streams.settings import TicksMode
 
 

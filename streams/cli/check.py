@@ -11,7 +11,7 @@ import click
 from schemas.errors import EXIT_BAD_INPUT
 from streams.cli import check_cost
 from streams.cli.excerpt import excerpt, warning_text
-from streams.definition_file import Source, compile_source, read_source
+from streams.definition_files.reading import Source, compile_source, read_source
 from streams.segmentation import Definitions, DefinitionsError, Problem
 from streams.segmentation.cost import cost_of
 from streams.segmentation.problems import MOST_TOLD

@@ -15,7 +15,7 @@ from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector
-from streams.contact_view import View, view
+from streams.explaining.contact_view import View, view
 from streams.segmentation import Core, contact_key, parse_canonical
 
 

@@ -8,8 +8,8 @@ import click
 
 from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.adapters.kafka_topics import KafkaTopics
-from streams.applied_lists import forget_contact, lists_of
 from streams.cli.sending import Batch, SenderSettings, SendOptions, run, sender_options
+from streams.sending.applied_lists import forget_contact, lists_of
 
 
 @click.command(short_help="Forget a contact.")

@@ -14,10 +14,10 @@ from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_inspect import StateInspector
 from streams.cli.explaining import check_segment, show
 from streams.cli.progress import counted
+from streams.cli.stored_contact import compared, stored_explainer
+from streams.explaining.replay import Replay, replay_log
 from streams.ports import LogBounds, RawRecord
-from streams.replay import Replay, replay_log
 from streams.segmentation import Definitions, contact_key
-from streams.stored_contact import compared, stored_explainer
 
 _SHOWN_EVERY = 1_000
 

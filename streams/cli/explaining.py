@@ -14,9 +14,9 @@ from rich.text import Text
 
 from schemas.errors import InputError
 from schemas.instants import format_instant, parse_instant
-from streams.explanation_text import overview, tree
-from streams.explanation_view import segment_view
-from streams.replay import replay_lines
+from streams.explaining.replay import replay_lines
+from streams.explaining.text import overview, tree
+from streams.explaining.view import segment_view
 from streams.segmentation import Definitions
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.names import nearest, told

@@ -9,7 +9,7 @@ import click
 
 from schemas.errors import InputError
 from streams.cli.sending import Batch, SendOptions, run, sender_options
-from streams.list_files import read_list_file
+from streams.definition_files.list_files import read_list_file
 
 _FILE = click.option(
     "--file",

@@ -19,8 +19,8 @@ from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
 from streams.cli.options import INSTANT
-from streams.loading import Loader, LoadTally
-from streams.log_start import check_log_begun, check_topics
+from streams.sending.loading import Loader, LoadTally
+from streams.sending.log_start import check_log_begun, check_topics
 
 _PLAIN_EVERY_S = 5.0
 Echo = Callable[[str], None]

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from schemas.instants import format_instant
-from streams.outcomes import LOOKED_AT_MAX, Outcome
-from streams.sending import Sent
+from streams.sending.outcomes import LOOKED_AT_MAX, Outcome
+from streams.sending.sending import Sent
 
 TRANSITIONS_SHOWN_MAX = 20
 _VERBS = {"segment.entered": "entered", "segment.exited": "left"}

@@ -23,13 +23,13 @@ from streams.adapters.redis_inspect import StateInspector
 from streams.cli.options import INSTANT
 from streams.cli.outcomes import report_outcomes, report_sent, sent_json
 from streams.cli.progress import counted, working
-from streams.log_start import check_log_begun, check_topics
-from streams.outcomes import Outcome, Watch, applied_ms
 from streams.ports import TimestampType
 from streams.segmentation import contact_key, parse_canonical
-from streams.sending import Acknowledgements, Outgoing, Sent, compose, send
+from streams.sending.log_start import check_log_begun, check_topics
+from streams.sending.outcomes import Outcome, Watch, applied_ms
+from streams.sending.sending import Acknowledgements, Outgoing, Sent, compose, send
+from streams.sending.unasked import unasked
 from streams.settings import TicksMode
-from streams.unasked import unasked
 
 DEFAULT_WAIT_S = 30.0
 WAIT_MAX_S = 86_400

@@ -17,15 +17,15 @@ from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
 from streams.cli.explaining import Explaining, explained_lines, explaining_options, show
 from streams.cli.watching import Shown, watched
-from streams.definition_file import read_definitions
-from streams.event_files import STANDARD_INPUT, open_lines, open_output
+from streams.definition_files.reading import read_definitions
 from streams.report.figures import Report
 from streams.report.observing import Observer
 from streams.report.page import page
 from streams.report.summing import report_of
 from streams.report.table import tables
 from streams.segmentation import Definitions
-from streams.simulator import BadLine, Simulator
+from streams.simulation.event_files import STANDARD_INPUT, open_lines, open_output
+from streams.simulation.simulator import BadLine, Simulator
 
 PARTITIONS_MAX = 10_000
 Take = Callable[[Transition], object]

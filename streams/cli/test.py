@@ -11,7 +11,7 @@ from rich.console import Console
 
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from streams.cli.excerpt import excerpt
-from streams.definition_file import read_definitions
+from streams.definition_files.reading import read_definitions
 from streams.scenarios.exports import as_json, as_junit
 from streams.scenarios.reading import Scenario, ScenariosError, read_scenarios
 from streams.scenarios.telling import Teller

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from streams.assignments import describe_value, parse_assignments, parse_object
 from streams.cli.sending import Batch, SendOptions, run, sender_options
+from streams.sending.assignments import describe_value, parse_assignments, parse_object
 
 
 @click.command(short_help="Record something that a contact did.")

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams.event_files import LinesFile
+from streams.simulation.event_files import LinesFile
 
 _SHOW_EVERY_LINES = 2_000
 

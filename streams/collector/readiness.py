@@ -7,8 +7,8 @@ import logging
 
 from schemas.errors import InputError, UnavailableError
 from schemas.topics import Names
-from streams.log_start import check_log_begun, check_topics
 from streams.ports import LogIdentity, TopicReader
+from streams.sending.log_start import check_log_begun, check_topics
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from schemas.errors import SegueError, UnavailableError
-from streams.definition_file import load_definition_file
+from streams.definition_files.reading import load_definition_file
 from streams.demo.observer import Observer, Seen
 from streams.demo.receiver import Delivery, Receiver
 from streams.demo.scrape import scrape

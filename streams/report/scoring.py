@@ -10,7 +10,7 @@ from streams.report.figures import Bar, ScoreFigures
 from streams.report.observing import percentile
 from streams.segmentation import Definitions
 from streams.segmentation.scores import ScoreSpec
-from streams.simulator import Simulator
+from streams.simulation.simulator import Simulator
 
 BARS_MAX = 12
 _NO_TIER = "no tier"

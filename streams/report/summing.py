@@ -8,7 +8,7 @@ from streams.report.figures import Bar, Report
 from streams.report.observing import Observer
 from streams.report.scoring import score_figures
 from streams.segmentation import Definitions
-from streams.simulator import Simulator, Tally
+from streams.simulation.simulator import Simulator, Tally
 
 
 def report_of(

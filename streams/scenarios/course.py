@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from schemas.errors import BugError
 from schemas.transitions import Transition
-from streams.contact_view import view
+from streams.explaining.contact_view import view
 from streams.segmentation import Definitions
-from streams.simulator import BadLine, Simulator
+from streams.simulation.simulator import BadLine, Simulator
 
 
 class GivenRecord(NamedTuple):

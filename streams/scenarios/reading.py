@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from schemas.errors import InputError
 from schemas.instants import parse_instant
-from streams.definition_file import Source, read_source
+from streams.definition_files.reading import Source, read_source
+from streams.definition_files.yaml_document import Document, Place, read_document
 from streams.scenarios.checks import Check
 from streams.scenarios.course import GivenRecord
 from streams.scenarios.expecting import read_expectation
@@ -20,7 +21,6 @@ from streams.scenarios.scope import Scope
 from streams.segmentation import Definitions, DefinitionsError, Problem
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.refusals import ABSENT
-from streams.yaml_document import Document, Place, read_document
 
 DEFAULT_CONTACT = "somebody"
 _SOME_START_MS = parse_instant("2026-01-01T00:00:00Z")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.transitions import Transition
+from streams.definition_files.yaml_document import Place
 from streams.scenarios.checks import Check, Failure
 from streams.scenarios.course import Course, run_scenario
 from streams.scenarios.reading import Scenario
 from streams.scenarios.reasons import slips, why
 from streams.segmentation import Definitions
-from streams.yaml_document import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from schemas.documents import DEFINITION_FILE, GENERATED
-from streams.definition_file import read_source
-from streams.yaml_document import read_document
+from streams.definition_files.reading import read_source
+from streams.definition_files.yaml_document import read_document
 from tests.support.run_directory import CHECKOUT
 
 CORPUS = CHECKOUT / "schemas" / "examples" / "definitions"

@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.documents import DEFINITION_FILE, GENERATED, render
-from streams.definition_file import read_definitions
-from streams.definition_schema import definition_schema, write
+from streams.definition_files.reading import read_definitions
+from streams.definition_files.schema import definition_schema, write
 from streams.segmentation import DefinitionsError
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.expressions import KEYS

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.definition_file import Source, compile_source
+from streams.definition_files.reading import Source, compile_source
 from streams.segmentation import Definitions, DefinitionsError, compile_definitions, parse_canonical
 from streams.segmentation.problems import Findings, above
 from streams.segmentation.references import Place, in_order

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from streams.definition_file import Source, compile_source, read_definitions, read_source
+from streams.definition_files.reading import Source, compile_source, read_definitions, read_source
 from streams.segmentation import DefinitionsError, Problem
 
 

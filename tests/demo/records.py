@@ -8,7 +8,7 @@ from schemas.instants import format_instant
 from schemas.records import DefinitionsRecord, definitions_hash, encode_record
 from schemas.topics import HEADER_EPOCH, HEADER_SEQ
 from schemas.transitions import Cause, CauseKind, Transition, TransitionType, encode_transition
-from streams.definition_file import load_definition_file
+from streams.definition_files.reading import load_definition_file
 from streams.demo.observer import Seen
 from streams.demo.stack import DEFINITIONS
 from streams.ports import RawRecord

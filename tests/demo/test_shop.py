@@ -12,7 +12,7 @@ from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, Tick, validate_record
 from schemas.transitions import Transition
 from streams.collector.event_names import event_name
-from streams.definition_file import load_definition_file
+from streams.definition_files.reading import load_definition_file
 from streams.demo.shop import GUESTS, MEMBERS, VISITS, Action, Shopper, shoppers, visit
 from streams.demo.stack import DEFINITIONS
 from streams.demo.why import Phrases

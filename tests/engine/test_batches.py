@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import UnavailableError
 from schemas.transitions import Transition, decode_transition
-from streams.pipeline import PipelineBounds
+from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Fence, Message, RawRecord
 from tests.engine.driving import drive
 from tests.engine.faults import FaultyStore

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import InputError
 from schemas.records import definitions_hash
 from schemas.topics import partition_of
-from streams.pipeline import PipelineBounds
+from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Fence, Message, RawRecord
 from tests.engine.stories import DEFINITIONS, MINUTE, LogWriter, definitions_value, story, value_of
 from tests.engine.world import FENCE, world_in_memory

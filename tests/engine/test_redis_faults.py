@@ -15,7 +15,7 @@ from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_inspect import StateInspector
 from streams.adapters.redis_keys import STATE_FORMAT
-from streams.pipeline import PipelineBounds
+from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.engine.driving import drive
 from tests.engine.proxy import lossy_line

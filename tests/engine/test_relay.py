@@ -11,9 +11,9 @@ import pytest
 
 from schemas.errors import BugError, InputError, UnavailableError
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
-from streams.pipeline import PipelineBounds
+from streams.pipeline.pipeline import PipelineBounds
+from streams.pipeline.relay import PUBLISHED_AT_ONCE, TAIL_MESSAGES, Gate, Published, last_published
 from streams.ports import Fence, Message, OutboxEntry, RawRecord
-from streams.relay import PUBLISHED_AT_ONCE, TAIL_MESSAGES, Gate, Published, last_published
 from tests.engine.faults import FaultyStore
 from tests.engine.stories import HOUR, LogWriter, busy_log, definitions_value, story
 from tests.engine.test_batches import seen

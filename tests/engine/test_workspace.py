@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from schemas.records import validate_record
+from streams.pipeline.workspace import Workspace
 from streams.ports import Loaded
 from streams.segmentation import Core, compile_definitions, contact_key
-from streams.workspace import Workspace
 from tests.engine.stories import DEFINITIONS, HOUR, MINUTE, START
 
 CORE = Core(compile_definitions(DEFINITIONS))

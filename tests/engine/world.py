@@ -14,7 +14,7 @@ from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_state import RedisStateStore
-from streams.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
+from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import Fence, LogIdentity, Message, Publisher, RawRecord, StateStore, TailReader
 from tests.support.waiting import wait_until_async
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemas.topics import partition_of
 from schemas.transitions import encode_transition
 from streams.segmentation import compile_definitions
-from streams.simulator import BadLine, Simulator
+from streams.simulation.simulator import BadLine, Simulator
 from tests.engine.stories import definitions_value
 from tests.oracle.drawn_records import Case, cases, text_of
 from tests.oracle.driving import Body

@@ -10,7 +10,7 @@ from schemas.errors import SegueError, UnavailableError
 from schemas.records import DefinitionsRecord, definitions_hash
 from schemas.topics import partition_of
 from streams.ports import LogBounds, LogIdentity, Message, TimestampType
-from streams.sending_ports import Acknowledgement, OnAcknowledged
+from streams.sending.ports import Acknowledgement, OnAcknowledged
 
 
 class Written(NamedTuple):

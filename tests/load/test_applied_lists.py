@@ -15,8 +15,8 @@ from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.lists import entry_key
 from schemas.records import ListMembership, decode_record
-from streams.applied_lists import ListTally, forget_contact, lists_of, plan_lists, publish_lists, read_journal
-from streams.sending import compose
+from streams.sending.applied_lists import ListTally, forget_contact, lists_of, plan_lists, publish_lists, read_journal
+from streams.sending.sending import compose
 from tests.load.doubles import MemoryLog, MemoryTable
 
 Lists = Mapping[str, Sequence[str]]

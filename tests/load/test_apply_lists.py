@@ -15,9 +15,9 @@ from schemas.records import DefinitionsRecord, ListMembership, decode_record
 from schemas.topics import Names
 from schemas.transitions import Transition
 from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.applied_lists import lists_of
-from streams.definition_file import read_definitions
-from streams.simulator import Simulator
+from streams.definition_files.reading import read_definitions
+from streams.sending.applied_lists import lists_of
+from streams.simulation.simulator import Simulator
 from tests.conftest import Kafka
 from tests.load.conftest import Segue
 from tests.load.topics import PARTITIONS, create_topics, read_log

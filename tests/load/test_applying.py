@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import InputError, UnavailableError
 from schemas.records import decode_record, encode_record
-from streams.applying import Applied, apply_definitions
+from streams.sending.applying import Applied, apply_definitions
 from tests.load.doubles import MemoryLog, Written, definitions_record
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.assignments import describe_value, parse_assignments, parse_object
+from streams.sending.assignments import describe_value, parse_assignments, parse_object
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.instants import parse_instant
 from schemas.topics import partition_of
-from streams.loading import CHECKPOINT_LINES, Loader, LoadTally
-from streams.record_lines import LINE_BYTES_MAX
-from streams.simulator import BadLine
+from streams.sending.loading import CHECKPOINT_LINES, Loader, LoadTally
+from streams.simulation.record_lines import LINE_BYTES_MAX
+from streams.simulation.simulator import BadLine
 from tests.load.doubles import MemoryLog
 
 

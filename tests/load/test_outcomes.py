@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from schemas.errors import InputError
-from streams.outcomes import Outcome, Watch, applied_ms
 from streams.ports import LogBounds, Message
 from streams.segmentation import Core, compile_definitions
-from streams.sending import Sent, compose
-from streams.sending_ports import Progress
+from streams.sending.outcomes import Outcome, Watch, applied_ms
+from streams.sending.ports import Progress
+from streams.sending.sending import Sent, compose
 
 CORE = Core(compile_definitions({"version": 1, "segments": {"a": {"when": {"performed": {"event": "purchase"}}}}}))
 AT = 1_796_083_200_000  # 2026-12-01

@@ -10,9 +10,9 @@ from schemas.errors import InputError, UnavailableError
 from schemas.records import decode_record
 from schemas.topics import partition_of, position_name
 from streams.segmentation import compile_definitions
-from streams.sending import Acknowledgements, Outgoing, compose, send
-from streams.sending_ports import Acknowledgement
-from streams.unasked import unasked
+from streams.sending.ports import Acknowledgement
+from streams.sending.sending import Acknowledgements, Outgoing, compose, send
+from streams.sending.unasked import unasked
 from tests.load.doubles import MemoryLog
 
 ERASE: dict[str, Any] = {

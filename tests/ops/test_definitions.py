@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import segue
-from streams.definition_file import load_definition_file
+from streams.definition_files.reading import load_definition_file
 from tests.support.run_directory import CHECKOUT
 
 LIBRARY = CHECKOUT / "ops" / "definitions"

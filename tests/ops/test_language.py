@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.definition_file import read_definitions
+from streams.definition_files.reading import read_definitions
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.file_parts import FileSpec, SegmentSpec
 from streams.segmentation.patterns import CLOCK_PROPERTIES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.definition_file import load_definition_file, read_definitions
+from streams.definition_files.reading import load_definition_file, read_definitions
 from streams.segmentation import compile_definitions
 from streams.segmentation.core import Core
 from tests.oracle.driving import Body, assert_same, run_oracle

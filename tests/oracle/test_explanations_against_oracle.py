@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, note
 
-from streams.replay import Replay, replay_lines
+from streams.explaining.replay import Replay, replay_lines
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
 from streams.segmentation.conditions.performed import CountEvidence

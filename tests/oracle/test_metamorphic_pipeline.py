@@ -13,7 +13,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from schemas.transitions import decode_transition
-from streams.pipeline import PipelineBounds
+from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Fence, RawRecord
 from tests.engine.stories import definitions_value
 from tests.engine.world import world_in_memory

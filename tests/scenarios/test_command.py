@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from streams.cli import segue
-from streams.definition_file import read_definitions
+from streams.definition_files.reading import read_definitions
 from streams.scenarios.reading import read_scenarios
 from streams.scenarios.telling import Teller
 from streams.scenarios.trial import try_scenario

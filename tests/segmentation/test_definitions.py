@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.definition_file import load_definition_file, parse_yaml, read_definitions
+from streams.definition_files.reading import load_definition_file, parse_yaml, read_definitions
 from streams.segmentation import DefinitionsError, compile_definitions, parse_canonical
 from tests.segmentation.timeline import definitions, segment
 

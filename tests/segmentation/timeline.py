@@ -8,7 +8,7 @@ from typing import Any
 from schemas.instants import format_instant, parse_instant
 from schemas.transitions import Transition
 from streams.segmentation import Contact, Core, compile_definitions
-from streams.simulator import BadLine, Simulator
+from streams.simulation.simulator import BadLine, Simulator
 
 START = parse_instant("2026-01-01T00:00:00Z")
 SECOND = 1000

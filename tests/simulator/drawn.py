@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from schemas.transitions import Transition
 from streams.segmentation import compile_definitions
-from streams.simulator import CONTACTS_DECODED_MAX, BadLine, Simulator
+from streams.simulation.simulator import CONTACTS_DECODED_MAX, BadLine, Simulator
 from tests.oracle.drawn_conditions import LEAF_WRITERS
 from tests.oracle.drawn_records import Case
 from tests.oracle.writer import Taste

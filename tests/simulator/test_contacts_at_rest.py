@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.instants import format_instant
 from schemas.transitions import Transition
-from streams.packed_contacts import PackedContacts
 from streams.segmentation import Core, compile_definitions, contact_key
-from streams.simulator import Simulator
+from streams.simulation.packed_contacts import PackedContacts
+from streams.simulation.simulator import Simulator
 from tests.oracle.drawn_records import START_MS, Case, cases
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.simulator.drawn import EVERYTHING, simulated

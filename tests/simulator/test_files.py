@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import segue
-from streams.event_files import open_lines
+from streams.simulation.event_files import open_lines
 
 DEFINITIONS = "version: 1\nsegments: {seen: {when: {performed: {event: page_view, within: 1h}}}}"
 

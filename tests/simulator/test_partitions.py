@@ -12,7 +12,7 @@ from hypothesis import given, note
 from schemas.topics import partition_of
 from streams.cli import segue
 from streams.segmentation import compile_definitions
-from streams.simulator import Simulator
+from streams.simulation.simulator import Simulator
 from tests.oracle.drawn_records import Case, cases
 from tests.oracle.driving import Row, row_of_change, row_of_transition
 from tests.oracle.fuzzing import SEED, fuzzed

@@ -22,7 +22,7 @@ from streams.report.observing import INTERVALS_MAX, Observer, percentile
 from streams.report.scoring import BARS_MAX, reading_bars
 from streams.report.summing import report_of
 from streams.segmentation import compile_definitions
-from streams.simulator import Simulator
+from streams.simulation.simulator import Simulator
 from tests.oracle.drawn_records import Case, cases
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.simulator.drawn import EVERYTHING, simulated

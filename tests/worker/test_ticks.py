@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.records import Tick, decode_record
+from streams.pipeline.ticks import Drift, Ticker
 from streams.ports import Message
-from streams.ticks import Drift, Ticker
 
 
 @dataclass

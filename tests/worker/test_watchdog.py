@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from streams.watchdog import Sign, StallDetector, Watchdog
+from streams.pipeline.watchdog import Sign, StallDetector, Watchdog
 
 BEHIND_AT_5 = {"partition 0": Sign(True, 5)}
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from schemas.records import InvalidRecordError, Record
 from schemas.topics import partition_of
 from schemas.transitions import Transition
-from streams.packed_contacts import PackedContacts
-from streams.record_lines import BadLine, read_line, stated_ms
 from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
+from streams.simulation.packed_contacts import PackedContacts
+from streams.simulation.record_lines import BadLine, read_line, stated_ms
 
 __all__ = ["CONTACTS_DECODED_MAX", "BadLine", "Simulator", "Tally", "read_line", "stated_ms"]
 

@@ -12,14 +12,14 @@ from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import known_cause
-from streams.admission import Admission, RejectedRecordError
+from streams.pipeline.admission import Admission, RejectedRecordError
 from streams.ports import RawRecord
-from streams.record_lines import read_line, stated_ms
 from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
 from streams.segmentation.turns import Turns
+from streams.simulation.record_lines import read_line, stated_ms
 
 _KEYS_CACHED = 100_000
 

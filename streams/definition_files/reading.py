@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import InputError
-from streams.list_files import read_list_file
+from streams.definition_files.list_files import read_list_file
+from streams.definition_files.yaml_document import Document, read_document
 from streams.segmentation import Definitions, DefinitionsError, Problem, compile_definitions
 from streams.segmentation.refusals import ABSENT
-from streams.yaml_document import Document, read_document
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 STANDARD_INPUT = Path("-")

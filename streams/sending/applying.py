@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from schemas.errors import InputError
 from schemas.records import DefinitionsRecord, encode_record
-from streams.log_start import LogStarts, foreign_start, numbers, read_log_starts
 from streams.ports import LogWriter, TopicReader
+from streams.sending.log_start import LogStarts, foreign_start, numbers, read_log_starts
 
 RECORD_BYTES_MAX = 900_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.transitions import Transition, encode_transition
+from streams.pipeline.workspace import Changes
 from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta
-from streams.workspace import Changes
 
 
 class Draft:

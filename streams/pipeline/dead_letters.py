@@ -19,8 +19,8 @@ from schemas.topics import (
     DEAD_LETTER_TOPIC,
     HEADER_EPOCH,
 )
-from streams.admission import RejectedRecordError
-from streams.pipeline_ports import PipelinePorts
+from streams.pipeline.admission import RejectedRecordError
+from streams.pipeline.ports import PipelinePorts
 from streams.ports import Message, RawRecord, TimestampType
 
 TAIL_MESSAGES = 100

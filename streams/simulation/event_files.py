@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from schemas.errors import InputError
-from streams.record_lines import read_lines
+from streams.simulation.record_lines import read_lines
 
 STANDARD_INPUT = Path("-")
 _BUFFER_BYTES = 1 << 20

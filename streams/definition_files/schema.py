@@ -1,4 +1,4 @@
-"""The JSON Schema of a definition file, made from the specs: `python -m streams.definition_schema`.
+"""The JSON Schema of a definition file, made from the specs: `python -m streams.definition_files.schema`.
 
 It is committed as `schemas/generated/definition_file.schema.json`, so that editors complete and check a file while
 it is written. It says what can be said of a file key by key. What it refuses, `segue check` refuses. Names that no

@@ -13,7 +13,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.records import InvalidRecordError, Tick, encode_record
 from streams.ports import LogWriter
-from streams.record_lines import BadLine, read_line, read_lines, stated_ms
+from streams.simulation.record_lines import BadLine, read_line, read_lines, stated_ms
 
 CHECKPOINT_LINES = 50_000
 """How often the load waits until all is acknowledged, so that a failure can say how far the log is complete."""

@@ -24,7 +24,7 @@ from schemas.records import (
 )
 from schemas.topics import partition_of, position_name
 from streams.ports import LogWriter
-from streams.sending_ports import Acknowledgement
+from streams.sending.ports import Acknowledgement
 
 PROGRESS_RECORDS = 1_000
 RECORD_BYTES_MAX = 1_000_000

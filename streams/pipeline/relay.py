@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from schemas.errors import InputError, UnavailableError
 from schemas.topics import HEADER_EPOCH, HEADER_PARTITION, HEADER_POSITION, HEADER_SEQ, HEADER_TRANSITION_ID
-from streams.pipeline_ports import PipelinePorts
+from streams.pipeline.ports import PipelinePorts
 from streams.ports import Message, OutboxEntry
 
 TAIL_MESSAGES = 2_000

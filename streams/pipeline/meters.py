@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.metrics import Meters
 from schemas.transitions import Transition
-from streams.admission import Admitted
+from streams.pipeline.admission import Admitted
 from streams.ports import Commit
 from streams.segmentation import Outcome
 

@@ -14,15 +14,15 @@ import time
 from collections.abc import Sequence
 
 from schemas.errors import BugError
-from streams.admission import Admission, Admitted, RejectedRecordError
-from streams.dead_letters import DeadLetters, Rejected
-from streams.draft import Draft
-from streams.pipeline_meters import PipelineMeters
-from streams.pipeline_ports import PipelineBounds, PipelinePorts
+from streams.pipeline.admission import Admission, Admitted, RejectedRecordError
+from streams.pipeline.dead_letters import DeadLetters, Rejected
+from streams.pipeline.draft import Draft
+from streams.pipeline.meters import PipelineMeters
+from streams.pipeline.ports import PipelineBounds, PipelinePorts
+from streams.pipeline.relay import Relay
+from streams.pipeline.workspace import Changes, Workspace
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.relay import Relay
 from streams.segmentation import Core, Outcome
-from streams.workspace import Changes, Workspace
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 

@@ -7,7 +7,7 @@ from typing import Literal
 from schemas.errors import InputError
 from schemas.topics import partition_of, position_name
 from streams.adapters.redis_inspect import StateInspector, StoredContact
-from streams.replay import Replay
+from streams.explaining.replay import Replay
 from streams.segmentation import Core, contact_key, parse_canonical
 from streams.segmentation.explanation import Explainer
 

@@ -17,9 +17,9 @@ from schemas.records import (
     definitions_hash,
 )
 from schemas.topics import partition_of
-from streams.log_start import foreign_start
 from streams.ports import RawRecord
 from streams.segmentation import Definitions, DefinitionsError, contact_key, parse_canonical
+from streams.sending.log_start import foreign_start
 
 RejectionReason: TypeAlias = (
     Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions", "definitions_change_unsupported"]

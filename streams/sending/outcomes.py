@@ -19,8 +19,8 @@ from schemas.topics import HEADER_EPOCH, HEADER_SEQ
 from streams.ports import LogBounds
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import AppliedIds, StoredContact, decode_stored, id_digest
-from streams.sending import Sent
-from streams.sending_ports import Follower, Progress
+from streams.sending.ports import Follower, Progress
+from streams.sending.sending import Sent
 
 LOOKED_AT_MAX = 1_000
 """Contacts whose state is looked at, to tell a record that was dropped from one that changed no membership."""

@@ -20,7 +20,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.lists import EntryKey, ListEntry, decode_entry, decode_key, encode_entry, entry_key
 from schemas.records import ListMembership, encode_record
 from streams.ports import LogWriter
-from streams.sending_ports import CompactedLog
+from streams.sending.ports import CompactedLog
 
 PROGRESS_RECORDS = 1_000
 _EVENT_ID_BYTES = 16

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from streams.definition_files.yaml_scalars import NotPlainError, scalar_of
+from streams.definition_files.yaml_syntax import place_of, words_of
 from streams.segmentation.problems import DefinitionsError, Problem, above, join
 from streams.segmentation.refusals import ABSENT
-from streams.yaml_scalars import NotPlainError, scalar_of
-from streams.yaml_syntax import place_of, words_of
 
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000

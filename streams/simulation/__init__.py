@@ -1,0 +1,1 @@
+"""The simulator: the same core over files of records, with no Kafka and no Redis."""
