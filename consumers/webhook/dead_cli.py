@@ -13,6 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from consumers.clock import SystemClock
 from consumers.options import name_option, role_of
@@ -22,6 +23,8 @@ from consumers.webhook.compose import load_webhook_settings, open_sender
 from consumers.webhook.dead_letters import DeadLetter, DeadLetters
 from consumers.webhook.replay import Replayed, replay_all
 from schemas.settings import load_settings
+
+_PIPED_WIDTH = 10_000
 
 
 @click.group("dead")
@@ -134,5 +137,7 @@ def _print_table(letters: Sequence[DeadLetter]) -> None:
     for letter in letters:
         status = "" if letter.status is None else str(letter.status)
         cells = (letter.transition_id, str(letter.partition), str(letter.seq), letter.reason, status, letter.dead_at)
-        table.add_row(*cells, letter.detail)
-    Console(file=sys.stdout).print(table)
+        table.add_row(*(Text(cell) for cell in (*cells, letter.detail)))
+    # What an endpoint answered is no markup; and where nobody looks, nothing is cut.
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    Console(file=sys.stdout, width=width).print(table)

@@ -25,6 +25,8 @@ from streams.ports import Cursor, Fence
 from streams.sending.ports import Progress
 
 _DELETED_AT_ONCE = 1_000
+_PARTITIONS_ASKED = 1_000
+"""Partitions that are asked how many there are; a log of more is known by one of its first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,18 @@ class StateInspector:
 
     def partitions(self) -> int:
         """How many partitions the log has that was folded here. Raises `InputError` when none was."""
+        # Any partition says it: another may be folded already where the first one is not.
         with self._answering():
-            known = self._client.hget(self._names.key(0, "meta"), "partitions")
-        if not known:
-            where = f"namespace {self._names.namespace!r}" if self._names.namespace else "no namespace"
+            pipeline = self._client.pipeline(transaction=False)
+            for partition in range(_PARTITIONS_ASKED):
+                pipeline.hget(self._names.key(partition, "meta"), "partitions")
+            known = next(filter(None, pipeline.execute()), None)
+        if known is None:
+            whose = (
+                f"for namespace {self._names.namespace!r}" if self._names.namespace else "(no SEGUE_NAMESPACE is set)"
+            )
             raise InputError(
-                f"Redis at {self._address} holds no state under {where}: start `segue worker`, or check "
+                f"Redis at {self._address} holds no state of a worker {whose}: start `segue worker`, or check "
                 "SEGUE_REDIS_URL and SEGUE_NAMESPACE"
             )
         return int(known)

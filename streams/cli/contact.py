@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
-from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector
+from streams.cli.options import CONTACT_ID
+from streams.cli.printing import plain_table, print_shown
+from streams.cli.stored_contact import look_up
 from streams.explaining.contact_view import View, view
-from streams.segmentation import Core, contact_key, parse_canonical
+from streams.segmentation.wording import printable
 
 
 @click.command("contact", short_help="Show what is known of one contact.")
-@click.argument("contact_id")
+@click.argument("contact_id", type=CONTACT_ID)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(contact_id: str, as_json: bool) -> None:
     """Show what the state in Redis holds of CONTACT_ID: traits, scores now, memberships with since and until.
@@ -49,47 +53,37 @@ def command(contact_id: str, as_json: bool) -> None:
 
 
 def _look_up(inspector: StateInspector, contact_id: str) -> View:
-    partition = partition_of(contact_id, inspector.partitions())
-    key = contact_key(contact_id)
-    stored = inspector.contact(partition, key)
-    if stored.definitions is None:
-        raise InputError(f"partition {partition} of the log holds no definitions yet: run `segue apply`, then a worker")
-    core = Core(parse_canonical(stored.definitions))
-    contact = core.new(contact_id) if stored.raw is None else core.decode(key, stored.raw)
+    partition, core, contact, stored = look_up(inspector, contact_id)
     head = {"contact_id": contact_id, "partition": partition, "now": format_instant(stored.clock_ms)}
     return head | view(core, contact, stored.clock_ms)
 
 
 def _print(found: View) -> None:
-    console = Console(highlight=False)
-    console.print(
-        f"[bold]{found['contact_id']}[/] in partition {found['partition']}, now {found['now']}", soft_wrap=True
-    )
+    head = Text(printable(found["contact_id"]), "bold", end="")
+    shown: list[RenderableType] = [
+        Text.assemble(head, f" in partition {found['partition']}, now {found['now']}"),
+    ]
     if found["exists"]:
-        console.print(f"known since {found['known_since']}; next due {found['next_due'] or 'never'}", soft_wrap=True)
+        shown.append(Text(f"known since {found['known_since']}; next due {found['next_due'] or 'never'}"))
     if found["erased_up_to"]:
-        console.print(f"erased: records up to {found['erased_up_to']} are dropped", soft_wrap=True)
+        shown.append(Text(f"erased: records up to {found['erased_up_to']} are dropped"))
+    print_shown(*shown, *_tables(found))
+
+
+def _tables(found: View) -> Iterator[Table]:
     for title in ("traits", "consents", "lists"):
         rows = [[name, _json(fact["value"]), fact["set_at"]] for name, fact in found[title].items()]
-        _table(console, [title, "value", "set at"], rows)
+        if rows:
+            yield plain_table([title, "value", "set at"], rows)
     scores = [[name, f"{score['reading']:g}", score["tier"] or ""] for name, score in found["scores"].items()]
-    _table(console, ["scores", "reading", "tier"], scores)
-    _table(
-        console,
-        ["segments", "member", "since", "until"],
-        [
-            [row["segment"], "yes" if row["member"] else "no", row["since"], row["until"] or ""]
-            for row in found["segments"]
-        ],
-    )
-
-
-def _table(console: Console, columns: list[str], rows: list[list[str]]) -> None:
-    if rows:
-        table = Table(*columns, box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+    if scores:
+        yield plain_table(["scores", "reading", "tier"], scores)
+    segments = [
+        [row["segment"], "yes" if row["member"] else "no", row["since"], row["until"] or ""]
+        for row in found["segments"]
+    ]
+    if segments:
+        yield plain_table(["segments", "member", "since", "until"], segments)
 
 
 def _json(value: Any) -> str:

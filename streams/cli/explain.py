@@ -13,6 +13,7 @@ from streams.adapters.kafka_log import read_log
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_inspect import StateInspector
 from streams.cli.explaining import check_segment, show
+from streams.cli.options import CONTACT_ID
 from streams.cli.progress import counted
 from streams.cli.stored_contact import compared, stored_explainer
 from streams.explaining.replay import Replay, replay_log
@@ -23,7 +24,7 @@ _SHOWN_EVERY = 1_000
 
 
 @click.command("explain", short_help="Tell why a contact is in a segment, or why not.")
-@click.argument("contact_id")
+@click.argument("contact_id", type=CONTACT_ID)
 @click.argument("segment", required=False)
 @click.option("--quick", is_flag=True, help="From the state in Redis, at once: without causes, event ids and since.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as in ops/explain.md.")

@@ -9,19 +9,19 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 import msgspec
-from rich.console import Console, RenderableType
 from rich.text import Text
 
 from schemas.errors import InputError
 from schemas.instants import format_instant, parse_instant
+from streams.cli.printing import print_shown
 from streams.explaining.replay import replay_lines
 from streams.explaining.text import overview, tree
 from streams.explaining.view import segment_view
 from streams.segmentation import Definitions
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.names import nearest, told
+from streams.segmentation.wording import printable
 
-_PIPED_WIDTH = 1_000
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
@@ -109,18 +109,7 @@ def show(
         }
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(body)) + b"\n")
         return
-    _print(
-        Text(f"{contact.contact_id} at {format_instant(explainer.now_ms)}", "bold"),
+    print_shown(
+        Text(f"{printable(contact.contact_id or '')} at {format_instant(explainer.now_ms)}", "bold"),
         overview(explained) if segment is None else tree(explained[0]),
     )
-
-
-def _print(*shown: RenderableType) -> None:
-    """Wrapped and coloured on a terminal; elsewhere in whole lines."""
-    if sys.stdout.isatty():
-        Console(highlight=False).print(*shown, sep="\n")
-        return
-    console = Console(highlight=False, width=_PIPED_WIDTH, color_system=None)
-    with console.capture() as capture:
-        console.print(*shown, sep="\n")
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))

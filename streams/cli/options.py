@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
+from schemas.errors import InputError
 from schemas.instants import parse_instant
+from schemas.records import ContactId
 
 
 class InstantType(click.ParamType):
@@ -26,3 +29,24 @@ class InstantType(click.ParamType):
 
 
 INSTANT = InstantType()
+
+
+class ContactIdType(click.ParamType):
+    """A contact id as records have it, for commands that look one up. Raises `InputError` for what is none."""
+
+    name = "contact id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The id."""
+        contact_id = str(value)
+        try:
+            return _CONTACT_ID.validate_python(contact_id)
+        except ValidationError:
+            raise InputError(
+                f"contact id: expected 1 to 256 characters in UTF-8, found {contact_id[:_SHOWN_MAX]!r}"
+            ) from None
+
+
+CONTACT_ID = ContactIdType()
+_SHOWN_MAX = 80
+_CONTACT_ID: TypeAdapter[str] = TypeAdapter(ContactId)

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from schemas.errors import UnavailableError
 from schemas.instants import format_instant
@@ -17,18 +16,21 @@ from schemas.records import definitions_hash
 from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_inspect import PartitionState, StateInspector
+from streams.cli.printing import plain_table, print_shown
 from streams.ports import LogBounds
 
 _TIMEOUT_MS = 5_000
+_COLUMNS = ("partition", "log end", "next", "lag", "clock", "timers due", "of", "outbox", "last owner")
 
 
 @click.command("status", short_help="Show how far each partition is folded, and how large segments are.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(as_json: bool) -> None:
-    """Show, per partition: log end, next offset, lag, clock, timers due, outbox length, owner; and segment sizes.
+    """Show, per partition: log end, next offset, lag, clock, timers due, outbox length, last owner; and segment sizes.
 
     Timers are due when their instant has come by this machine's clock; a worker that is well fires them within
-    moments. The outbox holds transitions that are committed and not yet acknowledged by Kafka.
+    moments. The outbox holds transitions that are committed and not yet acknowledged by Kafka. The last owner
+    is the worker that took the partition last; it stays there after the worker has ended.
 
     \b
     Examples:
@@ -72,7 +74,7 @@ def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dic
         "outbox_entries": 0,
         "transitions": 0,
         "epoch": None,
-        "owner": None,
+        "last_owner": None,
     }
     if state is not None:
         earliest = state.earliest_due_ms
@@ -84,7 +86,7 @@ def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dic
             "outbox_entries": state.outbox_entries,
             "transitions": state.seq,
             "epoch": state.epoch,
-            "owner": {"generation": state.owner.generation, "member": state.owner.member},
+            "last_owner": {"generation": state.owner.generation, "member": state.owner.member},
         }
     return row
 
@@ -112,24 +114,24 @@ def _number(state: PartitionState) -> int:
 
 
 def _print(status: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    partitions = Table(box=None, pad_edge=False)
-    for heading in ("partition", "log end", "next", "lag", "clock", "timers due", "of", "outbox", "owner"):
-        partitions.add_column(heading, justify="left" if heading in ("clock", "owner") else "right")
-    for row in status["partitions"]:
-        owner = row["owner"]
-        numbers = ("partition", "log_end", "next_offset", "lag")
-        partitions.add_row(
-            *(str(row[name]) for name in numbers),
-            row["clock"] or "",
-            str(row["timers_due"]),
-            str(row["timers"]),
-            str(row["outbox_entries"]),
-            f"{owner['member']} (generation {owner['generation']})" if owner and owner["member"] else "nobody",
-        )
-    console.print(partitions)
-    segments = Table("segment", "members", box=None, pad_edge=False)
-    for segment, size in status["segments"].items():
-        segments.add_row(segment, str(size))
-    console.print()
-    console.print(segments if status["segments"] else "no definitions yet")
+    rows = [_cells(row) for row in status["partitions"]]
+    segments = [[segment, str(size)] for segment, size in status["segments"].items()]
+    print_shown(
+        plain_table(_COLUMNS, rows, right=[name for name in _COLUMNS if name not in ("clock", "last owner")]),
+        Text(),
+        plain_table(["segment", "members"], segments) if segments else Text(_no_segments(status)),
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    owner = row["last_owner"]
+    return [
+        *(str(row[name]) for name in ("partition", "log_end", "next_offset", "lag")),
+        row["clock"] or "",
+        *(str(row[name]) for name in ("timers_due", "timers", "outbox_entries")),
+        f"{owner['member']} (generation {owner['generation']})" if owner and owner["member"] else "nobody",
+    ]
+
+
+def _no_segments(status: dict[str, Any]) -> str:
+    return "the definitions have no segments" if status["definitions"] else "no worker has taken definitions yet"

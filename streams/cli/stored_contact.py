@@ -1,31 +1,54 @@
-"""A contact as the state in Redis has it, to explain it or to hold it against the log."""
+"""A contact as the state in Redis has it, to show it, to explain it or to hold it against the log."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from schemas.errors import InputError
+from schemas.errors import InputError, UnavailableError
 from schemas.topics import partition_of, position_name
 from streams.adapters.redis_inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
-from streams.segmentation import Core, contact_key, parse_canonical
+from streams.segmentation import Contact, Core, contact_key, parse_canonical
 from streams.segmentation.explanation import Explainer
+from streams.segmentation.wording import printable
 
 
-def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
-    """Explains a contact from its state alone, at the clock of its partition.
+class Known(NamedTuple):
+    """What the state in Redis holds of a contact, read by the definitions that its partition has taken."""
 
-    Raises `InputError` for a contact that is not known, and where there is no state.
+    partition: int
+    core: Core
+    contact: Contact
+    stored: StoredContact
+
+
+def look_up(inspector: StateInspector, contact_id: str) -> Known:
+    """The contact as it is stored; a new one where nothing is.
+
+    Raises `InputError` where there is no state at all, and `UnavailableError` where there is none of its partition yet.
     """
     partition = partition_of(contact_id, inspector.partitions())
     key = contact_key(contact_id)
     stored = inspector.contact(partition, key)
     if stored.definitions is None:
-        raise InputError(f"partition {partition} of the log holds no definitions yet: run `segue apply`, then a worker")
+        raise UnavailableError(
+            f"no worker has folded partition {partition} into this Redis yet: start `segue worker`, or wait until it "
+            "has come that far; see `segue status`"
+        )
     core = Core(parse_canonical(stored.definitions))
     contact = core.new(contact_id) if stored.raw is None else core.decode(key, stored.raw)
+    return Known(partition, core, contact, stored)
+
+
+def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
+    """Explains a contact from its state alone, at the clock of its partition.
+
+    Raises `InputError` for a contact that is not known, and what `look_up` raises.
+    """
+    partition, core, contact, stored = look_up(inspector, contact_id)
     if not contact.exists:
-        raise InputError(f"the contact {contact_id} is not known" + (", it was erased" if contact.erased else ""))
+        erased = ", it was erased" if contact.erased else ""
+        raise InputError(f"the contact {printable(contact_id)} is not known{erased}")
     # A crowd of timers is committed in parts: some of the contact's may be due and not committed yet.
     while contact.next_due is not None and contact.next_due <= stored.clock_ms:
         core.fire(contact, stored.clock_ms, position_name(partition, stored.offset), [])

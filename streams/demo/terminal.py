@@ -109,7 +109,9 @@ def _flow(show: Show) -> Table:
     table.add_row("collector", f"{accepted:,} events, {tally.events_per_second:.0f}/s")
     table.add_row("log", f"{tally.log_records:,} records, {tally.records['tick']:,} ticks")
     table.add_row("worker", f"lag {show.lag:,}")
-    table.add_row("transitions", f"{tally.transitions:,}, {tally.transitions_per_second:.0f}/s{_faults(show)}")
+    table.add_row(
+        "transitions", Text(f"{tally.transitions:,}, {tally.transitions_per_second:.0f}/s").append_text(_faults(show))
+    )
     for name, latency in (("by event", tally.event_latency), ("by time", tally.timer_latency)):
         half, most = milliseconds(latency.percentile_ms(0.5)), milliseconds(latency.percentile_ms(0.99))
         table.add_row(f" {name}", f"p50 {half}, p99 {most}")
@@ -121,8 +123,8 @@ def _flow(show: Show) -> Table:
     return table
 
 
-def _faults(show: Show) -> str:
-    return f" [red]{show.tally.faults[0]}" if show.tally.faults else ", no gap"
+def _faults(show: Show) -> Text:
+    return Text(f" {show.tally.faults[0]}", "red") if show.tally.faults else Text(", no gap")
 
 
 def _tiers(show: Show) -> Text:

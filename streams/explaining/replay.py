@@ -19,6 +19,7 @@ from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
 from streams.segmentation.turns import Turns
+from streams.segmentation.wording import printable
 from streams.simulation.record_lines import read_line, stated_ms
 
 _KEYS_CACHED = 100_000
@@ -96,14 +97,14 @@ class Replay:
         known = self._fold.contacts.get(self._key)
         if known is not None and known.erased is not None:
             return InputError(
-                f"the contact {self.contact_id} was erased, with all that it did up to "
+                f"the contact {printable(self.contact_id)} was erased, with all that it did up to "
                 f"{format_instant(known.erased.at_ms)}"
             )
         if not self.clock_ms:
             return InputError("there is no valid record up to that instant, so there is nothing to explain")
         return InputError(
-            f"the contact {self.contact_id} is not known: no valid record up to {format_instant(self.clock_ms)} "
-            "carries this contact_id; mind upper and lower case"
+            f"the contact {printable(self.contact_id)} is not known: no valid record up to "
+            f"{format_instant(self.clock_ms)} carries this contact_id; mind upper and lower case"
         )
 
     def _settle(self) -> None:

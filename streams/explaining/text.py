@@ -12,7 +12,7 @@ from rich.tree import Tree
 from schemas.transitions import Cause
 from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, WhyNot
 from streams.segmentation.turns import Turn
-from streams.segmentation.wording import instant
+from streams.segmentation.wording import instant, printable
 
 _MARKS = {True: ("✓ ", "green"), False: ("✗ ", "red")}
 _TOO_MANY = "too many conditions are repeated to tell what keeps the contact out"
@@ -95,7 +95,7 @@ def _cause(cause: Cause | None) -> str:
     if cause is None:
         return ""
     named = _NOT_NAMED.get(cause.kind, cause.event or cause.kind)
-    return f" ({named}{'' if cause.event_id is None else f' {cause.event_id}'})"
+    return f" ({named}{'' if cause.event_id is None else f' {printable(cause.event_id)}'})"
 
 
 def _why_not_heading(why_not: WhyNot) -> str:

@@ -111,3 +111,10 @@ def counted(body: dict[str, Any]) -> str:
 def _ordinal(number: int) -> str:
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def printable(text: str) -> str:
+    """`text` with an escape for what moves a terminal's cursor or cannot be seen: `\\n` for a line feed."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from consumers import runner
 from consumers.cli import SINKS, command
+from consumers.webhook import dead_cli
+from consumers.webhook.dead_letters import DeadLetter
 from schemas.errors import EXIT_BUG
 from streams.cli import main
 
@@ -48,6 +50,15 @@ def test_an_error_that_nobody_foresaw_ends_the_command_with_code_70(
     shown = capsys.readouterr().err
     assert "segue: the consumer stopped itself: ZeroDivisionError: division by zero" in shown
     assert "Traceback" in shown
+
+
+def test_what_an_endpoint_answered_is_listed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = f"answered 400: [/]x [red]y {'long ' * 60}end"
+    letter = DeadLetter("p0e1s3", 0, 3, 1, 3, "rejected", 400, detail, "e", "2026-11-21T09:00:00.000Z", b"{}")
+    dead_cli._print_table([letter])
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["id", "partition", "seq", "reason", "status", "since", "detail"]
+    assert row.rstrip().endswith(detail)
 
 
 def test_options_in_front_of_a_subcommand_are_refused_because_they_would_not_reach_it() -> None:

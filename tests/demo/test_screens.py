@@ -76,11 +76,11 @@ def test_the_newest_transitions_stay_when_there_is_little_room(show: Show) -> No
 
 def test_faults_are_seen_at_once(show: Show) -> None:
     assert "no gap" in "\n".join(draw(show, 100, 30))
-    show.tally.faults.append("transitions partition 0: 9 follows 3")
+    show.tally.faults.append("[/]x transitions partition 0: 9 follows 3")
     show.tally.webhooks.refused = 2
     show.tally.recomputation.difference = "…"
     text = "\n".join(draw(show, 140, 30))
-    assert "9 follows 3" in text
+    assert "[/]x transitions partition 0: 9 follows 3" in text
     assert "2 refused" in text
     assert "differs" in text
 

@@ -55,13 +55,13 @@ def log() -> LogWriter:
     return writer
 
 
-def fold(redis_url: str, namespace: str, records: list[RawRecord], fence: Fence = FENCE) -> None:
-    """Fold a log into partition 0 of two."""
+def fold(redis_url: str, namespace: str, records: list[RawRecord], fence: Fence = FENCE, partition: int = 0) -> None:
+    """Fold a log into one partition of two."""
 
     async def whole() -> None:
         async with world_on_redis(redis_url, namespace) as world:
             world.partitions = PARTITIONS
-            await world.fold([records], fence)
+            await world.fold([records], fence, partition)
 
     asyncio.run(whole())
 
@@ -110,10 +110,60 @@ def test_a_contact_that_was_erased_or_never_seen_is_not_known(run: Run, redis_ur
         assert (found["exists"], found["scores"], found["segments"], found["traits"]) == (False, {}, [], {})
 
 
-def test_contact_without_any_state_says_what_is_missing(run: Run) -> None:
+@pytest.mark.parametrize("contact_id", ["[/]x", "mail[red]x", "[bold]", "a\x1b[31mb"])
+def test_ids_and_values_in_brackets_are_shown_as_they_are(
+    run: Run, redis_url: str, namespace: str, contact_id: str
+) -> None:
+    writer = LogWriter()
+    writer.record("identify", contact_id, after_ms=MINUTE, traits={"plan": "[/]x [red]y"})
+    fold(redis_url, namespace, writer.records, partition=partition_of(contact_id, PARTITIONS))
+    result = run("contact", contact_id, COLUMNS="20")
+    assert result.exit_code == 0, result.output
+    head, *_, plan = result.stdout.splitlines()[:4]
+    shown = contact_id.replace("\x1b", "\\x1b")
+    assert head.startswith(f"{shown} in partition {partition_of(contact_id, PARTITIONS)}, now ")
+    assert plan.startswith('plan    "[/]x [red]y"  ')
+    explained = run("explain", contact_id, "--quick")
+    assert explained.exit_code == 0, explained.output
+    assert explained.stdout.startswith(f"{shown} at ")
+    assert "[/]x [red]y" in run("explain", contact_id, "warm_and_paying", "--quick").stdout
+
+
+def test_a_contact_that_is_not_known_is_named_with_its_odd_characters_escaped(
+    run: Run, redis_url: str, namespace: str
+) -> None:
+    for partition in range(PARTITIONS):
+        fold(redis_url, namespace, log().records, partition=partition)
+    assert "[/]y\\nz is not known" in str(run("explain", "[/]y\nz", "--quick").exception)
+    assert run("contact", "[/]y\nz").stdout.startswith("[/]y\\nz in partition ")
+
+
+@pytest.mark.parametrize("command", ["contact", "explain"])
+@pytest.mark.parametrize("contact_id", ["", "x" * 257, "half \udcff"])
+def test_what_is_no_contact_id_is_refused_before_anything_is_asked(run: Run, command: str, contact_id: str) -> None:
+    result = run(command, contact_id)
+    assert result.exit_code == 1
+    assert str(result.exception).startswith("contact id: expected 1 to 256 characters in UTF-8, found '")
+
+
+def test_contact_without_any_state_says_what_is_missing(run: Run, namespace: str) -> None:
     result = run("contact", "c1")
     assert result.exit_code == 1
+    assert f"holds no state of a worker for namespace '{namespace}'" in str(result.exception)
     assert "SEGUE_NAMESPACE" in str(result.exception)
+
+
+def test_a_contact_is_shown_where_only_its_own_partition_is_folded(run: Run, redis_url: str, namespace: str) -> None:
+    contact_id, other = OURS[0], next(name for n in range(40) if partition_of(name := f"c{n}", PARTITIONS) == 1)
+    writer = LogWriter()
+    writer.track("cart_add", other, after_ms=MINUTE)
+    fold(redis_url, namespace, writer.records, partition=1)
+    assert run("contact", other).exit_code == 0
+    assert run("explain", other, "--quick").exit_code == 0
+    for arguments in (("contact", contact_id), ("explain", contact_id, "--quick")):
+        result = run(*arguments)
+        assert getattr(result.exception, "exit_code", None) == 75
+        assert str(result.exception).startswith("no worker has folded partition 0 into this Redis yet: start ")
 
 
 @pytest.mark.parametrize("arguments", [("contact", "c1"), ("fence", "reset", "--yes"), ("epoch", "raise", "--yes")])
@@ -142,15 +192,16 @@ def test_status_tells_how_far_each_partition_is(run: Run, kafka: Kafka, redis_ur
     first, second = status["partitions"]
     assert (first["log_start"], first["log_end"], first["next_offset"], first["lag"]) == (0, 0, 8, 0)
     assert first["clock"] == format_instant(writer.now_ms)
-    assert first["owner"] == {"generation": 7, "member": "worker-a"}
+    assert first["last_owner"] == {"generation": 7, "member": "worker-a"}
     assert (first["epoch"], first["outbox_entries"]) == (1, 0)
     assert first["timers"] == first["timers_due"] == 2
-    assert second["owner"] is None
+    assert second["last_owner"] is None
     assert status["segments"] == {"active": 0, "abandoned": 1, "hot": 0, "warm_and_paying": 1}
     assert status["definitions"]["number"] == 1
     shown = run("status", **broker).stdout
-    for word in ("worker-a (generation 7)", "nobody", "warm_and_paying", format_instant(writer.now_ms)):
+    for word in ("last owner", "worker-a (generation 7)", "nobody", "warm_and_paying", format_instant(writer.now_ms)):
         assert word in shown
+    assert run("status", COLUMNS="40", **broker).stdout == shown, "where nobody looks, nothing is cut or wrapped"
 
 
 def test_status_without_topics_says_how_to_make_them(run: Run, kafka: Kafka) -> None:
@@ -165,6 +216,7 @@ def test_status_before_any_worker_ran_shows_an_empty_state(run: Run, kafka: Kafk
     status = json.loads(run("status", "--json", **broker).stdout)
     assert status["partitions"][0]["next_offset"] == 0
     assert (status["segments"], status["definitions"]) == ({}, None)
+    assert run("status", **broker).stdout.splitlines()[-1] == "no worker has taken definitions yet"
 
 
 def test_a_group_whose_generations_began_again_is_let_in_by_a_reset(run: Run, redis_url: str, namespace: str) -> None:

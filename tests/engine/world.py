@@ -68,9 +68,9 @@ class World:
         )
         return PartitionPipeline(partition, ports, self.bounds)
 
-    async def fold(self, batches: Iterable[Sequence[RawRecord]], fence: Fence = FENCE) -> None:
+    async def fold(self, batches: Iterable[Sequence[RawRecord]], fence: Fence = FENCE, partition: int = 0) -> None:
         """Fold batches with a pipeline of their own, from where the state stands."""
-        pipeline = self.pipeline()
+        pipeline = self.pipeline(partition)
         await pipeline.load(fence)
         for batch in batches:
             await pipeline.apply(batch)

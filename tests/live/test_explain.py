@@ -141,7 +141,7 @@ def test_what_cannot_be_explained_is_refused_in_one_sentence(place: Place) -> No
     place.prepare("create", DEFINITIONS)
     assert f"the contact {ADA} is not known" in refused(EXIT_BAD_INPUT, ADA)
     assert "there is no segment warn; did you mean warm?" in refused(EXIT_BAD_INPUT, ADA, "warn")
-    assert "holds no state under" in refused(EXIT_BAD_INPUT, ADA, "--quick")
+    assert "holds no state of a worker" in refused(EXIT_BAD_INPUT, ADA, "--quick")
     partition = partition_of(ADA, PARTITIONS)
     admin = AdminClient({"bootstrap.servers": place.servers})
     for deleted in admin.delete_records([TopicPartition(place.names.tracking, partition, 1)]).values():
