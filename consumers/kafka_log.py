@@ -16,6 +16,9 @@ from schemas.errors import InputError, UnavailableError
 
 log = logging.getLogger(__name__)
 
+CLIENT_LOGGER = "consumers.kafka_client"
+"""What the Kafka client has to say is logged under this name."""
+
 _POLL_S = 0.1
 _PEEK_GROUP_SUFFIX = "-peek"
 
@@ -49,7 +52,7 @@ class Subscription(NamedTuple):
             "queued.max.messages.kbytes": 8192,
             "reconnect.backoff.max.ms": 2000,
             "log_level": 3,
-            "logger": logging.getLogger("consumers.kafka_client"),
+            "logger": logging.getLogger(CLIENT_LOGGER),
         }
 
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from consumers.clock import Clock, SystemClock
 from consumers.engine import Engine, Limits
-from consumers.kafka_log import Subscription
+from consumers.kafka_log import CLIENT_LOGGER, Subscription
 from consumers.kafka_source import KafkaSource
 from consumers.lease import Lease
 from consumers.monitor import Monitor
@@ -25,11 +25,13 @@ from consumers.settings import ConsumerSettings
 from consumers.sink import Sink
 from consumers.start import From
 from schemas.errors import BugError, InputError, SegueError
+from schemas.log_lines import Seldom
 from schemas.metrics import Meters
 
 log = logging.getLogger(__name__)
 
 _HANGS_AFTER_S = 60.0
+_REPEATED = (CLIENT_LOGGER, "consumers.kafka_log")
 
 
 class Mode(NamedTuple):
@@ -159,8 +161,8 @@ def _stop_signal() -> asyncio.Future[None]:
 
 def configure_logging(settings: ConsumerSettings) -> None:
     """Log to standard error; standard output belongs to what a command prints."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Seldom(*_REPEATED))
     logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler]
     )

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Kafka
 from tests.consumers.transitions import TransitionLog, make
 from tests.support.processes import SEGUE, Commands
+from tests.support.run_directory import free_port
 from tests.support.waiting import wait_until
 
 
@@ -67,3 +68,14 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(commands: Commands,
     assert ended.returncode == 75
     assert b"standard output was closed by its reader" in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+def test_a_kafka_that_is_away_at_the_start_is_said_and_not_over_and_over(commands: Commands) -> None:
+    away = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}", "SEGUE_CONSUMER_KAFKA_TIMEOUT_MS": "3000"}
+    consumer = commands.start("consumer", "log", environment=away)
+    assert consumer.wait(60) == 75
+    *before, last = consumer.stderr.strip().splitlines()
+    assert last.startswith("segue: Kafka does not answer: ")
+    refused = [line for line in before if "Connect to ipv4#127.0.0.1" in line and "Connection refused" in line]
+    assert len(refused) == 1, consumer.stderr
+    assert len(before) <= 5, consumer.stderr

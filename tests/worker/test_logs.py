@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from streams.logs import Seldom
+from schemas.log_lines import Seldom
+from streams.logs import REPEATED
 
 
 def _record(name: str, message: str) -> logging.LogRecord:
@@ -17,8 +18,8 @@ def test_a_client_that_says_the_same_at_every_attempt_is_heard_once_in_ten_secon
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("streams.logs.time.monotonic", lambda: now[0])
-    seldom = Seldom()
+    monkeypatch.setattr("schemas.log_lines.time.monotonic", lambda: now[0])
+    seldom = Seldom(*REPEATED)
     assert seldom.filter(_record("aiokafka.conn", "cannot connect, attempt 1"))
     assert not seldom.filter(_record("aiokafka.conn", "cannot connect, attempt 2"))
     assert seldom.filter(_record("aiokafka.conn", "connected"))
@@ -28,5 +29,5 @@ def test_a_client_that_says_the_same_at_every_attempt_is_heard_once_in_ten_secon
 
 
 def test_our_own_words_are_always_heard() -> None:
-    seldom = Seldom()
+    seldom = Seldom(*REPEATED)
     assert all(seldom.filter(_record("segue.worker", "partition 1: away")) for _ in range(5))
