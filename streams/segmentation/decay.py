@@ -19,9 +19,11 @@ PRECISION = 128
 _GUARD = 32
 _KEPT_BITS = 640
 """A weight keeps this many digits: what is over 500 half-lives weaker than the rest falls off its end."""
-_SNAP_BITS = 60
-"""A sum within 2^-60 billionths below the middle between two readings counts as the middle itself: the
-last digits of an irrational power are not known, those of a whole number of half-lives must come out even."""
+_KNOWN_BITS = 90
+"""A sum that lies below the middle between two readings by less than 2^-90 of its decaying part counts as the middle
+itself: the last digits of an irrational power are not known, a whole number of half-lives must come out even."""
+_FADED_BITS = 120
+"""A decaying part below 2^-120 billionths only tells on which side of a whole number of billionths the sum lies."""
 _MILLI_NANO = 1_000_000
 _HALF_NANO = _MILLI_NANO // 2
 _CONTEXT = Context(prec=80)
@@ -116,12 +118,9 @@ class HalfLife:
         else:
             scaled = sum_.weight
             shift = PRECISION + halvings - sum_.exponent
-        if shift > scaled.bit_length() + 2 * _SNAP_BITS:
-            return (steady_nano + _HALF_NANO) // _MILLI_NANO
-        if shift < _SNAP_BITS:
-            scaled <<= _SNAP_BITS - shift
-            shift = _SNAP_BITS
-        total = scaled + ((steady_nano + _HALF_NANO) << shift) + (1 << (shift - _SNAP_BITS))
+        if shift > scaled.bit_length() + _FADED_BITS:
+            return (steady_nano + _HALF_NANO - (scaled < 0)) // _MILLI_NANO
+        total = scaled + (abs(scaled) >> _KNOWN_BITS) + ((steady_nano + _HALF_NANO) << shift)
         return (total >> shift) // _MILLI_NANO
 
     def crossing(self, sum_: Decaying, steady_nano: int, bounds: list[int], reading: int, now_ms: int) -> int:

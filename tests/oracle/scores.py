@@ -25,7 +25,11 @@ from tests.oracle.notation import EXACT, decimal_of, duration_ms, half_power
 from tests.oracle.view import View, leaf, next_look, truth
 
 _TIE = Decimal("1e-22")
-"""A thousandfold sum this near to a half of a thousandth is that half: 1e-25 of the score."""
+"""A thousandfold mix this near to a half of a thousandth is that half: its logarithms are not known any better."""
+_KNOWN = Decimal("1e-40")
+"""What is decaying is known to this part of itself."""
+_FADED = Decimal("1e-30")
+"""Points have nine places, so that less than this decides on ties alone."""
 _FOREVER_HALF_LIVES = 400
 """After so many half-lives nothing of a contribution can be seen."""
 
@@ -127,11 +131,9 @@ def _mixed(mix: list[dict[str, Any]], view: View) -> Decimal:
     return result
 
 
-def _sum(name: str, view: View) -> Decimal:
-    """The score before it is read."""
+def _steady(name: str, view: View) -> Decimal:
+    """What of a score does not decay."""
     score = view.file["scores"][name]
-    if "mix" in score:
-        return _mixed(score["mix"], view)
     result = Decimal(0)
     for rule in score["points"]:
         if "while" in rule:
@@ -141,26 +143,38 @@ def _sum(name: str, view: View) -> Decimal:
     for width in _widths(score):
         lasting = (points for time, points in _expiring(name, width, view) if view.now < time + width)
         result = EXACT.add(result, sum(lasting, Decimal(0)))
-    if "half_life" in score:
-        reference, amount = _decaying(name, view)
-        weight = half_power(view.now - reference, duration_ms(score["half_life"]))
-        result = EXACT.add(result, EXACT.multiply(amount, weight))
     return result
 
 
-def read(value: Decimal) -> Decimal:
-    """floor(1000 * S + 0.5) / 1000, where what is very near to a tie is the tie."""
+def read(value: Decimal, tie: Decimal = Decimal(0)) -> Decimal:
+    """floor(1000 * S + 0.5) / 1000, where what is as near to a tie as `tie` is the tie."""
     shifted = EXACT.add(EXACT.multiply(value, Decimal(1000)), Decimal("0.5"))
     nearest = shifted.to_integral_value(context=EXACT)
-    if abs(EXACT.subtract(shifted, nearest)) > _TIE:
+    if abs(EXACT.subtract(shifted, nearest)) > tie:
         nearest = shifted.to_integral_value(rounding=ROUND_FLOOR, context=EXACT)
     return nearest / 1000 + 0  # there is no negative zero
+
+
+def _sum_read(name: str, view: View) -> Decimal:
+    """The score as it is read, without its bounds."""
+    score = view.file["scores"][name]
+    if "mix" in score:
+        return read(_mixed(score["mix"], view), _TIE)
+    steady = _steady(name, view)
+    if "half_life" not in score:
+        return read(steady)
+    reference, amount = _decaying(name, view)
+    decaying = EXACT.multiply(amount, half_power(view.now - reference, duration_ms(score["half_life"])))
+    if amount and abs(decaying) < _FADED:
+        # It is never over, and lies below or above what does not decay, however little.
+        return read(EXACT.add(steady, _FADED.copy_sign(amount)))
+    return read(EXACT.add(steady, decaying), abs(EXACT.multiply(decaying, _KNOWN)))
 
 
 def reading(name: str, view: View) -> Decimal:
     """The score as conditions, tiers and transitions know it."""
     score = view.file["scores"][name]
-    found = read(_sum(name, view))
+    found = _sum_read(name, view)
     if "cap" in score:
         found = min(found, decimal_of(score["cap"]))
     if "floor" in score:

@@ -215,6 +215,20 @@ def test_traits_that_are_times(operators: dict[str, Any], expected: list[Any], v
     check(file, [traits({"renews_at": value}, 0)], held, until=9 * DAY)
 
 
+def test_several_durations_of_one_trait_must_hold_together() -> None:
+    file = segments(
+        settled={"trait": {"name": "at", "older_than": "1d", "newer_than": "3d"}},
+        near={"trait": {"name": "at", "newer_than": "3d", "within_next": "12h"}},
+    )
+    expected = [
+        (12 * HOUR, "+near", DAY),
+        (DAY, "-near", None),
+        (2 * DAY, "+settled", 4 * DAY),
+        (4 * DAY, "-settled", None),
+    ]
+    check(file, [traits({"at": "2026-03-02"}, 0)], expected, until=9 * DAY)
+
+
 @pytest.mark.parametrize("value", [None, 5, "soon", "2026-13-01", "2026-03-02T00:00:00", "20260302", "2026-W10-1"])
 def test_a_trait_that_is_no_time_is_neither_old_nor_new(value: Any) -> None:
     file = segments(old={"trait": {"name": "x", "older_than": "1d"}}, new={"trait": {"name": "x", "newer_than": "1d"}})
@@ -242,6 +256,16 @@ def test_the_twenty_ninth_of_february_is_kept_on_the_twenty_eighth_in_other_year
         (second, "+soon", second + 2 * DAY),
     ]
     check(file, [traits({"born": "2000-02-29"}, 0)], expected, until=second)
+
+
+@pytest.mark.parametrize(
+    ("clock", "day"), [("1999-12-01", "2000-02-29"), ("2099-12-01", "2100-02-28"), ("2103-12-01", "2104-02-29")]
+)
+def test_a_century_has_a_leap_day_once_in_four(clock: str, day: str) -> None:
+    file = segments(day={"anniversary": {"trait": "born"}})
+    first = _from_start(f"{day}T00:00:00Z")
+    at = _from_start(f"{clock}T00:00:00Z")
+    check(file, [traits({"born": "1972-02-29"}, at)], [(first, "+day", first + DAY)], until=first)
 
 
 def test_there_is_no_anniversary_before_the_day_itself() -> None:

@@ -22,13 +22,17 @@ from tests.oracle.scores import read
         ("-0.0005", "0"),
         ("-0.0006", "-0.001"),
         ("69.9995", "70"),
-        ("69.99949999999999999999999999", "70"),
-        ("69.9994999999999999999999", "69.999"),
+        ("69.99949999999999999999999999", "69.999"),
         ("0.00050000000000000000000000001", "0.001"),
     ],
 )
 def test_a_score_is_read_to_three_decimals_and_ties_go_up(value: str, expected: str) -> None:
     assert read(Decimal(value)) == Decimal(expected)
+
+
+def test_what_is_known_no_better_than_a_tie_is_the_tie() -> None:
+    assert read(Decimal("69.99949999999999999999999999"), Decimal("1e-22")) == 70
+    assert read(Decimal("69.9994999999999999999999"), Decimal("1e-22")) == Decimal("69.999")
 
 
 def _until_below(start: float, bound: float, half_life_ms: int) -> int:
@@ -84,6 +88,16 @@ def test_a_bound_that_is_met_after_whole_half_lives_is_met_to_the_millisecond(
     met = halvings * duration_ms(half_life)
     expected = [(0, "+above", met + 1), (met + 1, "-above", None)] if sign > 0 else [(met, "+above", None)]
     check(file, [did("purchase", 0)], expected, until=met + 1)
+
+
+@pytest.mark.parametrize("later", [MINUTE, 2 * MINUTE, HOUR, 300 * DAY])
+@pytest.mark.parametrize(("faded", "seen"), [(8, True), (-8, False)])
+def test_what_fades_is_never_over_and_decides_on_ties(faded: float, later: int, *, seen: bool) -> None:
+    lasting = {"event": "purchase", "points": 0.0005, "expires_after": "365d"}
+    score = {"half_life": "1s", "points": [{"event": "email_open", "points": faded}, lasting]}
+    file = scored(score, seen={"all": [{"score": {"name": "s", "gte": 0.001}}, {"performed": {"event": "page_view"}}]})
+    bodies = [did("email_open", 0), did("purchase", 0), did("page_view", later)]
+    check(file, bodies, [(later, "+seen", 365 * DAY)] if seen else [])
 
 
 def test_arrival_order_never_matters_to_a_score() -> None:

@@ -18,6 +18,9 @@ def test_the_clock_at_which_an_id_was_applied_is_its_last() -> None:
     for digest, now_ms in ((FIRST, 5), (SECOND, 6), (FIRST, 1 << 40)):
         ids.add(digest, now_ms, 1 << 41)
     assert [ids.applied_ms(digest) for digest in (FIRST, SECOND, bytes(16))] == [1 << 40, 6, None]
+    alone = AppliedIds()
+    alone.add(FIRST, 7, 9)
+    assert alone.applied_ms(FIRST) == 7
     # The end of one entry and the beginning of the next are no entry.
     assert ids.applied_ms(bytes(ids.entries[3:19])) is None
 
