@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.oracle.drawn_conditions import EVENTS, LEAF_WRITERS, condition, filters, machines
 from tests.oracle.writer import Writer
 
-_POINTS = (8, 8, 4, 16, 1, 0.512, 2.5, -4, -8, 0.001, 0.1)
+_POINTS = (8, 8, 4, 16, 1, 0.512, 2.5, -4, -8, 0.001, 0.1, 0.0005, -0.5005)
 _TIERS: tuple[dict[str, Any], ...] = (
     {"cold": None, "warm": 4, "hot": 8},
     {"warm": 2, "hot": 7.999},

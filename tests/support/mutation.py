@@ -1,7 +1,8 @@
 """`make mutation`: runs mutmut over the core, and prints what no test noticed.
 
 mutmut keeps its work in `mutants/` and goes on from there. Names of mutants are those of functions, so arguments such
-as `streams.segmentation.windows*` choose modules. This module is also a plugin of pytest for these runs.
+as `streams.segmentation.windows*` choose modules; of these, what survived is tried once more. After a change of the core
+remove `mutants/`. This module is also a plugin of pytest for these runs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import click
@@ -69,16 +71,28 @@ def survivors(module: Path) -> Iterator[str]:
                 yield f"{module}:{_line_of(source, original, start)}  {old}  ->  {new}  ({SURVIVED[code]}, {name})"
 
 
+def _left(patterns: tuple[str, ...]) -> list[str]:
+    """What is left to do of the mutants chosen: mutmut itself would begin again with all that it is given by name."""
+    known: dict[str, int | None] = {}
+    for meta in WORK.rglob("*.meta"):
+        known |= json.loads(meta.read_text())["exit_code_by_key"]
+    if not known:
+        return list(patterns)
+    chosen = [name for name in known if any(fnmatch(name, pattern) for pattern in patterns)]
+    return [name for name in chosen if known[name] is None or known[name] in SURVIVED]
+
+
 @click.command()
 @click.argument("mutants", nargs=-1)
 @click.option("--show", is_flag=True, help="Only print what is known so far.")
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
 def main(mutants: tuple[str, ...], show: bool, processes: int) -> None:
     """Change the core in one place after the other, and see whether a test fails."""
+    names = _left(mutants)
     # A fixed draw without shrinking: a mutant that one test kills needs no smallest case.
     environment = os.environ | {"SEGUE_FUZZ_SEED": "1", "SEGUE_FUZZ_DRAWS": "120", "SEGUE_FUZZ_SHRINK": "0"}
-    if not show:
-        command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *mutants]
+    if not show and (names or not mutants):
+        command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *names]
         outcome = subprocess.run(command, env=environment, check=False)
         if outcome.returncode != 0:
             raise SystemExit(outcome.returncode)
