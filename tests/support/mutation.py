@@ -1,8 +1,8 @@
 """`make mutation`: runs mutmut over the core, and prints what no test noticed.
 
 mutmut keeps its work in `mutants/` and goes on from there. Names of mutants are those of functions, so arguments such
-as `streams.segmentation.windows*` choose modules; of these, what survived is tried once more. After a change of the core
-remove `mutants/`. This module is also a plugin of pytest for these runs.
+as `streams.segmentation.windows*` choose modules; of these, what survived is tried once more. After a change of the
+core remove `mutants/`. This module is also a plugin of pytest for these runs.
 """
 
 from __future__ import annotations
