@@ -22,6 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from schemas.expectations import EVENT_NAME_PATTERN, HASH_PATTERN, expectation
 from schemas.instants import format_instant, parse_instant
 
 MAX_DEPTH = 64
@@ -67,7 +68,6 @@ Instant = Annotated[
 ]
 """Text in RFC 3339 outside, milliseconds since the epoch inside."""
 
-EVENT_NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
 ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -150,7 +150,7 @@ class DefinitionsRecord(_Record):
 
     type: Literal["definitions"]
     definitions: str = Field(description="The canonical JSON text of the definition file.")
-    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="SHA-256 of it.")
+    hash: Annotated[str, StringConstraints(pattern=HASH_PATTERN)] = Field(description="SHA-256 of it.")
     number: Annotated[int, Field(ge=1)] = Field(description="Counts 1, 2, 3 with every change.")
     author: str = ""
     message: str = ""
@@ -205,9 +205,9 @@ def _parse_json(raw: bytes) -> object:
 def describe(error: ValidationError) -> str:
     """All that is wrong, in one line: `path: what was expected`. Values are left out: they may be personal."""
     parts = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+    for problem in error.errors(include_url=False, include_input=False):
         path = ".".join(str(step) for step in problem["loc"][1:])  # the first step is the record's type
-        parts.append(f"{path or 'record'}: {problem['msg'].removeprefix('Value error, ')}")
+        parts.append(f"{path or 'record'}: {expectation(problem)}")
     return "; ".join(parts)
 
 

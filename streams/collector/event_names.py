@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from schemas.records import EVENT_NAME_PATTERN
+from schemas.expectations import EVENT_NAME_PATTERN
 
 _OWN_NAME = re.compile(EVENT_NAME_PATTERN)
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from schemas.errors import InputError
+from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
@@ -123,7 +123,7 @@ def replay_log(
 ) -> Replay:
     """The contact at the end of its partition's log, read from its start.
 
-    `check` is called with the definitions before more is read. Raises `InputError` for an empty log.
+    `check` is called with the definitions before more is read. Raises `UnavailableError` for an empty log.
     """
     admission = Admission(topic, partition, partitions, keys_cached_max=_KEYS_CACHED)
     replay: Replay | None = None
@@ -143,7 +143,7 @@ def replay_log(
         else:
             replay.apply(admitted.record, admitted.offset, admitted.timestamp_ms)
     if replay is None:
-        raise InputError(f"{topic}: the log of partition {partition} is empty: run `segue apply`")
+        raise UnavailableError(f"{topic}: the log of partition {partition} has no definitions yet: run `segue apply`")
     replay.next_offset = end
     return replay
 

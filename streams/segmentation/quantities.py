@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from schemas.records import EVENT_NAME_PATTERN
+from schemas.expectations import EVENT_NAME_PATTERN
 from streams.segmentation.durations import Duration, parse_duration
 from streams.segmentation.names import snake_case
 from streams.segmentation.refusals import wrong

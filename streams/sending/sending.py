@@ -10,6 +10,7 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.errors import InputError, UnavailableError
+from schemas.expectations import expectation
 from schemas.records import (
     RECORD_TYPES,
     Consent,
@@ -80,7 +81,7 @@ def _wrong(problem: Mapping[str, Any]) -> str:
     path = ".".join(str(step) for step in problem["loc"])
     value = repr(problem["input"])
     shown = value if len(value) <= _SHOWN_MAX else value[:_SHOWN_MAX] + "…"
-    return f"{path}: {problem['msg'].removeprefix('Value error, ')}, found {shown}"
+    return f"{path}: {expectation(problem)}, found {shown}"
 
 
 class Acknowledgements:

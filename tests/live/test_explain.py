@@ -137,7 +137,7 @@ def test_what_cannot_be_explained_is_refused_in_one_sentence(place: Place) -> No
 
     assert "create it with `segue topics create`" in refused(EXIT_UNAVAILABLE, ADA)
     place.command("topics", "create", "--partitions", str(PARTITIONS), "--timestamps", "create")
-    assert "is empty: run `segue apply`" in refused(EXIT_BAD_INPUT, ADA)
+    assert "has no definitions yet: run `segue apply`" in refused(EXIT_UNAVAILABLE, ADA)
     place.prepare("create", DEFINITIONS)
     assert f"the contact {ADA} is not known" in refused(EXIT_BAD_INPUT, ADA)
     assert "there is no segment warn; did you mean warm?" in refused(EXIT_BAD_INPUT, ADA, "warn")

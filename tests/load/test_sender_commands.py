@@ -146,7 +146,7 @@ def test_nothing_is_written_before_topics_and_definitions_are_there(
 def test_what_is_invalid_is_refused_before_kafka_is_asked(segue: Segue) -> None:
     away = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     for arguments, because in (
-        (("erase", "", "--yes"), "contact_id: "),
+        (("erase", "", "--yes"), "contact_id: expected text that is not empty, found ''"),
         (("track", "c1", "Purchase"), "found 'Purchase'"),
         (("consent", "c1", "", "--denied", "--document", "d", "--method", "m"), "purpose: "),
         (("list", "add", "vip", "x" * 257), "contact_id: "),
