@@ -52,3 +52,13 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
             waiting += [(f"{path} {sub}", each) for sub, each in current.commands.items()]
         else:
             assert path in current.help, path
+
+
+@pytest.mark.parametrize(("argument", "hinted"), [("-dash", True), ("--jsn", False)])
+def test_who_gives_an_id_that_begins_with_a_dash_is_told_how(
+    argument: str, hinted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["contact", argument])
+    assert ended.value.code == 2
+    assert ("goes behind --, as in `segue contact -- -id`" in capsys.readouterr().err) == hinted

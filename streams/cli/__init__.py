@@ -48,6 +48,15 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(module).command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As in click; an id may begin with a dash, and who gives one is told how."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if not error.option_name.startswith("--"):
+                error.message += ". What begins with - and is no option goes behind --, as in `segue contact -- -id`."
+            raise
+
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="segue")
@@ -55,7 +64,7 @@ def segue() -> None:
     """Segue: contacts enter and leave segments in real time, exact to the millisecond.
 
     \b
-    Exit codes: 0 done, 1 the input or the state is bad, 2 usage,
+    Exit codes: 0 done, 1 the input or the state is bad, or it was stopped, 2 usage,
     70 a bug (the process stopped itself), 75 a dependency is down: try again.
 
     \b

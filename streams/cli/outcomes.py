@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from schemas.instants import format_instant
+from streams.segmentation.wording import printable
 from streams.sending.outcomes import LOOKED_AT_MAX, Outcome
 from streams.sending.sending import Sent
 
@@ -27,7 +28,9 @@ def report_sent(sent: Sequence[Sent]) -> None:
     """Where the records lie, for a person."""
     if len(sent) == 1:
         (one,) = sent
-        click.echo(f"sent: event_id {one.record.event_id}, position {one.position or 'not told by the broker'}")
+        click.echo(
+            f"sent: event_id {printable(one.record.event_id)}, position {one.position or 'not told by the broker'}"
+        )
         return
     counts = Counter(one.partition for one in sent)
     places = ", ".join(f"{count:,} to partition {partition}" for partition, count in sorted(counts.items()))
@@ -57,7 +60,7 @@ def _line(transition: dict[str, Any]) -> str:
     rest = f", until {until} if nothing else comes" if until else ""
     verb = _VERBS[transition["type"]]
     return (
-        f"{transition['contact_id']} {verb} {transition['segment']} at {transition['effective_at']} "
+        f"{printable(transition['contact_id'])} {verb} {transition['segment']} at {transition['effective_at']} "
         f"(sequence {transition['sequence']}{rest})"
     )
 

@@ -25,6 +25,7 @@ from streams.cli.outcomes import report_outcomes, report_sent, sent_json
 from streams.cli.progress import counted, working
 from streams.ports import TimestampType
 from streams.segmentation import contact_key, parse_canonical
+from streams.segmentation.wording import printable
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.sending.outcomes import Outcome, Watch, applied_ms
 from streams.sending.sending import Acknowledgements, Outgoing, Sent, compose, send
@@ -127,6 +128,7 @@ def run(batch: Batch, options: SendOptions) -> None:
     starts = check_log_begun(reader, settings.names.tracking)
     timestamp_ms = _timestamp(options, reader.timestamp_type(settings.names.tracking), settings.ticks)
     _announce(batch, items, partitions, settings.names.tracking)
+    _warn_of_future(options.at, timestamp_ms or time.time_ns() // 1_000_000)
     for definitions in list(starts.definitions.values())[:1]:
         for sentence in unasked(items[0].record, parse_canonical(definitions.definitions)):
             click.echo(f"warning: {sentence}", err=True)
@@ -137,7 +139,7 @@ def run(batch: Batch, options: SendOptions) -> None:
             click.echo(item.value.decode())
         return
     if batch.question is not None:
-        _confirm(batch.question)
+        _confirm(printable(batch.question))
     way = _Way(settings, reader, partitions, options)
     way.go(items, timestamp_ms, batch.prepare)
 
@@ -171,15 +173,27 @@ def _timestamp(options: SendOptions, timestamps: TimestampType, ticks: TicksMode
 def _announce(batch: Batch, items: Sequence[Outgoing], partitions: int, topic: str) -> None:
     touched = sorted({partition_of(record.contact_id, partitions) for record, _ in items})
     where = f"partition {touched[0]}" if len(touched) == 1 else f"{len(touched)} partitions"
-    click.echo(f"{batch.what} ({where} of {topic}): {batch.effect}", err=True)
+    click.echo(printable(f"{batch.what} ({where} of {topic}): {batch.effect}"), err=True)
     first = " (the first)" if len(items) > 1 else ""
     click.echo(f"record{first}: {items[0].value.decode()}", err=True)
+
+
+def _warn_of_future(at_ms: int | None, clock_ms: int) -> None:
+    """The fold takes what claims to be later than the clock as of the clock."""
+    if at_ms is not None and at_ms > clock_ms:
+        click.echo("warning: --at is ahead of now, so it counts as the clock when the record is applied", err=True)
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask here: expected --yes.")
-    click.confirm(question, abort=True, err=True)
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        agreed = False
+    if not agreed:
+        raise InputError("nothing was sent")
 
 
 class _Way:
@@ -203,7 +217,10 @@ class _Way:
             return
         inspector = StateInspector(self._settings.redis_url.get_secret_value(), self._names)
         try:
-            watch = self._watch(items, inspector)
+            try:
+                watch = self._watch(items, inspector)
+            except SegueError as error:
+                raise type(error)(f"{error}; nothing was sent") from error
             sent = self._send(items, timestamp_ms, prepare)
             if not self._options.as_json:
                 report_sent(sent)
@@ -221,6 +238,11 @@ class _Way:
             if self._options.as_json:
                 self._report(sent, None)
             raise type(error)(f"{error}; what was sent is in the log") from error
+        except KeyboardInterrupt:
+            if self._options.as_json:
+                self._report(sent, None)
+            click.echo("nobody waits any more; what was sent is in the log, and a worker will take it", err=True)
+            raise
 
     def _send(
         self,

@@ -16,6 +16,7 @@ from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE, EXIT_USA
 from schemas.instants import parse_instant
 from schemas.records import DefinitionsRecord, Record, decode_record
 from schemas.topics import Names, partition_of, position_name
+from streams.sending.outcomes import Watch
 from tests.conftest import Kafka
 from tests.load.conftest import Outcome, Segue
 from tests.load.topics import PARTITIONS, append, create_topics, read_log
@@ -183,11 +184,16 @@ def test_what_destroys_asks_and_where_nobody_can_be_asked_is_refused(
 ) -> None:
     refused = segue(*arguments)
     assert (refused.returncode, "expected --yes" in refused.stderr) == (EXIT_USAGE, True)
-    for answer, code, written in (("n\n", EXIT_BAD_INPUT, 0), ("y\n", EXIT_DONE, len(arguments) // 2)):
+    for answer, code, written in (
+        ("n\n", EXIT_BAD_INPUT, 0),
+        ("", EXIT_BAD_INPUT, 0),
+        ("y\n", EXIT_DONE, len(arguments) // 2),
+    ):
         monkeypatch.setattr(sys, "stdin", Terminal(answer))
         outcome = segue(*arguments)
         assert outcome.returncode == code
         assert "[y/N]" in outcome.stderr
+        assert ("segue: nothing was sent\n" in outcome.stderr) == (written == 0)
         assert len(_written(kafka, begun)) == written
 
 
@@ -263,7 +269,48 @@ def test_waiting_without_a_worker_ends_with_the_code_for_trying_again_and_tells_
 def test_waiting_without_redis_sends_nothing(kafka: Kafka, begun: Names, segue: Segue) -> None:
     outcome = _wait(segue, f"redis://127.0.0.1:{free_port()}/0")
     assert (outcome.returncode, "is away" in outcome.stderr) == (EXIT_UNAVAILABLE, True)
+    assert outcome.stderr.endswith("; nothing was sent\n")
     assert _written(kafka, begun) == []
+
+
+def test_who_stops_waiting_is_told_that_the_record_is_sent(
+    kafka: Kafka, begun: Names, segue: Segue, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "outcomes", interrupted)
+    for options in ((), ("--json",)):
+        outcome = _wait(segue, redis_url, *options)
+        assert outcome.returncode == EXIT_BAD_INPUT
+        assert "what was sent is in the log, and a worker will take it\n" in outcome.stderr
+        assert position_name(partition_of("c1", PARTITIONS), len(_written(kafka, begun))) in outcome.stdout
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_time_ahead_of_now_is_warned_of_where_it_cannot_count(segue: Segue) -> None:
+    ahead = "warning: --at is ahead of now, so it counts as the clock when the record is applied"
+    assert ahead in segue("track", "c1", "purchase", "--at", "2190-01-01T00:00:00Z", "--dry-run").stderr
+    assert ahead not in segue("track", "c1", "purchase", "--at", "2020-01-01T00:00:00Z", "--dry-run").stderr
+
+
+@pytest.mark.usefixtures("history")
+def test_a_time_ahead_of_the_timestamp_that_is_given_is_warned_of(segue: Segue) -> None:
+    arguments = ("track", "c1", "purchase", "--dry-run", "--at", "2190-01-01T00:00:00Z")
+    assert "ahead of now" not in segue(*arguments).stderr
+    assert "ahead of now" in segue(*arguments, "--timestamp", AT).stderr
+
+
+def test_an_id_that_would_move_the_cursor_is_shown_escaped_and_sent_as_it_is(
+    kafka: Kafka, begun: Names, segue: Segue
+) -> None:
+    outcome = segue("track", "[/]x\ny\x1b[31m", "purchase", "--event-id", "e\r1")
+    assert outcome.returncode == EXIT_DONE
+    assert outcome.stderr.startswith("event purchase of contact [/]x\\ny\\x1b[31m (partition ")
+    assert outcome.stdout.startswith("sent: event_id e\\r1, position ")
+    (record,) = _written(kafka, begun)
+    assert record.type == "track"
+    assert (record.contact_id, record.event_id) == ("[/]x\ny\x1b[31m", "e\r1")
 
 
 def test_a_state_of_another_log_is_told_after_the_record_was_sent_with_where_it_lies(
