@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 from rich.console import Console
 
-from schemas.errors import EXIT_BAD_INPUT, InputError
+from schemas.errors import EXIT_BAD_INPUT
 from schemas.instants import parse_instant
 from schemas.transitions import Transition, encode_transition
 from streams.cli.explaining import Explaining, explained_lines, explaining_options, show
@@ -24,7 +24,7 @@ from streams.report.page import page
 from streams.report.summing import report_of
 from streams.report.table import tables
 from streams.segmentation import Definitions
-from streams.simulation.event_files import STANDARD_INPUT, open_lines, open_output
+from streams.simulation.event_files import STANDARD_INPUT, check_files, open_lines, open_output
 from streams.simulation.simulator import BadLine, Simulator
 
 PARTITIONS_MAX = 10_000
@@ -93,10 +93,12 @@ def command(
     """
     read = read_definitions(definitions)
     if explaining is not None:
+        if out or html or as_table or until is not None or strict:
+            raise click.UsageError("--explain stands without --out, --html, --report, --until and --strict", ctx)
         _explain(read, events, explaining, partitions)
         return
     with ExitStack() as stack:
-        _check_outputs(events, [path for path in (out, html) if path is not None])
+        check_files([definitions, *events], [path for path in (out, html) if path is not None])
         report_page = None if html is None else stack.enter_context(open_output(html))
         simulator, observer = Simulator(read, partitions), Observer(read)
         sink = _sink(out, as_table or html is not None, stack)
@@ -121,14 +123,6 @@ def _explain(definitions: Definitions, events: Sequence[Path], explaining: Expla
         lines = (line for file in files for line in shown.lines(file))
         explainer = explained_lines(definitions, lines, explaining, partitions)
     show(explainer, explaining.segment, explaining.as_json, "lines")
-
-
-def _check_outputs(events: tuple[Path, ...], outputs: list[Path]) -> None:
-    """Raises `InputError` where writing would destroy what is to be read, or the other output."""
-    for place, path in enumerate(outputs):
-        for other in (*events, *outputs[:place]):
-            if path == other or (path.exists() and other.exists() and path.samefile(other)):
-                raise InputError(f"{path}: expected a file of its own to write to: {other} is read or written too")
 
 
 def _sink(out: Path | None, reporting: bool, stack: ExitStack) -> BinaryIO | None:

@@ -17,6 +17,7 @@ from streams.scenarios.reading import Scenario, ScenariosError, read_scenarios
 from streams.scenarios.telling import Teller
 from streams.scenarios.trial import Verdict, try_scenario
 from streams.segmentation import Definitions
+from streams.simulation.event_files import check_files
 
 
 @click.command(short_help="Run scenarios against definitions.")
@@ -61,6 +62,8 @@ def command(
       segue test segments.yaml tests/*.yaml -k cart
       segue test segments.yaml segments.scenarios.yaml --junit report.xml
     """
+    if junit is not None:
+        check_files([definitions, *scenarios], [junit])
     compiled = read_definitions(definitions)
     chosen, refused = _read(scenarios, compiled, only)
     if not chosen and not refused:

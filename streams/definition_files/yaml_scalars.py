@@ -29,9 +29,7 @@ class NotPlainError(ValueError):
 
 def scalar_of(node: yaml.ScalarNode) -> str | int | float | bool | None:
     """The value of a scalar; what stands in quotes is text. Raises `NotPlainError`."""
-    text: str = node.value
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise NotPlainError("expected a text of whole characters; half of a pair is none")
+    text = _whole(node.value)
     if node.style is not None:
         return text
     if _NULL.fullmatch(text):
@@ -39,6 +37,16 @@ def scalar_of(node: yaml.ScalarNode) -> str | int | float | bool | None:
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
         return text.lower() == "true"
     return _number(text) if text[0] in "+-.0123456789" else text
+
+
+def _whole(text: str) -> str:
+    """The text with its surrogate pairs joined, as JSON writes what lies beyond 16 bits."""
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise NotPlainError("expected a text of whole characters; half of a pair is none") from None
 
 
 def _number(text: str) -> str | int | float:

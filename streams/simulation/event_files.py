@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -42,7 +43,8 @@ class LinesFile:
     def __iter__(self) -> Iterator[bytes]:
         """The lines. Raises `InputError` where the compressed data are broken or cut off."""
         try:
-            yield from read_lines(self._lines)
+            for number, line in enumerate(read_lines(self._lines)):
+                yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(f"{self.path}: expected whole gzip data, as the suffix says: {error}") from None
 
@@ -50,6 +52,18 @@ class LinesFile:
 def is_gzip(path: Path) -> bool:
     """Whether a file is compressed, by its name."""
     return path.suffix.lower() == ".gz"
+
+
+def check_files(sources: Iterable[Path], outputs: Sequence[Path]) -> None:
+    """Raises `InputError` where a source cannot be read, or where writing would destroy it or another output."""
+    read = [path for path in sources if path != STANDARD_INPUT]
+    for path in read:
+        with open_lines(path):
+            pass
+    for place, path in enumerate(outputs):
+        for other in (*read, *outputs[:place]):
+            if path == other or (path.exists() and other.exists() and path.samefile(other)):
+                raise InputError(f"{path}: expected a file of its own to write to: {other} is read or written too")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.instants import format_instant
 from schemas.transitions import decode_transition, encode_transition
 from tests.oracle.driving import Body, assert_same, run_core
 from tests.oracle.language import File
@@ -63,3 +64,12 @@ def test_points_however_many_are_points(decay: dict[str, Any]) -> None:
     score = {**decay, "points": [{"event": "purchase", "points": 10_000_000, "per": "amount"}]}
     file = scored(score, rich={"score": {"name": "s", "gt": 1}})
     assert_same(file, [did("purchase", 0, properties={"amount": 1e15})])
+
+
+@pytest.mark.parametrize("born", ["1980-06-15", "2000-02-29"])
+def test_days_around_an_anniversary_that_leave_a_gap_in_leap_years_alone_flip_in_every_one(born: str) -> None:
+    file = segments(all_year={"anniversary": {"trait": "born", "days": 365}})
+    assert_same(file, [traits({"born": born}, 0)], instant_ms("2041-01-01T00:00:00Z"))
+    driven, _ = run_core(file, [traits({"born": born}, 0)], instant_ms("2041-01-01T00:00:00Z"))
+    exits = [move for move in driven.transitions if move.type == "segment.exited"]
+    assert [format_instant(move.effective_at)[:4] for move in exits] == ["2028", "2032", "2036", "2040"]

@@ -153,3 +153,9 @@ def test_the_same_file_given_twice_runs_once(bench: Bench) -> None:
 
 def test_a_folder_is_no_scenarios_file(tmp_path: Path, bench: Bench) -> None:
     assert CliRunner().invoke(segue, ["test", str(bench.definitions), str(tmp_path)]).exit_code == 2
+
+
+def test_a_report_never_takes_the_place_of_the_scenarios(bench: Bench) -> None:
+    result = bench.run(RIGHT, "--junit", str(bench.folder / "scenarios.yaml"))
+    assert "expected a file of its own to write to" in str(result.exception)
+    assert (bench.folder / "scenarios.yaml").read_text() == RIGHT

@@ -234,3 +234,9 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
     with pytest.raises(InputError, match=r"latin\.yaml:1:4: expected UTF-8"):
         load_definition_file(tmp_path / "latin.yaml")
+
+
+def test_an_emoji_may_be_written_as_json_writes_it() -> None:
+    assert parse_yaml('{"a": "\\ud83d\\ude00"}', "f.json") == {"a": "\U0001f600"}
+    with pytest.raises(InputError, match="half of a pair is none"):
+        parse_yaml('{"a": "\\ud83d"}', "f.json")

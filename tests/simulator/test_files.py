@@ -124,3 +124,20 @@ def test_an_explanation_reads_all_files_too(folder: Path) -> None:
     asked = ["--explain", "c@2026-01-01T12:30:00Z", "--json"]
     explained = CliRunner().invoke(segue, ["simulate", *names, *asked])
     assert json.loads(explained.stdout)["segments"][0]["member"] is True
+
+
+def test_an_input_that_cannot_be_read_leaves_the_output_as_it_was(folder: Path) -> None:
+    (folder / "out.jsonl").write_text("precious")
+    result = run(folder, "absent.jsonl", "--out", "out.jsonl")
+    assert "absent.jsonl: expected a file that can be read" in str(result.exception)
+    assert (folder / "out.jsonl").read_text() == "precious"
+
+
+def test_a_mark_of_byte_order_before_the_first_record_is_passed_over(folder: Path) -> None:
+    (folder / "marked.jsonl").write_bytes(b"\xef\xbb\xbf" + views(range(0, 20, 2)))
+    assert run(folder, "marked.jsonl").stdout == run(folder, "all.jsonl").stdout
+
+
+def test_an_explanation_stands_alone(folder: Path) -> None:
+    result = run(folder, "all.jsonl", "--explain", "c@2026-01-01T02:00:00Z", "--strict")
+    assert (result.exit_code, "--explain stands without" in result.stderr) == (2, True)

@@ -19,6 +19,9 @@ from streams.segmentation.units import LeafKind, Unit
 from streams.segmentation.values import found
 from streams.segmentation.wording import plural
 
+_NEAR_YEARS = 2
+_FAR_YEARS = 10
+"""Leap years lie 8 years apart around 2100, and what surrounds an anniversary may begin in the year before."""
 _FIRST_YEAR = 1000
 
 
@@ -73,10 +76,11 @@ class AnniversaryUnit(Unit):
         dates = [] if fact is None else self._dates({self._steps[0]: fact[1]})
         today = local(now_ms, self._zone).date()
         holds = any(self._around(today, born) for born in dates)
-        edges = sorted({edge for born in dates for edge in self._edges(today, born)})
-        for edge in edges:
-            if any(self._around(edge, born) for born in dates) != holds:
-                return (self.mask if holds else 0), first_instant(edge, self._zone)
+        # Where the days around one anniversary reach to the next, only leap years leave a gap: it may lie far ahead.
+        for years in (_NEAR_YEARS, _FAR_YEARS):
+            for edge in sorted({edge for born in dates for edge in self._edges(today, born, years)}):
+                if any(self._around(edge, born) for born in dates) != holds:
+                    return (self.mask if holds else 0), first_instant(edge, self._zone)
         return (self.mask if holds else 0), NEVER
 
     def evidence(self, contact: Contact, now_ms: int, past: Past, asked: Any) -> AnniversaryEvidence:  # noqa: ARG002 - one unit, one question
@@ -101,14 +105,14 @@ class AnniversaryUnit(Unit):
         """Whether `day` is one of the days around some anniversary of `born`."""
         return any(timedelta(0) <= day - begin < self._length for begin in self._begins(day, born))
 
-    def _begins(self, day: date, born: date) -> list[date]:
+    def _begins(self, day: date, born: date, years_ahead: int = _NEAR_YEARS) -> list[date]:
         """First days of what lies around the anniversaries near `day`."""
-        years = range(max(born.year, day.year - 2), min(day.year + 2, date.max.year) + 1)
+        years = range(max(born.year, day.year - _NEAR_YEARS), min(day.year + years_ahead, date.max.year) + 1)
         return [_anniversary(born, year) - self._lead for year in years]
 
-    def _edges(self, today: date, born: date) -> list[date]:
+    def _edges(self, today: date, born: date, years_ahead: int) -> list[date]:
         """Local dates after today at which the days around an anniversary begin or end."""
-        begins = self._begins(self._from(today, born), born)
+        begins = self._begins(self._from(today, born), born, years_ahead)
         return [edge for begin in begins for edge in (begin, later(begin, self._length)) if edge > today]
 
     def _from(self, today: date, born: date) -> date:
