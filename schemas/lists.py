@@ -35,7 +35,10 @@ class ListEntry(BaseModel):
         description="The apply that wrote the record; the record's `event_id` follows from it. Empty where two applies "
         "disturbed each other: then the next one writes a new record."
     )
-    occurred_at: Instant = Field(description="As in the record.")
+    occurred_at: Instant = Field(
+        description="As in the record. While it is not settled: the time with which the record is written again, which "
+        "is before all that came to the log since."
+    )
     log: str = Field(description="Topic id of `tracking`: a topic that was made anew holds none of the records.")
 
 

@@ -25,6 +25,7 @@ from confluent_kafka.admin import (
     ClusterMetadata,
     ConfigEntry,
     ConfigResource,
+    ListOffsetsResultInfo,
     OffsetSpec,
     ResourceType,
     TopicDescription,
@@ -103,6 +104,12 @@ class KafkaTopics:
         ends = self._offsets(topic, partitions, OffsetSpec.latest())
         return {partition: LogBounds(starts[partition], ends[partition]) for partition in partitions}
 
+    def latest_timestamps(self, topic: str) -> dict[int, int]:
+        """The largest timestamp in the log of every partition; 0 where it is empty, and on the embedded broker."""
+        partitions = range(self.partition_counts([topic]).get(topic, 0))
+        found = self._places(topic, partitions, OffsetSpec.max_timestamp())
+        return {partition: max(place.timestamp, 0) for partition, place in found.items()}
+
     def first_records(self, topic: str) -> dict[int, Message | None]:
         """The record with which each partition's log begins; None where the log is empty.
 
@@ -138,13 +145,16 @@ class KafkaTopics:
                 waiting.discard(_partition(raw))
 
     def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        return {partition: place.offset for partition, place in self._places(topic, partitions, spec).items()}
+
+    def _places(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, ListOffsetsResultInfo]:
         asked = {TopicPartition(topic, partition): spec for partition in partitions}
         if not asked:
             return {}
 
-        def look() -> dict[int, int]:
+        def look() -> dict[int, ListOffsetsResultInfo]:
             futures = self._admin.list_offsets(asked, request_timeout=self._timeout_s)
-            return {place.partition: future.result().offset for place, future in futures.items()}
+            return {place.partition: future.result() for place, future in futures.items()}
 
         return self._ask(look)
 

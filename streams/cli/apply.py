@@ -24,6 +24,7 @@ from streams.ports import TimestampType
 from streams.segmentation import SEMANTICS_VERSION, Definitions
 from streams.sending.applied_lists import ListPlan, ListTally, plan_lists, publish_lists, read_journal
 from streams.sending.applying import Applied, apply_definitions, plan_definitions
+from streams.sending.log_clocks import ApplyTimes, read_clocks
 from streams.sending.log_start import check_topics, numbers
 from streams.settings import TicksMode
 
@@ -55,7 +56,8 @@ def command(definitions: Path, at: int | None, dry_run: bool, as_json: bool) -> 
     the file changes for that contact. An apply that was cut short is completed by the next one.
 
     Where records carry their own times and nothing ticks (a topic created with --timestamps create, to replay
-    history), --at says when the definitions begin to hold: at or before the first event.
+    history), --at says when the definitions begin to hold: at or before the first event. Changes of lists come later:
+    at or after the latest time in the log.
 
     \b
     Examples:
@@ -72,13 +74,15 @@ def command(definitions: Path, at: int | None, dry_run: bool, as_json: bool) -> 
     record = _record(compiled)
     applied = plan_definitions(record, reader, names.tracking)
     journal = _journal(compiled, reader, settings)
-    plan = ListPlan(log="", end=0, tallies={}) if journal is None else _plan(compiled, journal, reader, settings, at)
+    plan = _plan(compiled, journal, reader, names.tracking, at)
     if not dry_run:
         writer = KafkaWriter(servers, names.tracking)
         applied = apply_definitions(record, reader, writer, names.tracking, at or 0)
+        if applied.written:
+            plan = _plan(compiled, journal, reader, names.tracking, at)  # the log has a clock only now
         if journal is not None:
             with counted(3 * len(plan.changes), "steps of publishing lists") as show:
-                publish_lists(plan, writer, journal, at or 0, show)
+                publish_lists(plan, writer, journal, show)
     _report(compiled, applied, plan, dry_run, as_json)
 
 
@@ -119,12 +123,15 @@ def _journal(compiled: Definitions, reader: KafkaTopics, settings: ApplySettings
 
 
 def _plan(
-    compiled: Definitions, journal: KafkaCompactedLog, reader: KafkaTopics, settings: ApplySettings, at: int | None
+    compiled: Definitions, journal: KafkaCompactedLog | None, reader: KafkaTopics, topic: str, at: int | None
 ) -> ListPlan:
+    if journal is None:
+        return ListPlan(log="", end=0, tallies={})
     published, end = read_journal(journal)
     now_ms = time.time_ns() // 1_000_000
-    log = reader.log_identity(settings.names.tracking).topic_id
-    return plan_lists(compiled.lists, published, end, log=log, run=uuid.uuid4().hex, now_ms=at or now_ms)
+    times = ApplyTimes(read_clocks(reader, topic), now_ms, at, reader.timestamp_type(topic))
+    log = reader.log_identity(topic).topic_id
+    return plan_lists(compiled.lists, published, end, log=log, run=uuid.uuid4().hex, times=times)
 
 
 def _report(compiled: Definitions, applied: Applied, plan: ListPlan, dry_run: bool, as_json: bool) -> None:

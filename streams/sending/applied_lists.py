@@ -3,8 +3,8 @@
 What was published is kept in the compacted topic `lists`; the difference to it is written to the log. An entry is
 written twice around its record: first as not settled, then, when the log has acknowledged the record, as settled.
 An apply that is cut short so leaves a trace of every record that may be missing, and the next apply writes those
-again under the same event id and time. Where the file wants the same as before, that changes nothing that did
-arrive, and cannot undo what was decided by hand in between.
+again under the same event id, and with a time that loses to all that came to the log since. Where the file wants the
+same as before, that changes nothing that did arrive, and cannot undo what was decided by hand in between.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from schemas.errors import InputError, UnavailableError
+from schemas.instants import format_instant
 from schemas.lists import EntryKey, ListEntry, decode_entry, decode_key, encode_entry, entry_key
 from schemas.records import ListMembership, encode_record
 from streams.ports import LogWriter
+from streams.sending.log_clocks import ApplyTimes, Moment
 from streams.sending.ports import CompactedLog
 
 PROGRESS_RECORDS = 1_000
@@ -35,7 +37,7 @@ class Change(NamedTuple):
     contact_id: str
     member: bool
     run: str
-    occurred_at_ms: int
+    moment: Moment
     traced: bool  # an earlier apply left this very change behind, not settled
 
     def record(self) -> ListMembership:
@@ -45,7 +47,7 @@ class Change(NamedTuple):
             type="list",
             event_id=f"apply-{hashlib.blake2b(identity, digest_size=_EVENT_ID_BYTES).hexdigest()}",
             contact_id=self.contact_id,
-            occurred_at=self.occurred_at_ms,
+            occurred_at=self.moment.occurred_at_ms,
             list=self.list,
             member=self.member,
         )
@@ -58,7 +60,7 @@ class Change(NamedTuple):
             member=self.member,
             settled=settled,
             run=self.run,
-            occurred_at=self.occurred_at_ms,
+            occurred_at=self.moment.occurred_at_ms if settled else self.moment.again_ms,
             log=log,
         )
 
@@ -101,14 +103,22 @@ def _foreign(error: ValueError) -> InputError:
 
 
 def plan_lists(
-    wanted: Mapping[str, Sequence[str]], journal: Journal, end: int, *, log: str, run: str, now_ms: int
+    wanted: Mapping[str, Sequence[str]], journal: Journal, end: int, *, log: str, run: str, times: ApplyTimes
 ) -> ListPlan:
     """The difference between the lists of a file and what was published to the log with the id `log`.
 
-    `run` names this apply; records say that they occurred at `now_ms`, or when the entry that they replace did
-    if that is later, so that the newer one wins on any clock.
+    `run` names this apply; `times` says when its records occur. Raises `InputError` where that is before what the log
+    holds already, to which they might lose.
     """
     plan = ListPlan(log, end, {name: ListTally() for name in wanted})
+
+    def change(key: EntryKey, member: bool, entry: ListEntry | None) -> Change:
+        moment = times.of(key[1])
+        if entry is None or entry.log != log or entry.settled or entry.member != member or not entry.run:
+            return Change(*key, member, run, moment, traced=False)
+        again = moment._replace(occurred_at_ms=entry.occurred_at, again_ms=entry.occurred_at)
+        return Change(*key, member, entry.run, again, traced=True)
+
     for name, ids in wanted.items():
         for contact_id in ids:
             entry = journal.get((name, contact_id))
@@ -116,7 +126,7 @@ def plan_lists(
                 plan.tallies[name].unchanged += 1
             else:
                 plan.tallies[name].put_on += 1
-                plan.changes.append(_change((name, contact_id), True, entry, log, run, now_ms))
+                plan.changes.append(change((name, contact_id), True, entry))
     on_file = {name: frozenset(ids) for name, ids in wanted.items()}
     for key, entry in sorted(journal.items()):
         name, contact_id = key
@@ -126,26 +136,29 @@ def plan_lists(
             plan.stale.append(key)
             continue
         plan.tallies.setdefault(name, ListTally(declared=False)).taken_off += 1
-        plan.changes.append(_change(key, False, entry, log, run, now_ms))
+        plan.changes.append(change(key, False, entry))
+    _check_time(plan, times)
     return plan
 
 
-def _change(key: EntryKey, member: bool, entry: ListEntry | None, log: str, run: str, now_ms: int) -> Change:
-    if entry is None or entry.log != log:
-        return Change(*key, member, run, now_ms, traced=False)
-    if not entry.settled and entry.member == member and entry.run:
-        return Change(*key, member, entry.run, entry.occurred_at, traced=True)
-    return Change(*key, member, run, max(now_ms, entry.occurred_at), traced=False)
+def _check_time(plan: ListPlan, times: ApplyTimes) -> None:
+    """What an earlier apply left is written as it was; what is new must not come before what the log holds."""
+    if times.at_ms is None:
+        return
+    latest_ms = max((times.clocks.at_ms(one.contact_id) for one in plan.changes if not one.traced), default=0)
+    if times.at_ms < latest_ms:
+        raise InputError(
+            f"--at: {format_instant(times.at_ms)}: expected {format_instant(latest_ms)} or later, the latest time in "
+            "the log, since changes of lists would lose to what the log says already; give that time"
+        )
 
 
-def publish_lists(
-    plan: ListPlan, writer: LogWriter, journal: CompactedLog, timestamp_ms: int, on_progress: OnProgress
-) -> None:
+def publish_lists(plan: ListPlan, writer: LogWriter, journal: CompactedLog, on_progress: OnProgress) -> None:
     """Write what is planned: traces, then records, then settled entries, each acknowledged before the next.
 
     `on_progress` is called with the steps made, three for each change. Raises what the writers raise, and
     `UnavailableError` when another apply was at work: then all that was planned is left as not settled, and the next
-    apply writes it again. With a timestamp of 0 the broker or the wall clock stamps.
+    apply writes it again.
     """
     progress = _Progress(on_progress)
     traces = [change for change in plan.changes if not change.traced]
@@ -157,7 +170,8 @@ def publish_lists(
     end = plan.end + len(plan.stale) + len(traces)
     _check_alone(journal, end, plan)
     for change in progress.over(plan.changes):
-        writer.append(encode_record(change.record()), contact_id=change.contact_id, timestamp_ms=timestamp_ms)
+        value = encode_record(change.record())
+        writer.append(value, contact_id=change.contact_id, timestamp_ms=change.moment.timestamp_ms)
     writer.flush()
     for change in progress.over(plan.changes):
         _put(journal, change, change.entry(plan.log, settled=True) if change.member else None)

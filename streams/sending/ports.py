@@ -28,6 +28,13 @@ class Acknowledgement(NamedTuple):
 OnAcknowledged: TypeAlias = Callable[[Acknowledgement], None]
 
 
+class ClockReader(Protocol):
+    """Tells how far the clocks of a log have come. Raises `UnavailableError`."""
+
+    def latest_timestamps(self, topic: str) -> Mapping[int, int]:
+        """The largest timestamp, in ms, in the log of every partition; 0 where it is empty."""
+
+
 class CompactedLog(Protocol):
     """A topic of one partition of which the last value of each key counts. Errors as for `LogWriter`."""
 

@@ -110,17 +110,19 @@ def send(
     writer: LogWriter,
     acknowledgements: Acknowledgements,
     partitions: int,
-    timestamp_ms: int,
+    timestamp_ms: int | None,
     on_progress: Callable[[int], None],
 ) -> list[Sent]:
     """Append records, wait until all are acknowledged, and say where they lie.
 
+    Without `timestamp_ms` each is stamped with when it occurred; 0 leaves that to the broker.
     `on_progress` is called with the number handed over. Several are not one: when the broker fails, some are in
     the log and some are not, and the error says how many are for sure. Raises `InputError`, `UnavailableError`.
     """
     try:
         for number, (record, value) in enumerate(items, start=1):
-            writer.append(value, contact_id=record.contact_id, timestamp_ms=timestamp_ms)
+            stamp_ms = record.occurred_at if timestamp_ms is None else timestamp_ms
+            writer.append(value, contact_id=record.contact_id, timestamp_ms=stamp_ms)
             if number % PROGRESS_RECORDS == 0:
                 on_progress(number)
         writer.flush()

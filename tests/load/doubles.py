@@ -30,13 +30,14 @@ def definitions_record(text: str = '{"version":1}') -> DefinitionsRecord:
 
 @dataclass
 class MemoryLog:
-    """One topic; both a `TopicReader` and a `LogWriter`."""
+    """One topic; a `TopicReader`, a `ClockReader` and a `LogWriter`."""
 
     partitions: int = 2
     deleted: dict[int, int] = field(default_factory=dict)  # how many records were deleted from the start
     fails_after: int | None = None
     failure: SegueError | None = None
     appended: int = 0
+    broker_ms: int = 0  # above 0 the broker stamps, each record a millisecond later than the one before
     flushes: int = 0
     on_acknowledged: OnAcknowledged | None = None
     log: dict[int, list[Written]] = field(default_factory=dict)
@@ -54,6 +55,9 @@ class MemoryLog:
         if self.failure is not None and self.appended == self.fails_after:
             raise self.failure
         self.appended += 1
+        if self.broker_ms:
+            self.broker_ms += 1
+            timestamp_ms = self.broker_ms
         target = partition if contact_id is None else partition_of(contact_id, self.partitions)
         self.log[target].append(Written(value, contact_id, timestamp_ms))
         if self.on_acknowledged is not None:
@@ -76,6 +80,12 @@ class MemoryLog:
         return {
             number: LogBounds(self.deleted.get(number, 0), self.deleted.get(number, 0) + len(records))
             for number, records in self.log.items()
+        }
+
+    def latest_timestamps(self, topic: str) -> Mapping[int, int]:
+        assert topic
+        return {
+            number: max((record.timestamp_ms for record in records), default=0) for number, records in self.log.items()
         }
 
     def first_records(self, topic: str) -> Mapping[int, Message | None]:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeAlias, get_args
 
 import pytest
 from hypothesis import given
@@ -14,59 +15,101 @@ from hypothesis import strategies as st
 from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.lists import entry_key
-from schemas.records import ListMembership, decode_record
+from schemas.records import Erase, ListMembership, decode_record, encode_record
+from streams.ports import TimestampType
 from streams.sending.applied_lists import ListTally, forget_contact, lists_of, plan_lists, publish_lists, read_journal
+from streams.sending.log_clocks import ApplyTimes, read_clocks
 from streams.sending.sending import compose
-from tests.load.doubles import MemoryLog, MemoryTable
+from tests.load.doubles import MemoryLog, MemoryTable, Written, definitions_record
 
 Lists = Mapping[str, Sequence[str]]
 LOG = "log-1"
 
 
 class World:
-    """A log, its journal, and what a worker would make of the log."""
+    """A log that begins with definitions, its journal, and what a worker would make of the log."""
 
-    def __init__(self) -> None:
-        self.log = MemoryLog(partitions=3)
+    def __init__(self, timestamps: TimestampType = "append") -> None:
+        self.timestamps = timestamps
         self.journal = MemoryTable()
         self.runs = itertools.count(1)
-        self.now_ms = 1_000
+        self.broker_ms = 1_000_000
+        self.skew_ms = 0  # by how much the clock of whoever sends is ahead of the broker's
+        self.new_log()
 
-    def apply(self, lists: Lists, log_id: str = LOG) -> dict[str, ListTally]:
+    def new_log(self) -> None:
+        """Another log, as after the topic was made anew."""
+        self.log = MemoryLog(partitions=3, broker_ms=self.broker_ms if self.timestamps == "append" else 0)
+        for partition in range(3):
+            self.log.append(encode_record(definitions_record()), partition=partition, timestamp_ms=self.broker_ms)
+
+    def _now_ms(self) -> int:
+        """A little later than before."""
+        self.broker_ms = max(self.broker_ms, self.log.broker_ms) + 10
+        self.log.broker_ms = self.broker_ms if self.timestamps == "append" else 0
+        return self.broker_ms + self.skew_ms
+
+    def apply(self, lists: Lists, log_id: str = LOG, at: int | None = None) -> dict[str, ListTally]:
         """One `segue apply`."""
-        self.now_ms += 1
         entries, end = read_journal(self.journal)
-        plan = plan_lists(lists, entries, end, log=log_id, run=f"run-{next(self.runs)}", now_ms=self.now_ms)
-        publish_lists(plan, self.log, self.journal, 0, lambda _done: None)
+        times = ApplyTimes(read_clocks(self.log, "tracking"), self._now_ms(), at, self.timestamps)
+        plan = plan_lists(lists, entries, end, log=log_id, run=f"run-{next(self.runs)}", times=times)
+        publish_lists(plan, self.log, self.journal, lambda _done: None)
         return plan.tallies
 
-    def by_hand(self, name: str, contact_id: str, member: bool) -> None:
+    def by_hand(self, name: str, contact_id: str, member: bool, at: int | None = None) -> None:
         """One `segue list add` or `remove`."""
-        self.now_ms += 1
-        fields = {"type": "list", "event_id": f"hand-{self.now_ms}", "contact_id": contact_id}
-        said = {"occurred_at": format_instant(self.now_ms), "list": name, "member": member}
-        self.log.append(compose(fields | said).value, contact_id=contact_id)
+        self._send({"type": "list", "contact_id": contact_id, "list": name, "member": member}, at)
+
+    def erase(self, contact_id: str, at: int | None = None) -> None:
+        """One `segue erase`."""
+        forget_contact(self.journal, contact_id)
+        self._send({"type": "erase", "contact_id": contact_id}, at)
+
+    def _send(self, fields: Mapping[str, object], at: int | None) -> None:
+        contact_id, now_ms = str(fields["contact_id"]), self._now_ms()
+        occurred_at = read_clocks(self.log, "tracking").by_hand_ms(contact_id, now_ms) if at is None else at
+        said = {"event_id": f"hand-{now_ms}", "occurred_at": format_instant(occurred_at)}
+        self.log.append(compose({**said, **fields}).value, contact_id=contact_id, timestamp_ms=occurred_at)
 
     def records(self) -> list[ListMembership]:
-        """What lies in the log, partition by partition."""
+        """The `list` records in the log, partition by partition."""
         decoded = [decode_record(written.value) for written in self.log.records]
-        assert all(isinstance(record, ListMembership) for record in decoded)
         return [record for record in decoded if isinstance(record, ListMembership)]
 
     def members(self) -> dict[str, set[str]]:
-        """The members of each list: the last by event time counts, a second record of an id not at all."""
-        latest: dict[tuple[str, str], tuple[int, bool]] = {}
-        seen = set()
-        for record in self.records():
-            key = (record.list, record.contact_id)
-            if (record.contact_id, record.event_id) in seen or record.occurred_at < latest.get(key, (0, False))[0]:
-                continue
-            seen.add((record.contact_id, record.event_id))
-            latest[key] = (record.occurred_at, record.member)
+        """Who is on which list by the log."""
         found: dict[str, set[str]] = {}
-        for (name, contact_id), (_, member) in latest.items():
-            found.setdefault(name, set()).update([contact_id] if member else [])
+        for written in self.log.log.values():
+            for (name, contact_id), (_, member) in _folded(written).items():
+                found.setdefault(name, set()).update([contact_id] if member else [])
         return {name: ids for name, ids in found.items() if ids}
+
+
+def _folded(partition: Sequence[Written]) -> dict[tuple[str, str], tuple[int, bool]]:
+    """The decision on each list and contact, with its event time: the last counts, a second one of an id does not."""
+    latest: dict[tuple[str, str], tuple[int, bool]] = {}
+    erased: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    clock_ms = 0
+    for written in partition:
+        clock_ms = max(clock_ms, written.timestamp_ms)
+        record = decode_record(written.value)
+        if not isinstance(record, ListMembership | Erase):
+            continue
+        contact_id, at_ms = record.contact_id, min(record.occurred_at, clock_ms)
+        if at_ms <= erased.get(contact_id, -1):
+            continue
+        if isinstance(record, Erase):
+            erased[contact_id] = at_ms
+            latest = {key: said for key, said in latest.items() if key[1] != contact_id}
+            seen = {one for one in seen if one[0] != contact_id}
+        elif (contact_id, record.event_id) not in seen:
+            seen.add((contact_id, record.event_id))
+            key = (record.list, contact_id)
+            if at_ms >= latest.get(key, (0, False))[0]:
+                latest[key] = (at_ms, record.member)
+    return latest
 
 
 AWAY = UnavailableError("Kafka is away")
@@ -84,7 +127,7 @@ def test_a_first_apply_puts_every_contact_on_its_lists_and_says_how_many() -> No
     tallies = world.apply({"vip": ["a", "b"], "press": ["b"], "nobody": []})
     assert tallies == {"vip": ListTally(2), "press": ListTally(1), "nobody": ListTally()}
     assert world.members() == {"vip": {"a", "b"}, "press": {"b"}}
-    assert {written.key for written in world.log.records} == {"a", "b"}
+    assert {written.key for written in world.log.records} == {None, "a", "b"}
 
 
 def test_the_same_file_again_writes_nothing() -> None:
@@ -92,7 +135,7 @@ def test_the_same_file_again_writes_nothing() -> None:
     world.apply({"vip": ["a", "b"]})
     appends = world.journal.appends
     assert world.apply({"vip": ["b", "a"]}) == {"vip": ListTally(unchanged=2)}
-    assert (len(world.log.records), world.journal.appends) == (2, appends)
+    assert (len(world.records()), world.journal.appends) == (2, appends)
 
 
 def test_only_the_difference_is_written_also_for_a_list_that_is_gone() -> None:
@@ -101,7 +144,7 @@ def test_only_the_difference_is_written_also_for_a_list_that_is_gone() -> None:
     tallies = world.apply({"vip": ["b", "c", "d"]})
     assert tallies == {"vip": ListTally(1, 1, 2), "old": ListTally(0, 1, 0, declared=False)}
     assert world.members() == {"vip": {"b", "c", "d"}}
-    assert len(world.log.records) == 4 + 3
+    assert len(world.records()) == 4 + 3
     assert world.apply({"vip": ["b", "c", "d"]}) == {"vip": ListTally(unchanged=3)}, (
         "the list that is gone is forgotten"
     )
@@ -170,15 +213,95 @@ def test_completing_an_apply_does_not_undo_what_was_decided_by_hand_since() -> N
 def test_a_change_wins_over_the_entry_that_it_replaces_also_when_the_clock_was_set_back() -> None:
     world = World()
     world.apply({"vip": ["a"]})
-    world.now_ms -= 500
+    world.skew_ms = -500
     world.apply({"vip": []})
     assert world.members() == {}
+
+
+@pytest.mark.parametrize("skew_ms", [-5_000, 5_000])
+def test_an_apply_wins_over_all_that_the_log_holds_whatever_clock_it_goes_by(skew_ms: int) -> None:
+    world = World()
+    world.by_hand("vip", "gone", True)
+    world.apply({"vip": ["a", "gone"]})
+    world.erase("b")
+    world.by_hand("vip", "c", False)
+    world.by_hand("vip", "d", False, at=world.broker_ms + 60_000)
+    world.skew_ms = skew_ms
+    world.apply({"vip": ["a", "b", "c", "d"]})
+    assert world.members() == {"vip": {"a", "b", "c", "d"}}
+    world.by_hand("vip", "a", False)
+    assert world.members() == {"vip": {"b", "c", "d"}}, "and so does what is said by hand after it"
+
+
+@pytest.mark.parametrize("skews", [(-5_000, -5_000), (5_000, -5_000), (5_000, 0), (0, -5_000)])
+def test_completing_an_apply_of_another_clock_does_not_undo_what_was_decided_by_hand_since(
+    skews: tuple[int, int],
+) -> None:
+    world = World()
+    world.erase("b")
+    world.skew_ms = skews[0]
+    _break(world, 0, None)
+    with pytest.raises(UnavailableError):
+        world.apply({"vip": ["a", "b"]})
+    _break(world, None, None)
+    world.skew_ms = skews[1]
+    world.by_hand("vip", "a", True)
+    world.by_hand("vip", "a", False)
+    world.apply({"vip": ["a", "b"]})
+    assert world.members() == {"vip": {"b"}}
+
+
+def test_a_stated_time_before_the_log_is_refused_only_where_something_new_is_to_be_said() -> None:
+    world = World("create")
+    world.apply({"vip": ["a", "b"]}, at=2_000_000)
+    world.by_hand("vip", "a", False, at=3_000_000)
+    appends = (world.log.appended, world.journal.appends)
+    with pytest.raises(
+        InputError, match=r"--at: 1970-01-01T00:41:39\.999Z: expected 1970-01-01T00:50:00\.000Z or later"
+    ):
+        world.apply({"vip": []}, at=2_499_999)
+    assert world.apply({"vip": ["b", "a"]}, at=2_499_999) == {"vip": ListTally(unchanged=2)}
+    assert (world.log.appended, world.journal.appends) == appends
+    world.apply({"vip": ["b"]}, at=3_000_000)
+    world.apply({"vip": ["a", "b"]}, at=3_000_000)
+    assert world.members() == {"vip": {"a", "b"}}
+    assert {written.timestamp_ms for written in world.log.records} == {1_000_000, 2_000_000, 3_000_000}
+
+
+def test_an_apply_that_was_cut_short_is_completed_at_its_own_time_also_when_the_log_went_on() -> None:
+    world = World("create")
+    _break(world, 1, None)
+    with pytest.raises(UnavailableError):
+        world.apply({"vip": ["a", "b"]}, at=2_000_000)
+    _break(world, None, None)
+    world.by_hand("vip", "b", False, at=3_000_000)
+    world.apply({"vip": ["a", "b"]}, at=2_000_000)
+    assert world.members() == {"vip": {"a"}}
+
+
+def test_where_workers_tick_and_senders_stamp_an_apply_moves_the_clock_past_an_erasure_of_a_faster_clock() -> None:
+    world = World("create")
+    world.skew_ms = 5_000
+    world.erase("a")
+    world.skew_ms = 0
+    world.apply({"vip": ["a"]})
+    assert world.members() == {"vip": {"a"}}
+
+
+def test_an_erase_of_a_slower_clock_takes_a_contact_off_that_came_back() -> None:
+    world = World()
+    world.erase("a")
+    world.apply({"vip": ["a"]})
+    world.skew_ms = -60_000
+    world.erase("a")
+    assert world.members() == {}
+    assert world.apply({}) == {}
 
 
 def test_entries_of_a_log_that_was_deleted_say_nothing_of_the_new_one() -> None:
     world = World()
     world.apply({"vip": ["a", "b"], "old": ["c"]})
-    world.log = MemoryLog(partitions=3)
+    world.new_log()
     assert world.apply({"vip": ["b"]}, log_id="log-2") == {"vip": ListTally(put_on=1)}
     assert world.members() == {"vip": {"b"}}
     assert set(world.journal.values) == {entry_key("vip", "b")}
@@ -201,7 +324,7 @@ def test_an_erased_contact_leaves_no_entry_and_others_keep_theirs() -> None:
     world = World()
     world.apply({"vip": ["a", "b"], "press": ["a"]})
     assert lists_of(world.journal, "a") == ["press", "vip"]
-    forget_contact(world.journal, "a")
+    world.erase("a")
     assert lists_of(world.journal, "a") == []
     assert set(world.journal.values) == {entry_key("vip", "b")}
     assert world.apply({"vip": ["b"]}) == {"vip": ListTally(unchanged=1)}, "nothing is written about who was erased"
@@ -221,21 +344,33 @@ _LISTS = st.dictionaries(st.sampled_from(["vip", "press"]), st.lists(st.sampled_
 _FAULTS = st.one_of(
     st.tuples(st.integers(0, 6), st.none()), st.tuples(st.none(), st.integers(0, 12)), st.just((None, None))
 )
-_DISTURBED = st.one_of(st.none(), st.tuples(st.integers(0, 2), _LISTS))
+_SKEW = st.sampled_from([-60_000, -20, 0, 20, 60_000])
+_DISTURBED = st.one_of(st.none(), st.tuples(st.integers(0, 2), _LISTS, _SKEW))
+Disturbed: TypeAlias = tuple[int, Lists, int] | None
+_ERASED = st.lists(st.sampled_from("abcd"), max_size=2)
+_APPLIES = st.lists(st.tuples(_SKEW, _LISTS, _FAULTS, _DISTURBED, _ERASED), max_size=6)
 
 
-@given(applies=st.lists(st.tuples(_LISTS, _FAULTS, _DISTURBED), max_size=6), last=_LISTS)
+@given(timestamps=st.sampled_from(get_args(TimestampType)), applies=_APPLIES, last_skew_ms=_SKEW, last=_LISTS)
 def test_whatever_was_cut_short_or_disturbed_before_a_whole_apply_leaves_everyone_on_exactly_the_lists_of_its_file(
-    applies: list[tuple[Lists, tuple[int | None, int | None], tuple[int, Lists] | None]], last: Lists
+    timestamps: TimestampType,
+    applies: list[tuple[int, Lists, tuple[int | None, int | None], Disturbed, list[str]]],
+    last_skew_ms: int,
+    last: Lists,
 ) -> None:
-    world = World()
-    for lists, faults, disturbed in applies:
+    world = World(timestamps)
+    for skew_ms, lists, faults, disturbed, erased in applies:
         _break(world, *faults)
         if disturbed is not None:
-            flush, others = disturbed
-            world.journal.on_flush = [_nothing] * flush + [partial(_apply_quietly, world, others)]
-        _apply_quietly(world, lists)
+            flush, others, others_skew_ms = disturbed
+            other = partial(_apply_quietly, world, others, others_skew_ms)
+            world.journal.on_flush = [_nothing] * flush + [other]
+        _apply_quietly(world, lists, skew_ms)
         world.journal.on_flush = []
+        _break(world, None, None)
+        for contact_id in erased:
+            world.erase(contact_id)
+    world.skew_ms = last_skew_ms
     _break(world, None, None)
     world.apply(last)
     assert world.members() == {name: set(ids) for name, ids in last.items() if ids}
@@ -248,6 +383,7 @@ def _nothing() -> None:
     """What others do most of the time."""
 
 
-def _apply_quietly(world: World, lists: Lists) -> None:
+def _apply_quietly(world: World, lists: Lists, skew_ms: int = 0) -> None:
+    world.skew_ms = skew_ms
     with suppress(UnavailableError):
         world.apply(lists)

@@ -158,6 +158,26 @@ def test_erasing_forgets_what_apply_put_and_warns_of_the_file_that_still_names_t
     assert after.stdout.startswith("nothing to do: "), "no record speaks of the contact that was erased"
 
 
+def test_a_time_before_the_log_is_refused_before_anything_is_written_and_an_erase_keeps_what_apply_noted(
+    kafka: Kafka, namespace: str, segue: Segue, definitions: Definitions
+) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace, lists=True)
+    assert segue("apply", definitions.write(["a"]), "--at", AT).returncode == EXIT_DONE
+    assert segue("list", "remove", "vip", "a", "--at", LATER).returncode == EXIT_DONE
+    journal = KafkaCompactedLog(kafka.bootstrap_servers, names.lists)
+    before = (journal.end(), len(_list_records(kafka, names)))
+    refused = segue("apply", definitions.write([]), "--at", AT)
+    assert refused.returncode == EXIT_BAD_INPUT
+    assert f"--at: {AT}: expected {LATER} or later, the latest time in the log" in refused.stderr
+    assert (journal.end(), len(_list_records(kafka, names))) == before
+    assert segue("apply", definitions.write(["a"]), "--at", AT).stdout.startswith("nothing to do: ")
+    overtaken = segue("erase", "a", "--yes", "--at", AT, "--event-id", "e1")
+    assert (overtaken.returncode, f"--at is before {LATER}" in overtaken.stderr) == (EXIT_DONE, True)
+    assert lists_of(journal, "a") == ["vip"]
+    assert segue("erase", "a", "--yes", "--at", LATER).returncode == EXIT_DONE
+    assert lists_of(journal, "a") == []
+
+
 def _log_end(kafka: Kafka, topic: str, partitions: int) -> int:
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "test"})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30) for p in range(partitions)]

@@ -56,6 +56,17 @@ def test_a_log_whose_start_was_deleted_begins_above_offset_0(kafka: Kafka, names
     assert topics.log_bounds(names.tracking)[1] == LogBounds(2, 3)
 
 
+def test_the_clock_of_each_partition_is_its_largest_timestamp_and_an_empty_one_has_none(
+    kafka: Kafka, namespace: str
+) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    for timestamp_ms in (3_000, 5_000, 4_000):
+        append(kafka.bootstrap_servers, names.tracking, 1, b"x", timestamp_ms=timestamp_ms)
+    topics = KafkaTopics(kafka.bootstrap_servers)
+    assert topics.latest_timestamps(names.tracking) == {0: 0, 1: 5_000, 2: 0}
+    assert topics.latest_timestamps(f"{namespace}.missing") == {}
+
+
 def test_two_topics_of_one_cluster_have_two_identities(kafka: Kafka, namespace: str) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace)
     topics = KafkaTopics(kafka.bootstrap_servers)
@@ -71,6 +82,7 @@ def test_the_embedded_broker_is_known_to_stamp_nothing_and_to_have_no_topic_ids(
     assert topics.config("tracking") is None
     assert topics.timestamp_type("tracking") == "create"
     assert topics.log_identity("tracking").topic_id == ""
+    assert set(topics.latest_timestamps("tracking").values()) == {0}, "it does not say"
     assert [record and record.value for record in first.values()] == [None, b"first", None, None]
 
 
