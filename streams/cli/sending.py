@@ -26,6 +26,7 @@ from streams.cli.progress import counted, working
 from streams.ports import TimestampType
 from streams.segmentation import contact_key, parse_canonical
 from streams.segmentation.wording import printable
+from streams.sending.log_clocks import LogClocks, read_clocks
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.sending.outcomes import Outcome, Watch, applied_ms
 from streams.sending.sending import Acknowledgements, Outgoing, Sent, compose, send
@@ -121,12 +122,15 @@ def run(batch: Batch, options: SendOptions) -> None:
     """
     if options.event_id is not None and len(batch.fields) > 1:
         raise click.UsageError(f"--event-id is for one record, and these are {len(batch.fields)}.")
-    items = _items(batch, options)
+    now_ms = time.time_ns() // 1_000_000
+    items = _items(batch, options, LogClocks({}), now_ms)
     settings = load_settings(SenderSettings)
     reader = KafkaTopics(settings.kafka_bootstrap_servers)
     partitions = check_topics(reader, settings.names)
     starts = check_log_begun(reader, settings.names.tracking)
     timestamp_ms = _timestamp(options, reader.timestamp_type(settings.names.tracking), settings.ticks)
+    if options.at is None:
+        items = _items(batch, options, read_clocks(reader, settings.names.tracking), now_ms)
     _announce(batch, items, partitions, settings.names.tracking)
     _warn_of_future(options.at, timestamp_ms or time.time_ns() // 1_000_000)
     for definitions in list(starts.definitions.values())[:1]:
@@ -144,16 +148,18 @@ def run(batch: Batch, options: SendOptions) -> None:
     way.go(items, timestamp_ms, batch.prepare)
 
 
-def _items(batch: Batch, options: SendOptions) -> list[Outgoing]:
-    occurred_at = format_instant(options.at or time.time_ns() // 1_000_000)
-    return [
-        compose({"event_id": options.event_id or str(uuid.uuid4()), "occurred_at": occurred_at, **fields})
-        for fields in batch.fields
-    ]
+def _items(batch: Batch, options: SendOptions, clocks: LogClocks, now_ms: int) -> list[Outgoing]:
+    """The records. Without a time given, what is sent is the latest: by this clock or by that of the log."""
+    items = []
+    for fields in batch.fields:
+        occurred_at = options.at or clocks.by_hand_ms(str(fields["contact_id"]), now_ms)
+        event_id = options.event_id or str(uuid.uuid4())
+        items.append(compose({"event_id": event_id, "occurred_at": format_instant(occurred_at), **fields}))
+    return items
 
 
-def _timestamp(options: SendOptions, timestamps: TimestampType, ticks: TicksMode) -> int:
-    """The Kafka timestamp of the records; 0 leaves it to the broker, or to the wall clock where workers tick."""
+def _timestamp(options: SendOptions, timestamps: TimestampType, ticks: TicksMode) -> int | None:
+    """The Kafka timestamp of the records; 0 leaves it to the broker, None takes when each occurred."""
     if timestamps == "append":
         if options.timestamp is not None:
             raise InputError(
@@ -167,7 +173,7 @@ def _timestamp(options: SendOptions, timestamps: TimestampType, ticks: TicksMode
             "--at: expected when it occurred, since time on this topic moves by its records alone, and now would move "
             "it to this day; give --at or --timestamp, or set SEGUE_TICKS=on if workers are to tick"
         )
-    return stated or 0
+    return stated
 
 
 def _announce(batch: Batch, items: Sequence[Outgoing], partitions: int, topic: str) -> None:
@@ -209,7 +215,7 @@ class _Way:
     def go(
         self,
         items: Sequence[Outgoing],
-        timestamp_ms: int,
+        timestamp_ms: int | None,
         prepare: Callable[[SenderSettings, KafkaTopics], None] | None,
     ) -> None:
         if self._options.wait is None:
@@ -247,7 +253,7 @@ class _Way:
     def _send(
         self,
         items: Sequence[Outgoing],
-        timestamp_ms: int,
+        timestamp_ms: int | None,
         prepare: Callable[[SenderSettings, KafkaTopics], None] | None,
     ) -> list[Sent]:
         if prepare is not None:
