@@ -117,7 +117,12 @@ def _print(status: dict[str, Any]) -> None:
     rows = [_cells(row) for row in status["partitions"]]
     segments = [[segment, str(size)] for segment, size in status["segments"].items()]
     print_shown(
-        plain_table(_COLUMNS, rows, right=[name for name in _COLUMNS if name not in ("clock", "last owner")]),
+        plain_table(
+            _COLUMNS,
+            rows,
+            right=[name for name in _COLUMNS if name not in ("clock", "last owner")],
+            least={"clock": 13, "last owner": 14},
+        ),
         Text(),
         plain_table(["segment", "members"], segments) if segments else Text(_no_segments(status)),
     )
