@@ -196,14 +196,10 @@ class Program:
 
     def _all_read(self, reads: int) -> int:
         """All bits that decide on some bits, through segments and scores, themselves included."""
-        while True:
-            more = reads
-            for dependent in self.dependents:
-                if more & _own_bits(dependent):
-                    more |= dependent.reads
-            if more == reads:
-                return reads
-            reads = more
+        for dependent in reversed(self.dependents):  # each stands after all that it reads
+            if reads & _own_bits(dependent):
+                reads |= dependent.reads
+        return reads
 
     def _units_below(self, reads: int) -> tuple[Unit, ...]:
         reads = self._all_read(reads)
