@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.transitions import TransitionType
+from schemas.transitions import Transition, TransitionType
 from streams.scenarios.course import Course, Reading
 from streams.scenarios.moments import Calendar
 from streams.scenarios.wording import (
@@ -186,10 +186,11 @@ class TierIs(ScoreCheck):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved(Check):
-    """One transition is there, exactly."""
+    """One transition is there, exactly; an exit that ends a stay comes right after the entry that begins it."""
 
     segment: str
     wanted: Wanted
+    follows: Wanted | None = None
 
     @property
     def due_ms(self) -> int | None:
@@ -197,14 +198,29 @@ class Moved(Check):
 
     def failure(self, course: Course, calendar: Calendar) -> Failure | None:
         moves = course.moves(self.contact, self.segment)
-        if any(map(self.wanted.is_met_by, moves)):
+        met = [place for place, move in enumerate(moves) if self.wanted.is_met_by(move)]
+        if self.follows is None:
+            if met:
+                return None
+        elif any(self.follows.is_met_by(moves[place - 1]) for place in met if place):
             return None
+        elif met:
+            return self._other_stay(moves[met[0] - 1], calendar)
         member = course.member(self.contact, self.segment, self.wanted.at_ms)
         return Failure(
             f"{self.contact} in {self.segment}: {self.wanted.text(calendar)}",
             found_instead(moves, self.wanted, course.end_ms, calendar),
             self.segment,
             None if member == (self.wanted.type == "segment.entered") else self.wanted.at_ms,
+        )
+
+    def _other_stay(self, begun: Transition, calendar: Calendar) -> Failure:
+        assert self.follows is not None, "only a stay has two ends"
+        return Failure(
+            f"{self.contact} in {self.segment}: one stay, {self.follows.text(calendar)}, {self.wanted.text(calendar)}",
+            f"the stay that ends then began otherwise: {move_text(begun, calendar)}",
+            self.segment,
+            self.wanted.at_ms,
         )
 
 

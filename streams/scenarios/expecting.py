@@ -173,8 +173,10 @@ def _of_segment(spec: SegmentSpec, path: str, scope: Scope) -> Iterator[Check]:
         scope.findings.add(path, ABSENT, f"expected what must hold: {names} or transitions")
     if not known:
         return
+    begun = None
     for where, each in wanted:
-        yield Moved(path=where, contact=contact, segment=spec.segment, wanted=each)
+        yield Moved(path=where, contact=contact, segment=spec.segment, wanted=each, follows=begun)
+        begun = each
     for key in never:
         yield NeverMoved(path=join(path, key), contact=contact, segment=spec.segment, type=_NEVER[key])
     if exact is not None:

@@ -185,3 +185,13 @@ def test_of_somebody_who_is_not_known_yet_nothing_is_in_and_nothing_can_be_read(
     """
     failures = bench.try_one(CART, expect)
     assert [failure["found"] for failure in failures] == ["nothing is known of ana then"] * 2
+
+
+def test_both_ends_of_a_stay_belong_to_one_stay(bench: Bench) -> None:
+    given = "[{at: start, event: cart_add}, {at: +8d, event: cart_add}]"
+    stay = "{{segment: cart_abandoners, entered_at: {}, exited_at: {}}}".format
+    assert bench.try_one(given, f"- {stay('+1h', '+7d')}", "until: +20d") == []
+    assert bench.try_one(given, f"- {stay('+8d1h', '+15d')}", "until: +20d") == []
+    for wrong in (stay("+1h", "+15d"), stay("+8d1h", "+7d")):
+        (failure,) = bench.try_one(given, f"- {wrong}", "until: +20d")
+        assert "the stay that ends then began otherwise" in failure["found"]
