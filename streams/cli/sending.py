@@ -152,7 +152,8 @@ def _items(batch: Batch, options: SendOptions, clocks: LogClocks, now_ms: int) -
     """The records. Without a time given, what is sent is the latest: by this clock or by that of the log."""
     items = []
     for fields in batch.fields:
-        occurred_at = options.at or clocks.by_hand_ms(str(fields["contact_id"]), now_ms)
+        at = options.at
+        occurred_at = clocks.by_hand_ms(str(fields["contact_id"]), now_ms) if at is None else at
         event_id = options.event_id or str(uuid.uuid4())
         items.append(compose({"event_id": event_id, "occurred_at": format_instant(occurred_at), **fields}))
     return items

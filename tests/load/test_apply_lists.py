@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE
 from schemas.instants import parse_instant
 from schemas.records import DefinitionsRecord, ListMembership, decode_record
-from schemas.topics import Names
+from schemas.topics import Names, partition_of
 from schemas.transitions import Transition
 from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.definition_files.reading import read_definitions
@@ -176,6 +176,29 @@ def test_a_time_before_the_log_is_refused_before_anything_is_written_and_an_eras
     assert lists_of(journal, "a") == ["vip"]
     assert segue("erase", "a", "--yes", "--at", LATER).returncode == EXIT_DONE
     assert lists_of(journal, "a") == []
+
+
+def test_without_a_time_what_is_sent_occurs_after_all_that_the_log_holds_also_when_its_clock_is_ahead(
+    kafka: Kafka, namespace: str, segue: Segue, definitions: Definitions
+) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace, lists=True)
+    ahead, ticking = "2100-01-01T00:00:00.000Z", {"SEGUE_TICKS": "on"}
+    path = str(definitions.path)
+    for vip, *arguments in (
+        ("a", "apply", path, "--at", ahead),
+        ("", "erase", "a", "--yes"),
+        ("a", "apply", path),
+        ("", "apply", path),
+        ("", "list", "add", "vip", "a"),
+    ):
+        definitions.write(vip)
+        outcome = segue(*arguments, environment=ticking)
+        assert outcome.returncode == EXIT_DONE, outcome.stderr
+    found = read_log(kafka.bootstrap_servers, names.tracking)[partition_of("a", PARTITIONS)]
+    stamps = [message.timestamp()[1] - parse_instant(ahead) for message in found]
+    assert stamps == [0, 0, 2, 3, 4, 6]
+    records = [decode_record(message.value() or b"") for message in found[1:]]
+    assert [record.type for record in records] == ["list", "erase", "list", "list", "list"]
 
 
 def _log_end(kafka: Kafka, topic: str, partitions: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from schemas.instants import parse_instant
 from schemas.records import decode_record
 from schemas.topics import partition_of, position_name
 from streams.segmentation import compile_definitions
@@ -64,6 +65,12 @@ def test_what_no_topic_takes_is_refused() -> None:
         compose(identify | {"traits": {"deep": deep}})
     with pytest.raises(InputError, match="expected at most 1000000 bytes as a record"):
         compose(identify | {"traits": {"long": "x" * 1_000_000}})
+
+
+def test_with_no_stamp_given_each_record_is_stamped_with_when_it_occurred() -> None:
+    log = MemoryLog(partitions=3, on_acknowledged=(acknowledged := Acknowledgements()))
+    (sent,) = send(_members(1), log, acknowledged, 3, None, lambda _done: None)
+    assert sent.timestamp_ms == parse_instant("2026-11-21T10:00:00.000Z")
 
 
 def test_every_record_is_told_where_it_lies() -> None:
