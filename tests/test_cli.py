@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 
-from schemas.errors import BugError, InputError, UnavailableError
+from schemas.errors import EXIT_UNAVAILABLE, BugError, InputError, UnavailableError
 from streams import cli
+from tests.support.run_directory import CHECKOUT
 
 
 @pytest.mark.parametrize(
@@ -62,3 +67,13 @@ def test_who_gives_an_id_that_begins_with_a_dash_is_told_how(
         cli.main(["contact", argument])
     assert ended.value.code == 2
     assert ("goes behind --, as in `segue contact -- -id`" in capsys.readouterr().err) == hinted
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    with Path("/dev/full").open("wb") as full:
+        outcome = subprocess.run(
+            [sys.executable, "-c", "from streams.cli import main; main()", "check", str(CHECKOUT / "ops/examples/shop.yaml")],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=CHECKOUT,
+        )  # fmt: skip
+    assert outcome.returncode == EXIT_UNAVAILABLE
+    assert outcome.stderr == "segue: what was asked for cannot be written in full: No space left on device\n"

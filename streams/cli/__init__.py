@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from schemas.errors import EXIT_BUG, SegueError
+from schemas.errors import EXIT_BUG, EXIT_UNAVAILABLE, SegueError
 
 COMMANDS: dict[str, str] = {
     "apply": "streams.cli.apply",
@@ -35,6 +37,9 @@ COMMANDS: dict[str, str] = {
     "worker": "streams.cli.worker",
 }
 """Subcommand -> module with an attribute `command`. A new subcommand is one file and one line here."""
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class _Commands(click.Group):
@@ -84,6 +89,17 @@ def main(arguments: list[str] | None = None, **extra: Any) -> None:
         if error.exit_code == EXIT_BUG:
             traceback.print_exception(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            _tell_bug(error)
+        # What waits to be written would fail once more as the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"segue: what was asked for cannot be written in full: {error.strerror}", err=True)
+        sys.exit(EXIT_UNAVAILABLE)
     except Exception as error:  # noqa: BLE001 - nothing is swallowed: what nobody expected is a bug, told in full
-        traceback.print_exception(error)
-        sys.exit(EXIT_BUG)
+        _tell_bug(error)
+
+
+def _tell_bug(error: Exception) -> NoReturn:
+    traceback.print_exception(error)
+    sys.exit(EXIT_BUG)
