@@ -36,7 +36,12 @@ class ContactIdType(click.ParamType):
 
     name = "contact id"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002 - same
+    ) -> str:
         """The id."""
         contact_id = str(value)
         try:
