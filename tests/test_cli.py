@@ -71,9 +71,14 @@ def test_who_gives_an_id_that_begins_with_a_dash_is_told_how(
 
 def test_a_full_disk_is_no_bug() -> None:
     with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", "from streams.cli import main; main()"]
         outcome = subprocess.run(
-            [sys.executable, "-c", "from streams.cli import main; main()", "check", str(CHECKOUT / "ops/examples/shop.yaml")],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=CHECKOUT,
-        )  # fmt: skip
+            [*command, "check", str(CHECKOUT / "ops/examples/shop.yaml")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=CHECKOUT,
+        )
     assert outcome.returncode == EXIT_UNAVAILABLE
     assert outcome.stderr == "segue: what was asked for cannot be written in full: No space left on device\n"
