@@ -19,10 +19,10 @@ from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
 from streams.cli.options import INSTANT
+from streams.cli.progress import now_and_then
 from streams.sending.loading import Loader, LoadTally
 from streams.sending.log_start import check_log_begun, check_topics
 
-_PLAIN_EVERY_S = 5.0
 Echo = Callable[[str], None]
 
 
@@ -114,7 +114,10 @@ def _opened(events: Path) -> Iterator[BinaryIO]:
 def _progress(events: Path, source: BinaryIO) -> Iterator[tuple[Echo, Callable[[LoadTally], None]]]:
     """How to write a line to standard error, and how to show the progress there."""
     if not sys.stderr.isatty():
-        yield lambda text: click.echo(text, err=True), _plain_progress()
+        yield (
+            lambda text: click.echo(text, err=True),
+            now_and_then(lambda tally: f"{tally.records} records, {tally.rejected} bad lines"),
+        )
         return
     console = Console(stderr=True)
     text = TextColumn("{task.fields[records]:,} records, {task.fields[rejected]:,} bad lines")
@@ -126,18 +129,6 @@ def _progress(events: Path, source: BinaryIO) -> Iterator[tuple[Echo, Callable[[
             progress.update(task, completed=tally.bytes, records=tally.records, rejected=tally.rejected)
 
         yield lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True), show
-
-
-def _plain_progress() -> Callable[[LoadTally], None]:
-    shown = time.monotonic()
-
-    def show(tally: LoadTally) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= _PLAIN_EVERY_S:
-            shown = time.monotonic()
-            click.echo(f"{tally.records} records, {tally.rejected} bad lines so far", err=True)
-
-    return show
 
 
 def _report(tally: LoadTally, seconds: float, as_json: bool) -> None:

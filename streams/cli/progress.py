@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 PLAIN_EVERY_S = 5.0
+SoFar = TypeVar("SoFar")
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def counted(total: int, what: str, quiet_below: int = 2_000) -> Iterator[Callabl
             task = progress.add_task("", total=total)
             yield lambda done: progress.update(task, completed=done)
     else:
-        yield _plain(total, what)
+        yield now_and_then(lambda done: f"{done:,} of {total:,} {what}")
 
 
 @contextmanager
@@ -38,13 +40,14 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def _plain(total: int, what: str) -> Callable[[int], None]:
+def now_and_then(words: Callable[[SoFar], str]) -> Callable[[SoFar], None]:
+    """Tells on standard error how far the work has come, some seconds after it was told last."""
     shown = time.monotonic()
 
-    def show(done: int) -> None:
+    def show(so_far: SoFar) -> None:
         nonlocal shown
         if time.monotonic() - shown >= PLAIN_EVERY_S:
             shown = time.monotonic()
-            click.echo(f"{done:,} of {total:,} {what} so far", err=True)
+            click.echo(f"{words(so_far)} so far", err=True)
 
     return show
