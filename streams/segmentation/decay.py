@@ -19,8 +19,8 @@ PRECISION = 128
 _GUARD = 32
 _KEPT_BITS = 640
 """A weight keeps this many digits: what is over 500 half-lives weaker than the rest falls off its end."""
-_KNOWN_BITS = 90
-"""A sum that lies below the middle between two readings by less than 2^-90 of its decaying part counts as the middle
+_KNOWN_BITS = 115
+"""A sum that lies below the middle between two readings by less than 2^-115 of its decaying part counts as the middle
 itself: the last digits of an irrational power are not known, a whole number of half-lives must come out even."""
 _FADED_BITS = 120
 """A decaying part below 2^-120 billionths only tells on which side of a whole number of billionths the sum lies."""

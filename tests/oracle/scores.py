@@ -26,8 +26,8 @@ from tests.oracle.view import View, leaf, next_look, truth
 
 _TIE = Decimal("1e-22")
 """A thousandfold mix this near to a half of a thousandth is that half: its logarithms are not known any better."""
-_KNOWN = Decimal("1e-40")
-"""What is decaying is known to this part of itself."""
+_KNOWN = 1 / Decimal(2**115)
+"""A sum that is this part of what is decaying near to a half of a thousandth is that half."""
 _FADED = Decimal("1e-30")
 """Points have nine places, so that less than this decides on ties alone."""
 _FOREVER_HALF_LIVES = 400

@@ -10,7 +10,7 @@ from schemas.instants import format_instant
 from schemas.transitions import decode_transition, encode_transition
 from tests.oracle.driving import Body, assert_same, run_core
 from tests.oracle.language import File
-from tests.oracle.lines import DAY, START_MS, did, scored, segments, traits
+from tests.oracle.lines import DAY, SECOND, START_MS, did, scored, segments, traits
 from tests.oracle.notation import instant_ms
 
 SLOW_DECAY = {"half_life": "3650d", "points": [{"event": "purchase", "points": 1_000_000}]}
@@ -57,6 +57,17 @@ def test_a_transition_that_holds_for_centuries_can_be_written_and_read(file: Fil
     assert driven.transitions
     for transition in driven.transitions:
         assert decode_transition(encode_transition(transition)) == transition
+
+
+@pytest.mark.parametrize("points", [-4, 4, -47.988])
+def test_what_happened_a_hundred_half_lives_ago_still_decides_on_a_tie(points: float) -> None:
+    rules = [{"event": "email_open", "points": points}, {"event": "purchase", "points": -3.999}]
+    file = scored({"half_life": "1s", "points": rules}, fine={"score": {"name": "s", "gte": -1.999}})
+    now = 100 * SECOND
+    bodies = [did("email_open", 0), did("purchase", now - SECOND, received=now)]
+    assert_same(file, bodies, START_MS + DAY)
+    driven, _ = run_core(file, bodies)
+    assert bool(len(driven.transitions) % 2) == (points > 0), "-1.9995, and a very little more or less"
 
 
 @pytest.mark.parametrize("decay", [{}, {"half_life": "1d"}, {"expires_after": "1d"}])
