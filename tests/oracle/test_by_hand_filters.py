@@ -20,6 +20,7 @@ from tests.oracle.lines import (
     did,
     erase,
     on_list,
+    scored,
     segments,
     traits,
 )
@@ -69,6 +70,41 @@ def test_where_filters_events(where: list[dict[str, Any]], *, holds: bool) -> No
     event = did("cart_add", 0, properties=properties, context={"page": {"path": "/cart"}})
     file: File = {**segments(found={"performed": {"event": "cart_add", "where": where}}), "zone": "Europe/Paris"}
     check(file, [event], [(0, "+found", None)] if holds else [])
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"performed": {}},
+        *(
+            {"aggregate": {"property": "v", "function": function, "gte": 1}}
+            for function in ("sum", "avg", "min", "max")
+        ),
+        {"aggregate": {"property": "v", "function": "distinct", "gte": 1}},
+        {"performed": {"since": {"event": "email_delivered", "where": [{"property": "@hour", "lt": 2}]}}},
+    ],
+)
+def test_the_hour_of_an_event_is_that_of_its_own_time(condition: dict[str, Any]) -> None:
+    ((kind, body),) = condition.items()
+    early = {"event": "purchase", "where": [{"property": "@hour", "lt": 3}], **body}
+    bodies = [
+        did("email_delivered", HOUR, received=9 * HOUR),
+        did("purchase", 4 * HOUR, received=9 * HOUR, properties={"v": 1}),
+        did("purchase", 2 * HOUR, received=9 * HOUR + 1, properties={"v": 1}),
+    ]
+    check(segments(early={kind: early}), bodies, [(9 * HOUR + 1, "+early", None)])
+
+
+def test_the_hour_counts_in_sequences_ratios_and_scores_too() -> None:
+    early = {"event": "purchase", "where": [{"property": "@hour", "lt": 3}]}
+    file = scored(
+        {"points": [{**early, "points": 1}]},
+        steps={"sequence": {"steps": [early], "within": "1h"}},
+        ratio={"ratio": {"of": early, "to": {"event": "purchase"}, "gt": 0}},
+        points={"score": {"name": "s", "gte": 1}},
+    )
+    bodies = [did("purchase", 4 * HOUR, received=9 * HOUR), did("purchase", 2 * HOUR, received=9 * HOUR + 1)]
+    check(file, bodies, [(9 * HOUR + 1, f"+{name}", None) for name in ("steps", "ratio", "points")])
 
 
 def test_cart_abandoners_enter_an_hour_after_the_last_item_unless_they_bought_since() -> None:
@@ -266,6 +302,12 @@ def test_a_century_has_a_leap_day_once_in_four(clock: str, day: str) -> None:
     first = _from_start(f"{day}T00:00:00Z")
     at = _from_start(f"{clock}T00:00:00Z")
     check(file, [traits({"born": "1972-02-29"}, at)], [(first, "+day", first + DAY)], until=first)
+
+
+def test_the_date_of_an_anniversary_may_lie_deep_in_a_trait() -> None:
+    file = segments(day={"anniversary": {"trait": "child.born"}})
+    told = traits({"child": [{"born": "2020-03-03"}, {"born": "2021-03-02"}, {"name": "x"}]}, 0)
+    check(file, [told], [(DAY, "+day", 3 * DAY), (3 * DAY, "-day", _from_start("2027-03-02T00:00:00Z"))], until=4 * DAY)
 
 
 def test_there_is_no_anniversary_before_the_day_itself() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oracle.driving import assert_same, run_oracle
+from tests.oracle.driving import assert_same, reloaded, run_core, run_oracle
 from tests.oracle.lines import DAY, HOUR, MINUTE, START_MS, check, did, scored, tick, traits
 from tests.oracle.notation import duration_ms
 from tests.oracle.scores import read
@@ -91,13 +91,37 @@ def test_a_bound_that_is_met_after_whole_half_lives_is_met_to_the_millisecond(
 
 
 @pytest.mark.parametrize("later", [MINUTE, 2 * MINUTE, HOUR, 300 * DAY])
-@pytest.mark.parametrize(("faded", "seen"), [(8, True), (-8, False)])
-def test_what_fades_is_never_over_and_decides_on_ties(faded: float, later: int, *, seen: bool) -> None:
+@pytest.mark.parametrize(("faded", "reading"), [(8, 0.001), (-8, 0.0)])
+def test_what_fades_is_never_over_and_decides_on_ties(faded: float, later: int, reading: float) -> None:
     lasting = {"event": "purchase", "points": 0.0005, "expires_after": "365d"}
     score = {"half_life": "1s", "points": [{"event": "email_open", "points": faded}, lasting]}
-    file = scored(score, seen={"all": [{"score": {"name": "s", "gte": 0.001}}, {"performed": {"event": "page_view"}}]})
+    file = scored(
+        score,
+        seen={"any": [{"performed": {"event": "page_view"}}, {"score": {"name": "s", "gte": 9}}]},
+        some={"score": {"name": "s", "gte": 0.001}},
+    )
     bodies = [did("email_open", 0), did("purchase", 0), did("page_view", later)]
-    check(file, bodies, [(later, "+seen", 365 * DAY)] if seen else [])
+    driven, _ = run_core(file, bodies)
+    assert [each.scores["s"] for each in driven.transitions if each.segment == "seen"] == [reading]
+    assert [each.segment for each in driven.transitions] == ["some"] * (faded > 0) + ["seen"]
+    assert_same(file, bodies, START_MS + 366 * DAY, between=reloaded)
+
+
+def test_a_mix_of_nothing_but_recency_falls_in_a_straight_line() -> None:
+    file = scored(
+        {"mix": [{"weight": 10, "recency": {"event": "purchase", "over": "10h"}}]},
+        fresh={"score": {"name": "s", "gte": 5}},
+        ever={"score": {"name": "s", "gt": 0}},
+    )
+    bodies = [traits({}, 0), did("purchase", 0), did("purchase", HOUR), did("purchase", MINUTE, received=2 * HOUR)]
+    half, none = (HOUR + math.floor(way * HOUR) + 1 for way in (5.0005, 9.9995))
+    expected = [
+        (0, "+fresh", half - HOUR),
+        (0, "+ever", none - HOUR),
+        (half, "-fresh", None),
+        (none, "-ever", None),
+    ]
+    check(file, bodies, expected, until=DAY)
 
 
 def test_arrival_order_never_matters_to_a_score() -> None:
