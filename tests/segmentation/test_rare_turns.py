@@ -8,6 +8,8 @@ import pytest
 
 from streams.segmentation import fold
 from streams.segmentation.contact import AppliedIds
+from streams.segmentation.expressions import Leaf, walk
+from streams.segmentation.forecast import turns_ahead
 from tests.segmentation.timeline import HOUR, MINUTE, START, Timeline, definitions, segment
 
 FIRST, SECOND = bytes(15) + b"a", bytes(15) + b"b"
@@ -58,3 +60,24 @@ def test_timers_may_be_cleared_out_while_they_fire_and_all_that_are_due_fire() -
     assert [(move.segment, move.effective_at - START) for move in story.transitions[3:]] == [
         ("s1", HOUR), ("s2", 2 * HOUR), ("s3", 3 * HOUR)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("flips", "seen"), [(99, True), (100, False)])
+def test_an_explanation_looks_ahead_past_as_many_flips_as_a_transition(flips: int, *, seen: bool) -> None:
+    # Ten views, seen through ten windows, leave one after the other: each of these leaves flips once, by itself.
+    noise = [
+        {"performed": {"event": "page_view", "within": f"{60 + window}s", "at_least": least}}
+        for window in range(10)
+        for least in range(1, 11)
+    ][:flips]
+    bought = {"performed": {"event": "purchase", "within": "2h"}}
+    story = Timeline(segment({"any": [{"performed": {"event": "purchase"}}, bought, *noise]}))
+    for at in range(10):
+        story.track(at, "page_view")
+    story.track(500, "purchase")
+    compiled = story.core.program.segments[0]
+    leaves = [node for node in walk(story.core.definitions.segments[0].when) if isinstance(node, Leaf)]
+    bit = story.core.program.bit_of(next(leaf for leaf in leaves if leaf.written == bought))
+    assert turns_ahead(story.contact(), compiled, [lambda bits: bits & bit != 0]) == [
+        START + 500 + 2 * HOUR if seen else None
+    ]
