@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.demo.guard import is_running
 from streams.demo.supervision import Program, ProgramFailedError, Running, Supervisor
+from streams.embedded.guard import is_running
 from tests.support.processes import base_environment
 from tests.support.waiting import wait_until
 
