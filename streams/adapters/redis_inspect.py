@@ -6,25 +6,23 @@ Every method raises `UnavailableError` when Redis is away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
+from redis.exceptions import RedisError
 
 from schemas.errors import InputError
 from schemas.topics import Names
+from streams.adapters.redis_blocking import blocking_client, run_script
 from streams.adapters.redis_connection import Script, address_of, as_segue_error
+from streams.adapters.redis_generations import drop_generations
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import as_text
 from streams.ports import Cursor, Fence
 from streams.sending.ports import Progress
 
-_DELETED_AT_ONCE = 1_000
 _PARTITIONS_ASKED = 1_000
 """Partitions that are asked how many there are; a log of more is known by one of its first."""
 
@@ -64,10 +62,7 @@ class StateInspector:
     def __init__(self, url: str, names: Names, *, timeout_ms: int = 5_000) -> None:
         self._names = names
         self._address = address_of(url)
-        timeout_s = timeout_ms / 1000
-        self._client: Any = redis.Redis.from_url(
-            url, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
+        self._client = blocking_client(url, timeout_ms=timeout_ms)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -176,32 +171,19 @@ class StateInspector:
         """
         script = Script("start_over")
         with self._answering():
-            word, *answer = self._run(script, [self._names.key(partition, "meta")], ["", "", "", STATE_FORMAT])
+            word, *answer = run_script(
+                self._client, script, [self._names.key(partition, "meta")], ["", "", "", STATE_FORMAT]
+            )
             if word != b"done":
                 return None
             generation, epoch = (int(number) for number in answer)
             kept = StateKeys(self._names, partition, generation)
-            stale: list[bytes] = []
-            for key in self._client.scan_iter(match=kept.all_generations, count=_DELETED_AT_ONCE):
-                if not key.startswith(kept.this_generation.encode()):
-                    stale.append(key)
-                if len(stale) >= _DELETED_AT_ONCE:
-                    self._client.unlink(*stale)
-                    stale = []
-            if stale:
-                self._client.unlink(*stale)
+            drop_generations(self._client, {partition: kept})
         return epoch
 
     def _keys(self, partition: int) -> StateKeys | None:
         generation = self._client.hget(self._names.key(partition, "meta"), "generation")
         return None if generation is None else StateKeys(self._names, partition, int(generation))
-
-    def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
-        command = script.call(keys, arguments)
-        try:
-            return self._client.execute_command(*command)
-        except NoScriptError:
-            return self._client.execute_command("EVAL", script.text, *command[2:])
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

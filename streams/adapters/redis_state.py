@@ -47,6 +47,7 @@ class RedisStateStore:
         self._start_over = Script("start_over")
         self._load = Script("load")
         self._commit = Script("commit")
+        self._drop = Script("drop")
 
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
@@ -83,7 +84,7 @@ class RedisStateStore:
             raise FenceLostError(partition, fence, _fence(answer) if answer else Fence(0, ""))
         fields = as_text(await self._connection.call("HGETALL", meta))
         known = await self._known(partition, fields)
-        await self._delete_other_generations(self._keys[partition])
+        await self._delete_older_generations(self._keys[partition])
         return known
 
     async def load(
@@ -163,15 +164,17 @@ class RedisStateStore:
             sizes={segment: int(size) for segment, size in sizes.items()},
         )
 
-    async def _delete_other_generations(self, kept: StateKeys) -> None:
+    async def _delete_older_generations(self, kept: StateKeys) -> None:
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
                 "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE
             )
-            stale = [key for key in found if not key.startswith(kept.this_generation.encode())]
-            if stale:
-                await self._connection.call("UNLINK", *stale)
+            stale = [key.decode() for key in found if kept.is_older(key)]
+            for start in range(0, len(stale), _DELETED_AT_ONCE):
+                keys = [kept.meta, *stale[start : start + _DELETED_AT_ONCE]]
+                if int(await self._connection.run(self._drop, keys, [kept.generation])) < 0:
+                    return  # Redis was emptied, or the state started over: theirs to tidy
             if int(cursor) == 0:
                 return
 
