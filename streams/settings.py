@@ -119,6 +119,12 @@ class WorkerSettings(CommonSettings):
         le=3_600_000,
         description="Lag without progress for this long ends the process, so that it is started afresh.",
     )
+    state_check_interval_ms: int = Field(
+        default=5_000,
+        ge=100,
+        le=600_000,
+        description="How often a partition without new records looks whether its state in Redis is where it was left.",
+    )
     lag_interval_ms: int = Field(
         default=2_000, ge=100, le=600_000, description="Time between two looks at the ends of the log."
     )

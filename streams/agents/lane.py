@@ -38,6 +38,9 @@ class Pipeline(Protocol):
     async def apply(self, records: Sequence[RawRecord]) -> None:
         """Fold contiguous records, the first of which is the next one, and commit them."""
 
+    async def check(self) -> None:
+        """Raises `CursorMismatchError` when the state is not where it was left."""
+
     async def close(self) -> None:
         """Wait for the output under way."""
 
@@ -74,6 +77,7 @@ class LaneBounds:
     retry_first_ms: int
     retry_most_ms: int
     fence_patience_ms: int  # how long a refused fence may be the group's news that has not reached us yet
+    idle_check_ms: int = 5_000  # how often the state is looked at while no record comes
 
 
 class Lane:
@@ -179,7 +183,12 @@ class Lane:
                 await self._place_again()
                 continue
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(self._bounds.idle_check_ms / 1000):
+                    await self._wake.wait()
+            except TimeoutError:
+                # Nobody else would notice that Redis was emptied, set back or restored before the next record.
+                await self.pipeline.check()
         return None
 
     def _gather(self) -> list[RawRecord]:

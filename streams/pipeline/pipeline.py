@@ -118,6 +118,10 @@ class PartitionPipeline:
             raise CursorMismatchError(Cursor(unseen[consecutive].offset, 0), self._cursor)
         self._draft = draft
 
+    async def check(self) -> None:
+        """Raises `CursorMismatchError` when the state is not where it was left."""
+        await self._ports.store.load(self.partition, self._cursor, (), None, 0)
+
     async def close(self) -> None:
         """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
         self._draft = None

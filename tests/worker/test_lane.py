@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.metrics import Meters
@@ -46,7 +47,7 @@ class HandLog:
 class HandLane:
     """A lane with all that it stands on."""
 
-    def __init__(self, pipeline: RecordingPipeline | None = None) -> None:
+    def __init__(self, pipeline: RecordingPipeline | None = None, bounds: LaneBounds = BOUNDS) -> None:
         self.notes = Notes()
         self.notes.loading.set()
         self.notes.applying.set()
@@ -54,7 +55,7 @@ class HandLane:
         self.meters = Meters("worker")
         self.pipeline = pipeline or RecordingPipeline(0, self.notes)
         self.pipeline.notes = self.notes
-        self.lane = Lane(0, OURS, self.pipeline, self.log, BOUNDS, self.meters)
+        self.lane = Lane(0, OURS, self.pipeline, self.log, bounds, self.meters)
         self.released = 0
 
     def offer(self, offsets: Sequence[int], log_end: int | None = None, placement: int | None = None) -> None:
@@ -207,6 +208,22 @@ def test_a_fence_that_stays_refused_ends_the_worker_with_advice() -> None:
             error = task.exception()
             assert isinstance(error, InputError)
             assert "segue fence reset" in str(error)
+
+    asyncio.run(story())
+
+
+def test_a_state_that_was_set_back_is_noticed_without_a_new_record() -> None:
+    async def story() -> None:
+        hand = HandLane(bounds=replace(BOUNDS, idle_check_ms=5))
+        async with _running(hand):
+            hand.offer(range(5))
+            await hand.folded(5)
+            hand.notes.offsets[0] = 2
+            hand.notes.misplaced[0] = True
+            await wait_until_async(lambda: hand.log.starts == [0, 2], 10, "placed where the state stands")
+            hand.offer(range(2, 6))
+            await hand.folded(6)
+            assert hand.count("segue_resynchronisations_total") == 1
 
     asyncio.run(story())
 
