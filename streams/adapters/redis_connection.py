@@ -34,7 +34,7 @@ Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = tuple[Argument, ...]
 
 _CALLS_PER_ROUND_TRIP = 64
-_OLDEST_VERSION = (6, 2)
+OLDEST_VERSION = (6, 2)
 _PASSES = re.compile(
     r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOSCRIPT)\b"
 )
@@ -162,7 +162,7 @@ def address_of(url: str) -> str:
 def check_info(info: Mapping[str, Any], address: str) -> None:
     """Raises `InputError` when a Redis with this INFO cannot hold the state."""
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
-    if version < _OLDEST_VERSION:
+    if version < OLDEST_VERSION:
         raise InputError(f"Redis at {address} is version {info['redis_version']}: expected 6.2 or later")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "consumer": "consumers.cli",
     "contact": "streams.cli.contact",
     "demo": "streams.cli.demo",
+    "doctor": "streams.cli.doctor",
     "epoch": "streams.cli.epoch",
     "erase": "streams.cli.erase",
     "explain": "streams.cli.explain",

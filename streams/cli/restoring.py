@@ -15,7 +15,7 @@ from schemas.topics import Names
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_blocking import blocking_client, redis_at
-from streams.adapters.redis_connection import check_info
+from streams.adapters.redis_connection import address_of, check_info
 from streams.adapters.redis_consumers import bring_back_consumers
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_points import read_points
@@ -87,7 +87,7 @@ def _serving(url: str) -> Iterator[Any]:
     client = blocking_client(url, timeout_ms=_COPY_TIMEOUT_MS, one_connection=True)
     try:
         with redis_at(url):
-            check_info(client.info(), url.rpartition("@")[2])
+            check_info(client.info(), address_of(url))
         yield client
     finally:
         client.close()

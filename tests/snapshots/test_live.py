@@ -134,7 +134,7 @@ def test_a_restore_that_is_killed_leaves_what_serves_and_can_be_run_again(place:
     place.wait_until_folded()
     taken(place)
     before = redis_contents(own_redis.url, place.names)
-    client = own_redis.client()
+    client: Any = own_redis.client()
     client.config_set("notify-keyspace-events", "K$")
     with client.pubsub() as news:
         news.psubscribe("__keyspace@0__:*:staged")
