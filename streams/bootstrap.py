@@ -187,6 +187,7 @@ def _lane_bounds(settings: WorkerSettings) -> LaneBounds:
         retry_first_ms=settings.retry_first_ms,
         retry_most_ms=settings.retry_most_ms,
         fence_patience_ms=2 * settings.session_timeout_ms,
+        idle_check_ms=settings.idle_check_interval_ms,
     )
 
 

@@ -38,6 +38,9 @@ class Pipeline(Protocol):
     async def apply(self, records: Sequence[RawRecord]) -> None:
         """Fold contiguous records, the first of which is the next one, and commit them."""
 
+    async def verify(self) -> None:
+        """Raise `CursorMismatchError` when the state is not where it was left."""
+
     async def close(self) -> None:
         """Wait for the output under way."""
 
@@ -53,6 +56,9 @@ class Log(Protocol):
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset, a hint; None where there is none or it cannot be had now."""
+
+    async def confirmed(self, partition: int) -> bool:
+        """Whether the group says now that the partition is ours. False also where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class LaneBounds:
     retry_first_ms: int
     retry_most_ms: int
     fence_patience_ms: int  # how long a refused fence may be the group's news that has not reached us yet
+    idle_check_ms: int  # how long nothing may come in before the state is looked at
 
 
 class Lane:
@@ -140,7 +147,7 @@ class Lane:
             except FenceLostError as error:
                 self._meters.counter("segue_fence_losses_total").inc()
                 await self._interrupted(str(error))
-                self._bear_refusal(error)
+                await self._bear_refusal(error)
             except CursorMismatchError as error:
                 self._meters.counter("segue_resynchronisations_total").inc()
                 await self._interrupted(f"partition {self.partition}: {error}")
@@ -179,8 +186,16 @@ class Lane:
                 await self._place_again()
                 continue
             self._wake.clear()
-            await self._wake.wait()
+            await self._wake_or_verify()
         return None
+
+    async def _wake_or_verify(self) -> None:
+        """No commit would notice a Redis that lost what an idle partition left there: ask it now and then."""
+        try:
+            async with asyncio.timeout(self._bounds.idle_check_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            await self.pipeline.verify()
 
     def _gather(self) -> list[RawRecord]:
         first = self._queue.popleft()
@@ -233,13 +248,14 @@ class Lane:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), pause_ms / 1000)
 
-    def _bear_refusal(self, error: FenceLostError) -> None:
-        """A zombie learns from the group that it is one; a member in good standing would be refused for ever."""
+    async def _bear_refusal(self, error: FenceLostError) -> None:
+        """A zombie learns from the group that it is one, sooner or later; a member in good standing never would."""
         now = asyncio.get_running_loop().time()
         if self._refused_since is None:
             self._refused_since = now
         elif (now - self._refused_since) * 1000 > self._bounds.fence_patience_ms:
-            raise InputError(str(error)) from error
+            if not self._closing.is_set() and await self._source.confirmed(self.partition):
+                raise InputError(str(error)) from error
 
     def _drop(self, batch: Batch) -> None:
         self._meters.counter("segue_batches_dropped_total").inc()

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until_async
 from tests.worker.harness import Notes, RecordingPipeline
 
 OURS = Fence(7, "us")
-BOUNDS = LaneBounds(batch_records_max=10, retry_first_ms=1, retry_most_ms=5, fence_patience_ms=60)
+BOUNDS = LaneBounds(batch_records_max=10, retry_first_ms=1, retry_most_ms=5, fence_patience_ms=60, idle_check_ms=20)
 
 
 class HandLog:
@@ -26,6 +26,7 @@ class HandLog:
         self.starts: list[int] = []
         self.end = 100
         self.away = 0  # how many times placing fails
+        self.confirms = True
 
     async def start_at(self, partition: int, offset: int) -> None:
         assert partition == 0
@@ -41,6 +42,10 @@ class HandLog:
     async def committed(self, partition: int) -> int | None:
         assert partition == 0
         return None
+
+    async def confirmed(self, partition: int) -> bool:
+        assert partition == 0
+        return self.confirms
 
 
 class HandLane:
@@ -160,6 +165,20 @@ def test_a_log_with_a_hole_ends_the_worker_instead_of_turning_round_for_ever() -
     asyncio.run(story())
 
 
+def test_state_that_goes_while_nothing_comes_in_is_missed_and_folded_again() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand):
+            hand.offer(range(3))
+            await hand.folded(3)
+            hand.notes.lost_state = True
+            hand.notes.offsets[0] = 0
+            await wait_until_async(lambda: hand.log.starts == [0, 0], 10, "placed at the start again")
+            assert hand.count("segue_resynchronisations_total") == 1
+
+    asyncio.run(story())
+
+
 def test_lag_and_being_caught_up_follow_what_the_broker_says() -> None:
     async def story() -> None:
         hand = HandLane()
@@ -207,6 +226,18 @@ def test_a_fence_that_stays_refused_ends_the_worker_with_advice() -> None:
             error = task.exception()
             assert isinstance(error, InputError)
             assert "segue fence reset" in str(error)
+
+    asyncio.run(story())
+
+
+def test_a_refused_owner_whom_the_group_does_not_confirm_is_a_zombie_and_waits_for_its_news() -> None:
+    async def story() -> None:
+        hand = HandLane(RefusedPipeline(200))
+        hand.log.confirms = False
+        async with _running(hand):
+            hand.offer(range(2))
+            await hand.folded(2)
+            assert hand.count("segue_fence_losses_total") == 200
 
     asyncio.run(story())
 
