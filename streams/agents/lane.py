@@ -253,9 +253,9 @@ class Lane:
         now = asyncio.get_running_loop().time()
         if self._refused_since is None:
             self._refused_since = now
-        elif (now - self._refused_since) * 1000 > self._bounds.fence_patience_ms:
-            if not self._closing.is_set() and await self._source.confirmed(self.partition):
-                raise InputError(str(error)) from error
+        patient = (now - self._refused_since) * 1000 <= self._bounds.fence_patience_ms or self._closing.is_set()
+        if not patient and await self._source.confirmed(self.partition):
+            raise InputError(str(error)) from error
 
     def _drop(self, batch: Batch) -> None:
         self._meters.counter("segue_batches_dropped_total").inc()
