@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumers.arrivals import RawMessage
 from consumers.clock import Clock
 from consumers.engine import Engine, Flow
-from consumers.kafka_log import Subscription, find_start, is_good, kafka_text, raw_message
+from consumers.kafka_log import Subscription, find_start, is_good, kafka_failure, kafka_text, raw_message
 from consumers.lease import Lease
 from consumers.progress_store import ProgressStore
 from consumers.start import Start
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _POLL_S = 0.1
 _RETRY_PAUSE_S = 0.5
+_FIRST_WAIT_S = 0.5
 _REBALANCING = (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID)
 
 
@@ -85,7 +86,7 @@ class KafkaSource:
             while not self._stopping.is_set():
                 self._turn(consumer)
         except KafkaException as error:
-            raise UnavailableError(f"Kafka does not answer: {kafka_text(error)}") from error
+            raise kafka_failure(error, self._subscription) from error
         finally:
             self._give_up(consumer, sorted(self._owned))
             consumer.close()
@@ -99,7 +100,7 @@ class KafkaSource:
             # Alone it returns with the first message; the other one would wait for a full batch.
             message = consumer.poll(_POLL_S)
             messages = [] if message is None else [message]
-        raw = [raw_message(message) for message in messages if is_good(message)]
+        raw = [raw_message(message) for message in messages if is_good(message, self._subscription)]
         flow = self._ask(self._feed(raw))
         if flow.pause:
             consumer.pause(self._places(flow.pause))
@@ -112,12 +113,30 @@ class KafkaSource:
 
     def _require_topic(self, consumer: Consumer) -> None:
         # All topics are asked for: a broker may create one that is asked for by name.
-        found = consumer.list_topics(timeout=self._subscription.request_timeout_ms / 1000).topics
+        found = self._list_topics(consumer)
         if self._subscription.topic not in found:
             raise InputError(
                 f"topic {self._subscription.topic} does not exist: create it with `segue topics create`, "
                 "or look at SEGUE_NAMESPACE"
             )
+
+    def _list_topics(self, consumer: Consumer) -> Collection[str]:
+        """All topics. The library waits the whole time also where it is not let in, so it is asked in between."""
+        deadline = self._clock.monotonic() + self._subscription.request_timeout_ms / 1000
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                found: Collection[str] = consumer.list_topics(timeout=wait_s).topics
+            except KafkaException:
+                told = consumer.poll(0)  # nothing is subscribed to: there are no messages, only troubles
+                while told is not None:
+                    is_good(told, self._subscription)
+                    told = consumer.poll(0)
+                if self._clock.monotonic() > deadline:
+                    raise
+            else:
+                return found
+            wait_s = max(min(2 * wait_s, deadline - self._clock.monotonic()), _POLL_S)
 
     # --- committing -------------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ async def _consume(settings: ConsumerSettings, mode: Mode, make_sink: MakeSink) 
 
 def _subscription(settings: ConsumerSettings, mode: Mode) -> Subscription:
     return Subscription(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        connection=settings.kafka,
         topic=settings.names.transitions,
         group=settings.names.group(mode.role),
         session_timeout_ms=settings.consumer_session_timeout_ms,

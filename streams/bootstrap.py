@@ -78,7 +78,7 @@ def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
 
 async def _work(settings: WorkerSettings) -> None:
     redis = RedisConnection(settings.redis_url.get_secret_value())
-    topics = KafkaTopics(settings.kafka_bootstrap_servers)
+    topics = KafkaTopics(settings.kafka)
     try:
         await redis.check()
         tracking = await asyncio.to_thread(inspect_log, topics, settings)
@@ -100,7 +100,7 @@ async def _run(
 ) -> SegueError | None:
     names, clock, ending, meters = settings.names, WallClock(), Ending(), Meters("worker")
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
-    tails = KafkaTailReader(settings.kafka_bootstrap_servers, timeout_ms=settings.request_timeout_ms)
+    tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
     ports = PipelinePorts(
         names=names,
         log=tracking.identity,
@@ -150,7 +150,7 @@ def _lanes(settings: WorkerSettings, ports: PipelinePorts, ending: Ending, drift
 
 def _publisher(settings: WorkerSettings, ending: Ending) -> KafkaPublisher:
     return KafkaPublisher(
-        settings.kafka_bootstrap_servers,
+        settings.kafka,
         publish_timeout_ms=settings.publish_timeout_ms,
         queue_messages_max=settings.publish_queue_messages_max,
         on_failure=ending.fail,

@@ -20,6 +20,7 @@ import redis
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
+from schemas.kafka_connection import KafkaConnection
 from tests.support.brokers import QUICK_RETURN, Broker, start_broker
 from tests.support.processes import Commands, base_environment
 from tests.support.redis_servers import LocalRedis, start_shared_redis
@@ -62,6 +63,11 @@ class Kafka:
     """The broker that the whole run shares."""
 
     bootstrap_servers: str
+
+    @property
+    def connection(self) -> KafkaConnection:
+        """For clients."""
+        return KafkaConnection(self.bootstrap_servers)
 
 
 @pytest.fixture(scope="session")

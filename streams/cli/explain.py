@@ -61,7 +61,7 @@ def command(contact_id: str, segment: str | None, quick: bool, as_json: bool) ->
 def _replay(settings: CommonSettings, contact_id: str, segment: str | None) -> Replay:
     """The contact at the end of its partition's log."""
     topic = settings.names.tracking
-    bounds = KafkaTopics(settings.kafka_bootstrap_servers).log_bounds(topic)
+    bounds = KafkaTopics(settings.kafka).log_bounds(topic)
     if not bounds:
         raise UnavailableError(f"no topic {topic}: create it with `segue topics create`")
     partition = partition_of(contact_id, len(bounds))
@@ -76,7 +76,7 @@ def _replay(settings: CommonSettings, contact_id: str, segment: str | None) -> R
         if segment is not None:
             check_segment(definitions, segment)
 
-    records = read_log(settings.kafka_bootstrap_servers, topic, partition, bound)
+    records = read_log(settings.kafka, topic, partition, bound)
     return replay_log(_watched(records, bound), contact_id, topic, partition, len(bounds), check)
 
 
