@@ -23,7 +23,8 @@ from consumers.lease import Lease
 from consumers.progress_store import ProgressStore
 from consumers.start import Start
 from consumers.window import Progress
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class KafkaSource:
         self._commit_asked_at: float | None = None
         self._committed_at = float("-inf")
         self._turned_at = clock.monotonic()
+        self._refusal: SegueError | None = None
         self.joined = False
         """Whether the group has given this consumer its partitions, were it none."""
 
@@ -74,7 +76,7 @@ class KafkaSource:
 
     def run(self) -> None:
         """Read until stopped. Raises `SegueError`; partitions are given up in order either way."""
-        consumer = Consumer(self._subscription.client() | {"on_commit": self._on_commit})
+        consumer = Consumer(self._subscription.client() | {"on_commit": self._on_commit, "error_cb": self._on_error})
         try:
             self._require_topic(consumer)
             consumer.subscribe(
@@ -100,6 +102,7 @@ class KafkaSource:
             # Alone it returns with the first message; the other one would wait for a full batch.
             message = consumer.poll(_POLL_S)
             messages = [] if message is None else [message]
+        self._raise_refusal()
         raw = [raw_message(message) for message in messages if is_good(message, self._subscription)]
         flow = self._ask(self._feed(raw))
         if flow.pause:
@@ -107,6 +110,15 @@ class KafkaSource:
         if flow.resume:
             consumer.resume(self._places(flow.resume))
         self._commit_when_due(consumer)
+
+    def _on_error(self, error: KafkaError) -> None:
+        """What goes wrong at a connection, which the client logs. It tries again, also where that is of no use."""
+        if KafkaConnection.is_refusal(error.code(), error.str()):
+            self._refusal = self._subscription.connection.failure("does not answer", error.code(), error.str())
+
+    def _raise_refusal(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
 
     async def _feed(self, messages: Sequence[RawMessage]) -> Flow:
         return self._engine.feed(messages)
@@ -128,10 +140,8 @@ class KafkaSource:
             try:
                 found: Collection[str] = consumer.list_topics(timeout=wait_s).topics
             except KafkaException:
-                told = consumer.poll(0)  # nothing is subscribed to: there are no messages, only troubles
-                while told is not None:
-                    is_good(told, self._subscription)
-                    told = consumer.poll(0)
+                consumer.poll(0)  # nothing is subscribed to: there are no messages, only what went wrong
+                self._raise_refusal()
                 if self._clock.monotonic() > deadline:
                     raise
             else:

@@ -5,6 +5,7 @@ Adapters take this value and add what they want of their client; none builds con
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -26,7 +27,8 @@ _REFUSALS = {
     -169,  # _AUTHENTICATION
 }
 _TLS = -181  # _SSL
-_BROKEN_OFF = "disconnect"
+_TRANSPORT = -195
+_REFUSED_CERTIFICATE = re.compile(r"tls alert .*(certificate|unknown ca)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,21 @@ class KafkaConnection:
         """
         if self.is_refusal(code, said):
             return AccessError(
-                f"Kafka at {self.bootstrap_servers} {what}, it refuses us: {said}; check SEGUE_KAFKA_SECURITY_PROTOCOL "
-                "and the settings beside it, and the rights of the user"
+                f"Kafka at {self.bootstrap_servers} {what}: {said}; check SEGUE_KAFKA_SECURITY_PROTOCOL, the settings "
+                "that go with it, and the rights of the user (ops/security.md)"
             )
         return UnavailableError(f"Kafka at {self.bootstrap_servers} {what}: {said}")
 
     @staticmethod
     def is_refusal(code: int, said: str) -> bool:
-        """Whether Kafka, or a check of its certificate, says no and will say so again.
+        """Whether Kafka, or a check of a certificate, says no and will say so again.
 
-        A connection that ends in the middle of a handshake is told with the same code as a certificate that is refused.
+        That our certificate is refused comes with the code of a broken line; a line that breaks in the middle of a
+        handshake, with the code of a certificate that is refused.
         """
-        return code in _REFUSALS or (code == _TLS and _BROKEN_OFF not in said.lower())
+        if code == _TRANSPORT:
+            return _REFUSED_CERTIFICATE.search(said) is not None
+        return code in _REFUSALS or (code == _TLS and "disconnect" not in said.lower())
 
 
 def _tls_settings(tls: TlsFiles) -> dict[str, Any]:
