@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import InputError
 from schemas.kafka_connection import KafkaConnection, Sasl, SaslMechanism, SecurityProtocol
+from schemas.redis_access import RedisAccess
 from schemas.tls import TlsFiles
 from schemas.topics import Names
 
@@ -59,7 +60,23 @@ class CommonSettings(BaseSettings):
         default=True, description="Whether Kafka's certificate must be for the name that it is reached by."
     )
     redis_url: SecretStr = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"), description="Redis; `unix://PATH` for a socket."
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis, `redis://USER:PASSWORD@HOST:PORT/DB`; `rediss://` over TLS, `unix://PATH` for a socket, "
+        "`redis+cluster://` or `rediss+cluster://` for a cluster, with some of its nodes: `HOST:PORT,HOST:PORT`.",
+    )
+    redis_ssl_ca_file: OptionalFile = Field(
+        default=None,
+        description="Authorities (PEM) to trust in place of the system's, when Redis shows its certificate.",
+    )
+    redis_ssl_certificate_file: OptionalFile = Field(
+        default=None, description="Our own certificate (PEM), where Redis asks for one."
+    )
+    redis_ssl_key_file: OptionalFile = Field(
+        default=None,
+        description="The key of that certificate (PEM, without a password), unless it lies in the same file.",
+    )
+    redis_ssl_check_hostname: bool = Field(
+        default=True, description="Whether the certificate of Redis must be for the name that it is reached by."
     )
     namespace: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,39})?$")] = Field(
         default="", description="Prefix of topics, groups and keys: one a workspace."
@@ -87,6 +104,36 @@ class CommonSettings(BaseSettings):
                 self.kafka_ssl_check_hostname,
             )
         return KafkaConnection(self.kafka_bootstrap_servers, tls, sasl)
+
+    @property
+    def redis(self) -> RedisAccess:
+        """How Redis is reached."""
+        files = TlsFiles(
+            self.redis_ssl_ca_file,
+            self.redis_ssl_certificate_file,
+            self.redis_ssl_key_file,
+            check_hostname=self.redis_ssl_check_hostname,
+        )
+        return RedisAccess.at(self.redis_url.get_secret_value(), files)
+
+    @model_validator(mode="after")
+    def _redis_lets_us_in(self) -> Self:
+        try:
+            access = self.redis
+        except ValueError as error:
+            raise ValueError(f"SEGUE_REDIS_URL: {error}") from None
+        problems = list(_key_problems(self, "redis_ssl_"))
+        if access.uses_tls and not problems:
+            problems += _file_problems("SEGUE_REDIS_SSL_…", access.tls)
+        elif not access.uses_tls:
+            problems += [
+                f"SEGUE_{name.upper()}: not used: expected an address that begins with rediss in SEGUE_REDIS_URL, or "
+                "this variable not to be set"
+                for name in _changed(self, "redis_ssl_")
+            ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _kafka_lets_us_in(self) -> Self:
@@ -116,18 +163,22 @@ def _wholeness(
             if getattr(settings, name) is None:
                 yield f"SEGUE_{name.upper()}: expected with SEGUE_KAFKA_SECURITY_PROTOCOL={protocol}"
         return
+    for name in _changed(settings, prefix):
+        yield (
+            f"SEGUE_{name.upper()}: not used with SEGUE_KAFKA_SECURITY_PROTOCOL={protocol}: expected a protocol "
+            f"with {prefix.split('_')[1]} in its name, or this variable not to be set"
+        )
+
+
+def _changed(settings: CommonSettings, prefix: str) -> Iterator[str]:
     for name, field in CommonSettings.model_fields.items():
         if name.startswith(prefix) and getattr(settings, name) != field.default:
-            kind = prefix.split("_")[1]
-            yield (
-                f"SEGUE_{name.upper()}: not used with SEGUE_KAFKA_SECURITY_PROTOCOL={protocol}: expected a protocol "
-                f"with {kind} in its name, or this variable not to be set"
-            )
+            yield name
 
 
 def _key_problems(settings: CommonSettings, prefix: str) -> Iterator[str]:
     for name in (f"{prefix}key_file", f"{prefix}key_password"):
-        if getattr(settings, name) is not None and getattr(settings, f"{prefix}certificate_file") is None:
+        if getattr(settings, name, None) is not None and getattr(settings, f"{prefix}certificate_file") is None:
             yield f"SEGUE_{name.upper()}: expected SEGUE_{prefix.upper()}CERTIFICATE_FILE beside it"
 
 

@@ -77,7 +77,7 @@ def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
 
 
 async def _work(settings: WorkerSettings) -> None:
-    redis = RedisConnection(settings.redis_url.get_secret_value())
+    redis = RedisConnection(settings.redis)
     topics = KafkaTopics(settings.kafka)
     try:
         await redis.check()

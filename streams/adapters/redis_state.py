@@ -12,7 +12,8 @@ import msgspec
 
 from schemas.errors import InputError
 from schemas.topics import Names
-from streams.adapters.redis_connection import Argument, RedisConnection, Script
+from streams.adapters.redis_connection import RedisConnection, Script
+from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.ports import (
     Commit,
@@ -167,11 +168,11 @@ class RedisStateStore:
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
-                "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE
+                "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE, near=kept.meta
             )
             stale = [key for key in found if not key.startswith(kept.this_generation.encode())]
             if stale:
-                await self._connection.call("UNLINK", *stale)
+                await self._connection.call("UNLINK", *stale, near=kept.meta)
             if int(cursor) == 0:
                 return
 

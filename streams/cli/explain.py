@@ -47,7 +47,7 @@ def command(contact_id: str, segment: str | None, quick: bool, as_json: bool) ->
     """
     settings = load_settings(CommonSettings)
     if quick:
-        inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+        inspector = StateInspector(settings.redis, settings.names)
         try:
             explained = stored_explainer(inspector, contact_id)
         finally:
@@ -91,7 +91,7 @@ def _watched(records: Iterable[RawRecord], bound: LogBounds) -> Iterator[RawReco
 
 def _state_in_redis(settings: CommonSettings, replay: Replay) -> str:
     """Whether the worker's state says the same as the log. Redis need not be there."""
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+    inspector = StateInspector(settings.redis, settings.names)
     try:
         word = compared(inspector.contact(replay.partition, contact_key(replay.contact_id)), replay)
     except (InputError, UnavailableError):

@@ -222,7 +222,7 @@ class _Way:
         if self._options.wait is None:
             self._report(self._send(items, timestamp_ms, prepare), None)
             return
-        inspector = StateInspector(self._settings.redis_url.get_secret_value(), self._names)
+        inspector = StateInspector(self._settings.redis, self._names)
         try:
             try:
                 watch = self._watch(items, inspector)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
@@ -122,9 +123,18 @@ def rule(user: str, resource: str, name: str, operation: str) -> AclBinding:
     )
 
 
+_ANYTHING: Any = None  # the library's types want a text, the library takes this for any
+
+
 def _known(admin: AdminClient, rules: list[AclBinding]) -> bool:
     anything = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY,
+        _ANYTHING,
+        ResourcePatternType.ANY,
+        _ANYTHING,
+        _ANYTHING,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
     )
     try:
         found = admin.describe_acls(anything).result(10)
