@@ -124,6 +124,8 @@ def _gather(client: Any, names: Names, found: Contents) -> None:
     for key in sorted(client.scan_iter(match=f"{names.namespace}:*", count=1000)):
         name = key.decode().removeprefix(f"{names.namespace}:{{tracking-")
         partition, _, rest = name.partition("}:")
+        if name == key.decode() or rest.startswith("consumer:"):
+            continue  # the consumers' own
         into = found.setdefault(partition, {"contacts": {}, "timers": [], "sizes": {}, "members": {}})
         _, _, part = rest.partition(":")
         kind, _, last = part.partition(":")

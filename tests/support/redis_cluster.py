@@ -115,18 +115,22 @@ def start_shared_cluster(run: RunDirectory) -> str:
     return cluster.url
 
 
+def client_of(url: str) -> Any:
+    """A client of one server or of a cluster."""
+    access = RedisAccess.at(url)
+    kind: Any = redis.RedisCluster if access.is_cluster else redis.Redis
+    return kind.from_url(access.url_of(next(iter(access.nodes), None)))
+
+
 @contextmanager
 def clients_of(url: str) -> Iterator[list[Any]]:
     """A client of every server that holds keys: the one, or each master of a cluster."""
-    access = RedisAccess.at(url)
-    if not access.is_cluster:
-        client = redis.Redis.from_url(url)
+    client = client_of(url)
+    if RedisAccess.at(url).is_cluster:
+        yield [client.get_redis_connection(node) for node in client.get_primaries()]
+    else:
         yield [client]
-        client.close()
-        return
-    cluster: Any = redis.RedisCluster.from_url(access.url_of(access.nodes[0]))
-    yield [cluster.get_redis_connection(node) for node in cluster.get_primaries()]
-    cluster.close()
+    client.close()
 
 
 def _free_pair() -> int:
