@@ -23,7 +23,7 @@ _PORT = 6379
 
 _FORBIDDEN = re.compile(r"NOPERM|ACL failure|executing the script can't|no permissions|NOAUTH|WRONGPASS", re.IGNORECASE)
 _TLS_REFUSED = re.compile(
-    r"certificate verify failed|WRONG_VERSION_NUMBER|alert .*(certificate|unknown ca)|certificate required",
+    r"certificate verify failed|alert .*(certificate|unknown ca)|certificate required",
     re.IGNORECASE,
 )
 

@@ -99,6 +99,8 @@ async def _run(
     settings: WorkerSettings, topics: KafkaTopics, tracking: TrackingLog, redis: RedisConnection
 ) -> SegueError | None:
     names, clock, ending, meters = settings.names, WallClock(), Ending(), Meters("worker")
+    store = RedisStateStore(redis, names)
+    await store.check_rights(tracking.partitions)
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
     tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
     ports = PipelinePorts(
@@ -106,7 +108,7 @@ async def _run(
         log=tracking.identity,
         partitions=tracking.partitions,
         timestamp_type=tracking.timestamp_type,
-        store=RedisStateStore(redis, names),
+        store=store,
         publisher=relay_publisher,
         tails=tails,
         clock=clock,
