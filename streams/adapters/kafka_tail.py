@@ -91,6 +91,8 @@ class KafkaTailReader:
                 error = raw.error()
                 if error is None:
                     found.append(_message(raw))
+                elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    continue  # of the group that the library wants a name for: nobody needs rights to it
                 elif error.code() == KafkaError._PARTITION_EOF:
                     break
                 else:

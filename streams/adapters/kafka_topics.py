@@ -41,6 +41,7 @@ _RETRY_S = 0.05
 _FIRST_WAIT_S = 0.5
 _PASSING = {
     KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,  # of the group that the library wants a name for: nobody needs rights to it
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 from confluent_kafka.admin import AclBinding
 
@@ -28,14 +30,22 @@ def kafka_rules(namespace: str, *users: str) -> list[AclBinding]:
     ]
 
 
-def make_redis_users(server: LocalRedis, namespace: str) -> list[str]:
-    """Make the users in Redis, and let nobody else in; returns their names."""
-    lines = _REDIS.findall(_PAGE.read_text())
-    with server.client() as client:
-        for user, rules in lines:
-            words = rules.replace("PASSWORD", PASSWORD).replace("NAMESPACE", namespace).split()
-            client.execute_command("ACL", "SETUSER", user, *words)
-    return [user for user, _ in lines]
+def make_redis_users(server: LocalRedis, namespace: str) -> None:
+    """Make the users in a Redis that runs."""
+    client: Any = server.client()
+    for user, rules in _redis_users(namespace).items():
+        client.execute_command("ACL", "SETUSER", user, *rules.split())
+    client.close()
+
+
+def write_redis_users(path: Path, namespace: str) -> None:
+    """Write the users to a file that Redis reads whenever it starts."""
+    path.write_text("".join(f"user {user} {rules}\n" for user, rules in _redis_users(namespace).items()))
+
+
+def _redis_users(namespace: str) -> dict[str, str]:
+    found = _REDIS.findall(_PAGE.read_text())
+    return {user: rules.replace("PASSWORD", PASSWORD).replace("NAMESPACE", namespace) for user, rules in found}
 
 
 def address(user: str, port: int, scheme: str = "rediss") -> str:

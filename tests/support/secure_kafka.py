@@ -30,8 +30,8 @@ TLS = Path(__file__).with_name("tls")
 AUTHORITY = TLS / "authority.pem"
 PASSWORD = "kafka-s3cret"
 _LISTENERS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_USERS = ("worker", "collector", "consumer", "operator", "nobody")
-"""Users with the rights of `ops/security.md`, and one with none; all have the same password."""
+_USERS = ("worker", "collector", "consumer", "operator", "creator")
+"""Users that `ops/security.md` gives rights to; here all have the same password, and none has a right at first."""
 _SETTLED_TIMEOUT_S = 20
 
 
