@@ -77,8 +77,8 @@ def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
 
 
 async def _work(settings: WorkerSettings) -> None:
-    redis = RedisConnection(settings.redis_url.get_secret_value())
-    topics = KafkaTopics(settings.kafka_bootstrap_servers)
+    redis = RedisConnection(settings.redis)
+    topics = KafkaTopics(settings.kafka)
     try:
         await redis.check()
         tracking = await asyncio.to_thread(inspect_log, topics, settings)
@@ -99,14 +99,16 @@ async def _run(
     settings: WorkerSettings, topics: KafkaTopics, tracking: TrackingLog, redis: RedisConnection
 ) -> SegueError | None:
     names, clock, ending, meters = settings.names, WallClock(), Ending(), Meters("worker")
+    store = RedisStateStore(redis, names)
+    await store.check_rights(tracking.partitions)
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
-    tails = KafkaTailReader(settings.kafka_bootstrap_servers, timeout_ms=settings.request_timeout_ms)
+    tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
     ports = PipelinePorts(
         names=names,
         log=tracking.identity,
         partitions=tracking.partitions,
         timestamp_type=tracking.timestamp_type,
-        store=RedisStateStore(redis, names),
+        store=store,
         publisher=relay_publisher,
         tails=tails,
         clock=clock,
@@ -150,7 +152,7 @@ def _lanes(settings: WorkerSettings, ports: PipelinePorts, ending: Ending, drift
 
 def _publisher(settings: WorkerSettings, ending: Ending) -> KafkaPublisher:
     return KafkaPublisher(
-        settings.kafka_bootstrap_servers,
+        settings.kafka,
         publish_timeout_ms=settings.publish_timeout_ms,
         queue_messages_max=settings.publish_queue_messages_max,
         on_failure=ending.fail,

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +25,10 @@ _BROKER = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": ",".join(
+        f"{name}:{name}" for name in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    )
+    + ",CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
@@ -64,9 +67,19 @@ class Broker(Protocol):
 
 
 class JavaBroker:
-    """`kafka.Kafka` as a child process, its data in `directory`."""
+    """`kafka.Kafka` as a child process.
 
-    def __init__(self, run: RunDirectory, jars: Path, more: Mapping[str, str]) -> None:
+    `listeners` are ports by security protocol, beside the one in plain text; `scram_users` are made with the log.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        jars: Path,
+        more: Mapping[str, str],
+        listeners: Mapping[str, int] | None = None,
+        scram_users: Sequence[str] = (),
+    ) -> None:
         self._run = run
         self._directory = directory = run.subdirectory("kafka")
         self._java = ["java", "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*"]
@@ -74,21 +87,24 @@ class JavaBroker:
         self._child: subprocess.Popen[bytes] | None = None
         port, controller = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
+        ports = {"PLAINTEXT": port, **(listeners or {})}
+        addresses = ",".join(f"{name}://127.0.0.1:{number}" for name, number in ports.items())
         settings = {
             **_BROKER,
             **more,
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"{addresses},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": addresses,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(directory / "data"),
         }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        self._format()
+        self._format([f"--add-scram={user}" for user in scram_users])
 
-    def _format(self) -> None:
+    def _format(self, options: Sequence[str]) -> None:
         # A short run: the second compiler would cost more than it gains.
         java = [*self._java, "-XX:TieredStopAtLevel=1"]
         command = [*java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties)]
+        command += options
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if outcome.returncode != 0:
             raise UnavailableServiceError(f"Kafka's StorageTool failed: {outcome.stdout}{outcome.stderr}")

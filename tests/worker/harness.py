@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Producer, TopicPartition
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
 from schemas.settings import load_settings
 from streams.adapters.kafka_topics import KafkaTopics
@@ -114,7 +115,7 @@ async def member(servers: str, namespace: str, notes: Notes | None = None, **cha
     """A running member of the group; leaves it at the end."""
     wanted = settings(servers, namespace, **changes)
     noted = notes or ready_notes()
-    topics = KafkaTopics(servers)
+    topics = KafkaTopics(KafkaConnection(servers))
     meters, ending = Meters("worker"), Ending()
     lanes = Lanes(lambda partition: RecordingPipeline(partition, noted), BOUNDS, 16, ending, meters)
 
