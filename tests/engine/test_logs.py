@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from schemas.kafka_connection import KafkaConnection
 from schemas.topics import Names
 from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.adapters.kafka_tail import KafkaTailReader
@@ -76,13 +77,16 @@ class KafkaLog:
         self.topic = topic
         self._servers = servers
         self.publisher = KafkaPublisher(
-            servers, publish_timeout_ms=30_000, queue_messages_max=10_000, on_failure=lambda e: pytest.fail(str(e))
+            KafkaConnection(servers),
+            publish_timeout_ms=30_000,
+            queue_messages_max=10_000,
+            on_failure=lambda e: pytest.fail(str(e)),
         )
         self.append = self.publisher.append
-        self.tails = KafkaTailReader(servers, timeout_ms=20_000)
+        self.tails = KafkaTailReader(KafkaConnection(servers), timeout_ms=20_000)
 
     def bounds(self, partition: int) -> LogBounds:
-        return KafkaTopics(self._servers).log_bounds(self.topic)[partition]
+        return KafkaTopics(KafkaConnection(self._servers)).log_bounds(self.topic)[partition]
 
     def read(self, partition: int, offset: int) -> list[Message]:
         end = self.bounds(partition).end
