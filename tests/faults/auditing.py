@@ -66,7 +66,7 @@ def read_topic(servers: str, topic: str, partitions: int) -> list[list[Message]]
         wanted += between[1] - between[0]
     consumer.assign(places)
     while wanted:
-        batch = consumer.consume(1_000, _READ_TIMEOUT_S)
+        batch = consumer.consume(min(1_000, wanted), _READ_TIMEOUT_S)
         assert batch, f"{topic} ends {wanted} messages early"
         for raw in batch:
             assert raw.error() is None, raw.error()

@@ -15,10 +15,10 @@ from schemas.topics import partition_of
 
 DEFINITIONS = """
 version: 1
-deduplicate: 5s
+deduplicate: 3s
 scores:
   heat:
-    half_life: 2s
+    half_life: 1s
     points:
       - {event: email_open, points: 5}
       - {event: cart_add, points: 12.5}
@@ -32,17 +32,17 @@ segments:
   abandoners:
     when:
       all:
-        - performed: {event: cart_add, within: 4s}
+        - performed: {event: cart_add, within: 3s}
         - not_performed: {event: cart_add, within: 1s}
-        - not_performed: {event: purchase, within: 4s}
+        - not_performed: {event: purchase, within: 3s}
   lapsed: {when: {all: [{performed: {event: page_view}}, {not_performed: {event: page_view, within: 3s}}]}}
   paying: {when: {trait: {name: plan, in: [pro, team]}}}
   paying_and_hot: {when: {all: [{in_segment: paying}, {in_segment: hot}]}}
 """
 """Windows of seconds: soon after the last record no timer is left."""
 
-_AT_ONCE = 20
-_RECORDS_EACH = 30
+_AT_ONCE = 40
+_RECORDS_EACH = 15
 _EVENTS = ("page_view", "page_view", "page_view", "email_open", "cart_add", "cart_add", "purchase")
 
 
@@ -57,7 +57,7 @@ class Acknowledged(NamedTuple):
 class Load:
     """Appends records until it is stopped: most of now, some late, some twice, some bad, some that erase."""
 
-    def __init__(self, servers: str, topic: str, partitions: int, seed: int, rate_per_s: int = 150) -> None:
+    def __init__(self, servers: str, topic: str, partitions: int, seed: int, rate_per_s: int = 80) -> None:
         self._topic = topic
         self._partitions = partitions
         self._chance = random.Random(seed)
@@ -122,7 +122,7 @@ class Load:
             return chance.choice(self._before)  # delivered again
         contact_id = f"g{number // (_AT_ONCE * _RECORDS_EACH)}-{chance.randrange(_AT_ONCE)}"
         partition = partition_of(contact_id, self._partitions)
-        if chance.random() < 0.01:
+        if chance.random() < 0.02:
             value = chance.choice((b"{", b'{"type":"nonsense"}', b"[]"))
         else:
             value = json.dumps(self._record(contact_id, number)).encode()
@@ -135,9 +135,9 @@ class Load:
         occurred_ms = time.time_ns() // 1_000_000
         shift = chance.random()
         if shift < 0.08:
-            occurred_ms -= chance.randrange(4_000)
+            occurred_ms -= chance.randrange(3_000)
         elif shift < 0.10:
-            occurred_ms += chance.randrange(2_000)
+            occurred_ms += chance.randrange(1_000)
         record: dict[str, Any] = {
             "event_id": f"e{number}", "contact_id": contact_id, "occurred_at": format_instant(occurred_ms),
         }  # fmt: skip

@@ -13,7 +13,7 @@ from streams.pipeline.ticks import TICK
 from tests.faults.auditing import Verdict, audit
 from tests.faults.crew import Crew
 from tests.faults.load import DEFINITIONS, Load
-from tests.live.workers import Place
+from tests.live.workers import Place, metric
 from tests.support.processes import Commands
 from tests.support.waiting import wait_until
 
@@ -51,6 +51,8 @@ class Stage:
         self.crew = Crew(self._commands, self.directory, workers, environment)
         self.load = Load(self.servers, self.names.tracking, self.partitions, self._seed)
         self.load.start()
+        for member in self.crew.members:
+            member.process.wait_for_output("serving from offset")
         self.fold_on(60)
 
     def ends(self) -> dict[int, int]:
@@ -83,6 +85,10 @@ class Stage:
     def recovered(self, fault: str, timeout_s: float = RECOVERY_S) -> None:
         """Wait until the fault, which ends now, is over for every partition, and note how long that took."""
         self.recoveries.append((fault, self.fold_on(timeout_s)))
+
+    def counted(self, name: str) -> float:
+        """The sum of a metric over the workers that run; what they counted ends with each."""
+        return sum(metric(member.process, name) for member in self.crew.members)
 
     def settle(self) -> Verdict:
         """Let everything come to rest, end it, and audit all that it left behind."""

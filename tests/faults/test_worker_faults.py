@@ -19,3 +19,15 @@ def test_workers_killed_at_random_instants_lose_and_double_nothing(stage: Stage)
     assert verdict.problems == []
     assert verdict.transitions > 300
     assert verdict.dead_letters > 0
+
+
+def test_a_worker_killed_at_every_point_of_its_way_in_turn_loses_and_doubles_nothing(stage: Stage) -> None:
+    stage.begin()
+    for number, point in enumerate(ALWAYS_PASSED):
+        stage.crew.replace(number % 2, Trap(point, "kill", passing=2))
+        wait_until(lambda at=point: (at, "kill") in stage.crew.sprung, 30, f"a death at {point}")
+    stage.recovered("kill -9 at the last of all points")
+    verdict = stage.settle()
+    assert verdict.problems == []
+    assert verdict.transitions > 1_000
+    assert verdict.dead_letters > 10
