@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import DEAD_LETTER_OFFSET, Names
+from streams.adapters.kafka_tail import message_of
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.engine.world import redis_contents
@@ -56,7 +57,9 @@ def audit(
 
 def read_topic(servers: str, topic: str, partitions: int) -> list[list[Message]]:
     """Every message of a topic, by partition."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "audit", "enable.auto.commit": False})
+    consumer = Consumer(
+        {"bootstrap.servers": servers, "group.id": "audit", "enable.auto.commit": False, "log_level": 0}
+    )
     bounds = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30) for number in range(partitions)]
     found: list[list[Message]] = [[] for _ in range(partitions)]
     places, wanted = [], 0
@@ -70,13 +73,8 @@ def read_topic(servers: str, topic: str, partitions: int) -> list[list[Message]]
         assert batch, f"{topic} ends {wanted} messages early"
         for raw in batch:
             assert raw.error() is None, raw.error()
-            number, offset = raw.partition(), raw.offset()
-            assert number is not None
-            assert offset is not None
-            headers = tuple((name, bytes(text)) for name, text in raw.headers() or ())
-            found[number].append(
-                Message(topic, number, raw.key(), raw.value(), headers, raw.timestamp()[1], offset)
-            )
+            message = message_of(raw)
+            found[message.partition].append(message)
         wanted -= len(batch)
     consumer.close()
     return found

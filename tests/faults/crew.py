@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.errors import EXIT_BUG, EXIT_DONE, EXIT_UNAVAILABLE
-from tests.faults.failpoints import Trap, Traps
+from tests.faults.failpoints import Action, Trap, Traps
 from tests.live.workers import QUICK_GROUP
 from tests.support.processes import Commands, StartedCommand
 from tests.support.waiting import wait_until
@@ -66,6 +66,10 @@ class Crew:
         ended = len(member.ends)
         wait_until(lambda: len(member.ends) > ended, 30, "the worker started again")
         return member
+
+    def wait_sprung(self, point: str, action: Action, timeout_s: float = 40) -> None:
+        """Wait until a trap was sprung."""
+        wait_until(lambda: (point, action) in self.sprung, timeout_s, f"{action} at {point}")
 
     def kill(self, number: int) -> None:
         """`kill -9`."""

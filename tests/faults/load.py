@@ -57,7 +57,7 @@ class Acknowledged(NamedTuple):
 class Load:
     """Appends records until it is stopped: most of now, some late, some twice, some bad, some that erase."""
 
-    def __init__(self, servers: str, topic: str, partitions: int, seed: int, rate_per_s: int = 80) -> None:
+    def __init__(self, servers: str, topic: str, partitions: int, seed: int, rate_per_s: int) -> None:
         self._topic = topic
         self._partitions = partitions
         self._chance = random.Random(seed)
@@ -90,6 +90,11 @@ class Load:
         self._stopped.set()
         self._thread.join()
         assert self._producer.flush(150) == 0, "the broker has not said what became of the last records"
+
+    def abandon(self) -> None:
+        """Append no more, whatever becomes of the rest."""
+        self._stopped.set()
+        self._thread.join()
 
     def _run(self) -> None:
         began = time.monotonic()

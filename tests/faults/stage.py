@@ -41,19 +41,28 @@ class Stage:
         self.zombies = False
         self._commands = commands
         self._seed = seed
-        self._consumer = Consumer({"bootstrap.servers": servers, "group.id": "stage", "reconnect.backoff.max.ms": 250})
+        self._consumer = Consumer(
+            {"bootstrap.servers": servers, "group.id": "stage", "reconnect.backoff.max.ms": 250, "log_level": 0}
+        )
+        self._begun: list[Load | Crew] = []
         self.load: Load
         self.crew: Crew
 
-    def begin(self, workers: int = 2, environment: Mapping[str, str] | None = None) -> None:
+    def begin(self, workers: int = 2, environment: Mapping[str, str] | None = None, rate_per_s: int = 80) -> None:
         """Make the topics, start workers and traffic, and wait until all of it is on its way."""
         self.place.prepare("append", DEFINITIONS)
-        self.crew = Crew(self._commands, self.directory, workers, environment)
-        self.load = Load(self.servers, self.names.tracking, self.partitions, self._seed)
+        self.hire(workers, environment)
+        self.load = Load(self.servers, self.names.tracking, self.partitions, self._seed, rate_per_s)
+        self._begun.append(self.load)
         self.load.start()
         for member in self.crew.members:
             member.process.wait_for_output("serving from offset")
         self.fold_on(60)
+
+    def hire(self, workers: int = 2, environment: Mapping[str, str] | None = None) -> None:
+        """Start so many workers, also after the ones before were stopped."""
+        self.crew = Crew(self._commands, self.directory, workers, environment)
+        self._begun.append(self.crew)
 
     def ends(self) -> dict[int, int]:
         """Where the log of each partition ends."""
@@ -74,7 +83,7 @@ class Stage:
     def fold_on(self, timeout_s: float = RECOVERY_S) -> float:
         """Wait until every partition has folded a record that comes after now; how many seconds that took."""
         began = time.monotonic()
-        ends = wait_until(self._ends_if_known, timeout_s, "an answer of the broker")
+        ends = wait_until(self._ends_if_known, timeout_s, "an answer of the broker") or {}
 
         def folded() -> bool:
             return all(offset > ends[partition] for partition, offset in self.offsets().items())
@@ -107,8 +116,8 @@ class Stage:
 
     def close(self) -> None:
         """End what may still run, whatever became of it."""
-        if hasattr(self, "crew"):
-            self.crew.abandon()
+        for each in self._begun:
+            each.abandon()
         self._consumer.close()
         self.place.redis.close()
 

@@ -36,6 +36,10 @@ def _is_right(stage: Stage, transitions: int = 100) -> None:
     assert verdict.transitions > transitions
 
 
+def _wait_for_losses(line: Line, losses: int) -> None:
+    wait_until(lambda: line.lost == losses, 20, "a loss on the line")
+
+
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
 def test_killed_and_started_again(apart: Stage, own_redis: LocalRedis, fsync: str) -> None:
     own_redis.client().config_set("appendfsync", fsync)
@@ -59,7 +63,7 @@ def test_hanging_for_ten_seconds(apart: Stage, own_redis: LocalRedis) -> None:
 def test_connections_that_break_amid_requests_and_before_replies(apart: Stage, line: Line) -> None:
     for wanted in range(1, 21):
         (line.lose_replies if wanted % 2 else line.lose_requests)()
-        wait_until(lambda lost=wanted: line.lost == lost, 20, "a loss on the line")
+        _wait_for_losses(line, wanted)
     for _ in range(20):
         line.cut()
         apart.fold_on()
