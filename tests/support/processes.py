@@ -149,11 +149,19 @@ class Commands:
         started.wait(timeout_s)
         return started
 
-    def end(self) -> None:
-        """End all of them; pytest shows the printed tails where the test failed."""
+    def tails(self) -> str:
+        """The end of what each wrote."""
+        return "\n".join(started.tail() for started in self._started)
+
+    def kill_all(self) -> None:
+        """End all of them, whatever state they are in."""
         for started in self._started:
             started.end()
-            print(started.tail())  # noqa: T201 - captured by pytest
+
+    def end(self) -> None:
+        """End all of them; pytest shows the printed tails where the test failed."""
+        self.kill_all()
+        print(self.tails())  # noqa: T201 - captured by pytest
 
 
 def base_environment(**variables: str) -> dict[str, str]:
