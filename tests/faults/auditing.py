@@ -44,14 +44,14 @@ def audit(
     output = read_topic(servers, names.transitions, partitions)
     letters = read_topic(servers, names.dead_letter, partitions)
     contents = redis_contents(redis_url, names)
-    verdict = Verdict(acknowledged=len(journal), problems=_missing(journal, logs))
+    verdict = Verdict(acknowledged=len(journal), problems=missing(journal, logs))
     for partition in range(partitions):
         log = PartitionLog(partition, partitions, [_raw(message) for message in logs[partition]])
         verdict.records += len(log.records)
         verdict.transitions += len({dict(message.headers)["seq"] for message in output[partition]})
         verdict.dead_letters += len(letters[partition])
         verdict.problems += audit_partition(log, output[partition], contents[str(partition)])
-        verdict.problems += _misled(log, letters[partition], zombies=zombies)
+        verdict.problems += misled(log, letters[partition], zombies=zombies)
     return verdict
 
 
@@ -84,14 +84,14 @@ def _raw(message: Message) -> RawRecord:
     return RawRecord(message.offset, message.timestamp_ms, message.key, message.value)
 
 
-def _missing(journal: Sequence[Acknowledged], logs: Sequence[Sequence[Message]]) -> list[str]:
+def missing(journal: Sequence[Acknowledged], logs: Sequence[Sequence[Message]]) -> list[str]:
     """What the broker had acknowledged and has not."""
     held = [{message.offset: message.value for message in log} for log in logs]
     lost = [one for one in journal if held[one.partition].get(one.offset) != one.value]
     return [f"lost: {len(lost)} acknowledged records are not in the log, such as {lost[0]}"] if lost else []
 
 
-def _misled(log: PartitionLog, letters: Sequence[Message], *, zombies: bool) -> list[str]:
+def misled(log: PartitionLog, letters: Sequence[Message], *, zombies: bool) -> list[str]:
     """What is wrong with the dead letters of a partition."""
     values = {record.offset: record.value for record in log.records}
     origins = [int(dict(letter.headers)[DEAD_LETTER_OFFSET]) for letter in letters]
