@@ -4,6 +4,7 @@
 #   make test            all tests, on a real Kafka and a real Redis
 #   make fuzz            the core against the brute force, with N=… draws from SEED=… on
 #   make simulate        faults of every kind in one process, on SEEDS=… seeds from SEED=… on
+#   make chaos           everything that may befall Segue, mixed at random, on real servers (MINUTES=30 SEED=7)
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
@@ -28,7 +29,7 @@ ARGS ?=
 # Processes of pytest; the live tests start processes of their own beside it.
 JOBS ?= 2
 
-.PHONY: help install test fuzz simulate mutation lint format demo bench generate docs lock clean
+.PHONY: help install test fuzz simulate chaos mutation lint format demo bench generate docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -58,6 +59,9 @@ fuzz: $(DEVELOPMENT)
 
 simulate: $(DEVELOPMENT)
 	nice $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--from $(SEED)) $(ARGS)
+
+chaos: $(DEVELOPMENT)
+	nice $(BIN)/python -m tests.faults.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 mutation: $(DEVELOPMENT)
 	nice -n 19 $(BIN)/python -m tests.support.mutation $(ARGS)

@@ -87,12 +87,20 @@ class Lane:
     """The owner of one partition from one assignment to the next."""
 
     def __init__(
-        self, partition: int, fence: Fence, pipeline: Pipeline, source: Log, bounds: LaneBounds, meters: Meters
+        self,
+        partition: int,
+        fence: Fence,
+        pipeline: Pipeline,
+        source: Log,
+        bounds: LaneBounds,
+        meters: Meters,
+        reached: int = -1,
     ) -> None:
+        """`reached` is the offset up to which this process has folded the partition before."""
         self.partition = partition
         self.fence = fence
         self.serving = False
-        self.next_offset = -1  # of the next record to fold; -1 until the first load
+        self.next_offset = reached  # of the next record to fold; -1 until the first load in this process
         self.log_end = -1  # as far as the broker told
         self.placement = 0  # how often the consumer was placed; what was fetched before the last time may not follow
         self.pipeline = pipeline
@@ -236,8 +244,9 @@ class Lane:
                 f"partition {self.partition}: the state goes on at record {offset}, but the log ends at {end}: "
                 "expected the log that the state was folded from; for another log use another SEGUE_NAMESPACE"
             )
-        committed = await self._source.committed(self.partition)
-        if committed is not None and offset < committed:
+        # The group's offset is seconds old; what this process has seen committed is not, but ends with it.
+        committed = max(self.next_offset, await self._source.committed(self.partition) or 0)
+        if offset < committed:
             self._meters.counter("segue_replays_total").inc()
             log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
 

@@ -194,6 +194,7 @@ class Worker:
             drift=drift,
             interval_ms=25,
             meters=meters,
+            on_failure=ending.fail,
         )
         chores = [self._be_a_member(), self.source.read(), self._tick(), self._tell_group(), self._look_at_log()]
         tasks = [ending.watch(asyncio.create_task(chore)) for chore in chores]

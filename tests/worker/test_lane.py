@@ -11,7 +11,7 @@ from schemas.metrics import Meters
 from streams.agents.ending import Ending
 from streams.agents.lane import Batch, Lane, LaneBounds
 from streams.agents.lanes import Lanes
-from streams.ports import Fence, FenceLostError, LogBounds, RawRecord
+from streams.ports import Cursor, CursorMismatchError, Fence, FenceLostError, LogBounds, RawRecord
 from tests.support.waiting import wait_until_async
 from tests.worker.harness import Notes, RecordingPipeline
 
@@ -288,3 +288,19 @@ def test_the_first_reason_to_end_stands() -> None:
         return await ending.reason()
 
     assert str(asyncio.run(story())) == "first"
+
+
+def test_a_redis_that_was_set_back_is_counted_also_where_the_group_has_not_heard_of_what_it_lost() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand):
+            hand.offer(range(5))
+            await hand.folded(5)
+            assert hand.count("segue_replays_total") == 0
+            hand.notes.offsets[0] = 2
+            hand.notes.errors.append(CursorMismatchError(Cursor(5, 0), Cursor(2, 0)))
+            hand.offer(range(5, 6))
+            await wait_until_async(lambda: hand.log.starts == [0, 2], 10, "placed where Redis stands")
+            assert hand.count("segue_replays_total") == 1
+
+    asyncio.run(story())
