@@ -113,17 +113,17 @@ class WorkerSettings(CommonSettings):
     retry_most_ms: int = Field(
         default=2_000, ge=1, le=600_000, description="Longest pause between two retries, in milliseconds."
     )
+    idle_check_interval_ms: int = Field(
+        default=2_000,
+        ge=100,
+        le=600_000,
+        description="A partition in which nothing happens looks so often whether its state in Redis is still there.",
+    )
     stall_timeout_ms: int = Field(
         default=30_000,
         ge=1_000,
         le=3_600_000,
         description="Lag without progress for this long ends the process, so that it is started afresh.",
-    )
-    state_check_interval_ms: int = Field(
-        default=5_000,
-        ge=100,
-        le=600_000,
-        description="How often a partition without new records looks whether its state in Redis is where it was left.",
     )
     lag_interval_ms: int = Field(
         default=2_000, ge=100, le=600_000, description="Time between two looks at the ends of the log."

@@ -53,12 +53,11 @@ def bring_back_consumers(source: Any, target: Any, names: Names) -> int:
     Deliveries that had been given up come back where the target does not hold them: some may have been replayed
     since, but none may vanish. Returns how many of those came back.
     """
-    save = target.register_script(_SAVE)
     for progress in read_progress(source, names):
         key = names.key(progress.partition, "consumer", progress.role)
         ahead = source.zrange(f"{key}:ahead", 0, -1)
         for start in range(0, max(1, len(ahead)), _AT_ONCE):
-            save(keys=[key, f"{key}:ahead"], args=[*progress[2:], *ahead[start : start + _AT_ONCE]])
+            target.eval(_SAVE, 2, key, f"{key}:ahead", *progress[2:], *ahead[start : start + _AT_ONCE])
     back = 0
     for role in count_dead_letters(source, names):
         key = names.shared_key(f"{{consumer-{role}}}", "dead_letters")

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 from redis.exceptions import RedisError, ResponseError
 
 from schemas.errors import InputError, UnavailableError
-from streams.adapters.redis_blocking import blocking_client
-from streams.adapters.redis_connection import address_of, as_segue_error
+from schemas.redis_access import RedisAccess
+from streams.adapters.redis_errors import as_segue_error
+from streams.adapters.redis_server import server_client
 
 _SILENCE_MS = 60_000
 """Longest wait for a byte. While Redis forks and dumps it sends a newline every ten seconds."""
@@ -25,13 +26,13 @@ _LONGEST_WORD = 200
 _MARK_BYTES = 40
 
 
-def fetch_dump(url: str, path: Path, on_progress: Callable[[int], None]) -> None:
+def fetch_dump(access: RedisAccess, path: Path, on_progress: Callable[[int], None]) -> None:
     """Write the dump to `path`, and have it on disk. `on_progress` is given the bytes so far.
 
     Raises `UnavailableError` when Redis is away or breaks off, `InputError` when it does not hand out dumps.
     """
-    client = blocking_client(url, timeout_ms=_SILENCE_MS)
-    address = address_of(url)
+    client = server_client(access, timeout_ms=_SILENCE_MS)
+    address = access.shown
     try:
         connection = client.connection_pool.get_connection()
         _announce(connection)

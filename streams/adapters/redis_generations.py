@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.topics import Names
-from streams.adapters.redis_blocking import run_script
 from streams.adapters.redis_connection import Script
 from streams.adapters.redis_keys import StateKeys, all_partitions, placed_key
+from streams.adapters.redis_server import run_script
 
 _AT_ONCE = 1_000
 

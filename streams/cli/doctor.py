@@ -14,10 +14,10 @@ from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_create import DEAD_LETTER_SURPLUS_BYTES, MESSAGE_MAX_BYTES
 from streams.adapters.kafka_facts import kafka_facts
 from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_blocking import blocking_client, redis_at
-from streams.adapters.redis_connection import OLDEST_VERSION
+from streams.adapters.redis_errors import OLDEST_VERSION
 from streams.adapters.redis_facts import redis_facts, state_facts
 from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis_server import errors_of, server_client
 from streams.cli.printing import print_shown
 from streams.doctor.checks import examine
 from streams.doctor.facts import Facts, KafkaFacts, Limits, RedisFacts, StateFacts
@@ -75,10 +75,9 @@ def _gather(settings: CommonSettings) -> Facts:
 
 
 def _redis(settings: CommonSettings) -> tuple[RedisFacts, StateFacts]:
-    url = settings.redis_url.get_secret_value()
-    client = blocking_client(url, timeout_ms=_TIMEOUT_MS)
+    client = server_client(settings.redis, timeout_ms=_TIMEOUT_MS)
     try:
-        with redis_at(url):
+        with errors_of(settings.redis):
             found = redis_facts(client, lambda: time.time_ns() / 1e6)
             return found, state_facts(client, settings.names, time.time_ns() // 1_000_000)
     finally:
@@ -86,7 +85,7 @@ def _redis(settings: CommonSettings) -> tuple[RedisFacts, StateFacts]:
 
 
 def _kafka(settings: CommonSettings, roles: set[str]) -> KafkaFacts:
-    return kafka_facts(KafkaTopics(settings.kafka_bootstrap_servers, _TIMEOUT_MS), settings.names, sorted(roles))
+    return kafka_facts(KafkaTopics(settings.kafka, _TIMEOUT_MS), settings.names, sorted(roles))
 
 
 def _limits() -> Limits:

@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 
 from schemas.errors import InputError, UnavailableError
+from schemas.redis_access import RedisAccess
 from schemas.settings import CommonSettings
 from schemas.topics import Names
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_blocking import blocking_client, redis_at
-from streams.adapters.redis_connection import address_of, check_info
 from streams.adapters.redis_consumers import bring_back_consumers
+from streams.adapters.redis_errors import check_info
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
 from streams.adapters.redis_restore import StateRestorer, Switched
+from streams.adapters.redis_server import errors_of, server_client
 from streams.adapters.redis_snapshots import note_snapshot
 from streams.cli.progress import counted, now_and_then, working
 from streams.cli.snapshot import database_of
@@ -54,18 +55,18 @@ class Restored(msgspec.Struct, frozen=True):
 
 def restore_snapshot(settings: CommonSettings, snapshot: Snapshot, *, set_back: bool) -> Restored:
     """Bring a snapshot back. Raises `InputError` where it does not fit, before anything is touched."""
-    url, names = settings.redis_url.get_secret_value(), settings.names
+    redis, names = settings.redis, settings.names
     if len(snapshot.files) != 1:
         raise InputError(f"{snapshot.name}: {len(snapshot.files)} dumps, expected one: restore each by its file")
     with ExitStack() as stack:
-        target = stack.enter_context(_serving(url))
+        target = stack.enter_context(_serving(redis))
         percent = now_and_then(lambda done: f"{done} % of the dump loaded")
         with working("loading the dump"):
-            source = stack.enter_context(loaded_dump(snapshot.files[0], database_of(url), percent))
+            source = stack.enter_context(loaded_dump(snapshot.files[0], database_of(redis), percent))
         points = read_points(source, names)
         if not points:
             raise InputError(f"{snapshot.files[0]}: holds no state under namespace {names.namespace!r}")
-        with redis_at(url):
+        with errors_of(redis):
             found = read_points(target, names)
             plan = _plan(settings, source, points, found)
             if plan.further and not set_back:
@@ -83,11 +84,11 @@ def restore_snapshot(settings: CommonSettings, snapshot: Snapshot, *, set_back: 
 
 
 @contextmanager
-def _serving(url: str) -> Iterator[Any]:
-    client = blocking_client(url, timeout_ms=_COPY_TIMEOUT_MS, one_connection=True)
+def _serving(redis: RedisAccess) -> Iterator[Any]:
+    client = server_client(redis, timeout_ms=_COPY_TIMEOUT_MS, one_connection=True)
     try:
-        with redis_at(url):
-            check_info(client.info(), address_of(url))
+        with errors_of(redis):
+            check_info(client.info(), redis.shown, is_cluster=redis.is_cluster)
         yield client
     finally:
         client.close()
@@ -98,7 +99,7 @@ def _plan(
 ) -> Plan:
     names = settings.names
     with working("looking at the log"):
-        topics = KafkaTopics(settings.kafka_bootstrap_servers, _TIMEOUT_MS)
+        topics = KafkaTopics(settings.kafka, _TIMEOUT_MS)
         bounds = _log(settings)
         log = topics.log_identity(names.tracking)._replace(partitions=len(bounds))
         published = asyncio.run(_published(settings, sorted(bounds)))
@@ -117,14 +118,14 @@ def _plan(
 
 def _log(settings: CommonSettings) -> dict[int, LogBounds]:
     topic = settings.names.tracking
-    bounds = KafkaTopics(settings.kafka_bootstrap_servers, _TIMEOUT_MS).log_bounds(topic)
+    bounds = KafkaTopics(settings.kafka, _TIMEOUT_MS).log_bounds(topic)
     if not bounds:
         raise UnavailableError(f"no topic {topic}: a snapshot goes with the log that it was folded from")
     return bounds
 
 
 async def _published(settings: CommonSettings, partitions: list[int]) -> dict[int, Published | None]:
-    tails = KafkaTailReader(settings.kafka_bootstrap_servers, timeout_ms=_TIMEOUT_MS)
+    tails = KafkaTailReader(settings.kafka, timeout_ms=_TIMEOUT_MS)
     try:
         topic = settings.names.transitions
         return {

@@ -11,12 +11,13 @@ import click
 import msgspec
 
 from schemas.errors import InputError
+from schemas.redis_access import RedisAccess
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import Names
-from streams.adapters.redis_blocking import blocking_client, redis_at
 from streams.adapters.redis_dump import fetch_dump
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
+from streams.adapters.redis_server import errors_of, server_client
 from streams.adapters.redis_snapshots import forget_snapshots, note_snapshot
 from streams.cli.progress import now_and_then, working
 from streams.snapshots.manifest import Manifest, make_manifest
@@ -40,14 +41,14 @@ def command(directory: Path, keep: int | None, as_json: bool) -> None:
       segue snapshot /backup/segue --keep 7
     """
     settings = load_settings(CommonSettings)
-    url, names = settings.redis_url.get_secret_value(), settings.names
+    redis, names = settings.redis, settings.names
     shelf = Shelf(directory, names.namespace)
     with shelf.writing():
-        taken = _take(url, names, shelf)
+        taken = _take(redis, names, shelf)
         dropped = shelf.drop_oldest(keep) if keep is not None else []
     manifest = taken.manifest
     assert manifest is not None, "a snapshot that was just made has one"
-    _note(url, names, taken.name, manifest, dropped)
+    _note(redis, names, taken.name, manifest, dropped)
     if as_json:
         shown = {"snapshot": taken.name, "directory": str(directory), "removed": dropped, **_plain(manifest)}
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(shown)) + b"\n")
@@ -59,19 +60,19 @@ def command(directory: Path, keep: int | None, as_json: bool) -> None:
         click.echo(f"{name}: removed")
 
 
-def _take(url: str, names: Names, shelf: Shelf) -> Snapshot:
+def _take(redis: RedisAccess, names: Names, shelf: Shelf) -> Snapshot:
     made_at_ms = time.time_ns() // 1_000_000
     name = shelf.name_at(made_at_ms)
     partial = shelf.partial(name)
     with working("fetching the dump"):
-        fetch_dump(url, partial, now_and_then(lambda done: f"{done:,} bytes of the dump"))
-    client = blocking_client(url)
-    with redis_at(url):
+        fetch_dump(redis, partial, now_and_then(lambda done: f"{done:,} bytes of the dump"))
+    client = server_client(redis)
+    with errors_of(redis):
         version = str(client.info("server")["redis_version"])
     client.close()
     with working("loading the dump"):
         percent = now_and_then(lambda done: f"{done} % of the dump loaded again")
-        with loaded_dump(partial, database_of(url), percent) as source:
+        with loaded_dump(partial, database_of(redis), percent) as source:
             points = read_points(source, names)
     if not points:
         raise InputError(
@@ -82,9 +83,9 @@ def _take(url: str, names: Names, shelf: Shelf) -> Snapshot:
     return shelf.keep(name, make_manifest(names.namespace, made_at_ms, version, [file], points))
 
 
-def _note(url: str, names: Names, name: str, manifest: Manifest, dropped: list[str]) -> None:
-    client = blocking_client(url)
-    with redis_at(url):
+def _note(redis: RedisAccess, names: Names, name: str, manifest: Manifest, dropped: list[str]) -> None:
+    client = server_client(redis)
+    with errors_of(redis):
         note_snapshot(client, names, name, manifest)
         forget_snapshots(client, names, dropped)
     client.close()
@@ -95,9 +96,9 @@ def _plain(manifest: Manifest) -> dict[str, Any]:
     return plain
 
 
-def database_of(url: str) -> int:
-    """The number of the database in Redis that a URL names."""
-    client = blocking_client(url)
+def database_of(redis: RedisAccess) -> int:
+    """The number of the database that an address names."""
+    client = server_client(redis)
     number = int(client.connection_pool.connection_kwargs.get("db") or 0)
     client.close()
     return number

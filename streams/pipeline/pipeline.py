@@ -118,8 +118,8 @@ class PartitionPipeline:
             raise CursorMismatchError(Cursor(unseen[consecutive].offset, 0), self._cursor)
         self._draft = draft
 
-    async def check(self) -> None:
-        """Raises `CursorMismatchError` when the state is not where it was left."""
+    async def verify(self) -> None:
+        """Look whether the state is where it was left. Raises `CursorMismatchError` when it is not."""
         await self._ports.store.load(self.partition, self._cursor, (), None, 0)
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from schemas.redis_access import RedisAccess
 from streams.adapters.redis_dump import fetch_dump
 from streams.adapters.redis_private import loaded_dump
 from tests.support.redis_servers import LocalRedis
@@ -39,7 +40,7 @@ def test_a_dump_holds_what_was_there_and_the_server_goes_on(redis_server: LocalR
     values = {f"key-{number}": os.urandom(300) for number in range(5_000)}
     client.mset(values)
     seen: list[int] = []
-    fetch_dump(redis_server.url, tmp_path / "dump.rdb", seen.append)
+    fetch_dump(RedisAccess.at(redis_server.url), tmp_path / "dump.rdb", seen.append)
     client.set("later", "1")
     size = (tmp_path / "dump.rdb").stat().st_size
     assert (tmp_path / "dump.rdb").stat().st_mode & 0o077 == 0
@@ -52,7 +53,7 @@ def test_a_dump_holds_what_was_there_and_the_server_goes_on(redis_server: LocalR
 
 def test_a_dump_is_of_one_database(own_redis: LocalRedis, tmp_path: Path) -> None:
     own_redis.client().set("here", "1")
-    fetch_dump(own_redis.url, tmp_path / "dump.rdb", ignore)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", ignore)
     with loaded_dump(tmp_path / "dump.rdb", 3, ignore) as source:
         assert source.dbsize() == 0
 
@@ -61,13 +62,13 @@ def test_a_redis_that_hands_out_no_dumps_is_told_as_such(own_redis: LocalRedis, 
     client: Any = own_redis.client()
     client.execute_command("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-sync")
     with pytest.raises(InputError, match=r"gives no dump: NOPERM.* the user needs the commands SYNC") as refused:
-        fetch_dump(own_redis.url.replace("://", "://reader:secret@"), tmp_path / "dump.rdb", ignore)
+        fetch_dump(RedisAccess.at(own_redis.url.replace("://", "://reader:secret@")), tmp_path / "dump.rdb", ignore)
     assert "secret" not in str(refused.value)
 
 
 def test_a_redis_that_is_away_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="is away"):
-        fetch_dump(f"redis://127.0.0.1:{free_port()}/0", tmp_path / "dump.rdb", ignore)
+        fetch_dump(RedisAccess.at(f"redis://127.0.0.1:{free_port()}/0"), tmp_path / "dump.rdb", ignore)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_file_that_cannot_be_loaded_is_refused_in_one_sentence(
     own_redis: LocalRedis, tmp_path: Path, harm: object, words: str
 ) -> None:
     own_redis.client().mset({f"key-{number}": os.urandom(100) for number in range(100)})
-    fetch_dump(own_redis.url, tmp_path / "dump.rdb", ignore)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", ignore)
     assert callable(harm)
     (tmp_path / "harmed.rdb").write_bytes(harm((tmp_path / "dump.rdb").read_bytes()))
     with pytest.raises(InputError, match=words) as refused, loaded_dump(tmp_path / "harmed.rdb", 0, ignore):
@@ -104,7 +105,7 @@ with loaded_dump(Path(sys.argv[1]), 0, lambda _done: None) as source:
 
 
 def test_a_server_of_our_own_ends_with_us_also_when_we_are_killed(own_redis: LocalRedis, tmp_path: Path) -> None:
-    fetch_dump(own_redis.url, tmp_path / "dump.rdb", ignore)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", ignore)
     command = [sys.executable, "-c", _HOLD, str(tmp_path / "dump.rdb")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_blocking import blocking_client
 from streams.adapters.redis_consumers import bring_back_consumers, read_progress
 from streams.adapters.redis_dump import fetch_dump
 from streams.adapters.redis_generations import count_stale, drop_generations, serving_keys
@@ -19,6 +19,7 @@ from streams.adapters.redis_inspect import StateInspector
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
 from streams.adapters.redis_restore import StateRestorer
+from streams.adapters.redis_server import server_client
 from streams.ports import Fence
 from tests.engine.stories import busy_log
 from tests.engine.world import FENCE, redis_contents, world_on_redis
@@ -56,14 +57,14 @@ def served(redis: LocalRedis) -> Any:
 def snapshot(own_redis: LocalRedis, tmp_path: Path) -> Iterator[Any]:
     """A server that holds the state at `CUT`; the one that serves has gone on to the end."""
     fold(own_redis, CUT)
-    fetch_dump(own_redis.url, tmp_path / "dump.rdb", lambda _done: None)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", lambda _done: None)
     with loaded_dump(tmp_path / "dump.rdb", 0, lambda _done: None) as source:
         yield source
 
 
 def restorer(source: Any, redis: LocalRedis) -> StateRestorer:
     """Of all that the snapshot holds."""
-    target = blocking_client(redis.url, one_connection=True)
+    target = server_client(RedisAccess.at(redis.url), one_connection=True)
     return StateRestorer(source, target, NAMES, read_points(source, NAMES), read_points(target, NAMES))
 
 
@@ -149,7 +150,7 @@ def _empty(redis: LocalRedis, _source: Any) -> None:
 
 
 def _raise_epoch(redis: LocalRedis, _source: Any) -> None:
-    inspector = StateInspector(redis.url, NAMES)
+    inspector = StateInspector(RedisAccess.at(redis.url), NAMES)
     inspector.raise_epoch(0)
     inspector.close()
     fold(redis, 20)
@@ -190,7 +191,7 @@ def test_a_state_of_another_log_that_began_to_serve_meanwhile_is_not_replaced(
 
 def test_who_removes_older_generations_touches_nothing_of_a_redis_that_was_emptied(own_redis: LocalRedis) -> None:
     fold(own_redis, 50)
-    inspector = StateInspector(own_redis.url, NAMES)
+    inspector = StateInspector(RedisAccess.at(own_redis.url), NAMES)
     assert inspector.raise_epoch(0) == 2
     client = own_redis.client()
     serving = serving_keys(NAMES, {0: 2})
@@ -215,7 +216,7 @@ def test_progress_of_consumers_only_moves_forward_and_no_dead_letter_vanishes(
         progress(partition, 50)
     client.zadd(NAMES.key(2, "consumer", "webhook", "ahead"), {"51": 51, "60": 60})
     client.hset(letters, mapping={"t1": "one", "t2": "two"})
-    fetch_dump(own_redis.url, tmp_path / "dump.rdb", lambda _done: None)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", lambda _done: None)
     progress(0, 70)
     progress(1, 20)
     client.delete(NAMES.key(2, "consumer", "webhook"), NAMES.key(2, "consumer", "webhook", "ahead"))

@@ -5,7 +5,7 @@
 -- ARGV 1  generation that serves
 --
 -- Returns how many keys were deleted, or -1 where another generation serves, and nothing was.
-if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[1] then
+if redis.call('HMGET', KEYS[1], 'generation')[1] ~= ARGV[1] then
     return -1
 end
 return redis.call('UNLINK', unpack(KEYS, 2))
