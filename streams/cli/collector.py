@@ -10,10 +10,12 @@ import click
 
 from schemas.errors import BugError, SegueError, UnavailableError
 from schemas.metrics import Meters
+from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
+from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
 
@@ -74,17 +76,26 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         )
         reader = KafkaTopics(settings.kafka_bootstrap_servers, _TOPICS_TIMEOUT_MS)
         app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_by_bug)
-        server = CollectorServer(app, settings.collector_connections)
+        manager = ServiceManager()
+        server = CollectorServer(app, settings.collector_connections, manager.stopping)
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
         click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
         intake.start()
+        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, app.state.readiness)))
         try:
             await server.serve(sockets=[bound])
         finally:
+            telling.cancel()
             await intake.close()
     if ended_by:
         raise ended_by[0]
+
+
+def _condition(started: bool, readiness: Readiness) -> Condition:
+    """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
+    problem = readiness.problem
+    return Condition(started and problem is None, True, "ready" if problem is None else f"not ready: {problem}")
 
 
 def _address(host: str) -> str:
