@@ -94,6 +94,11 @@ class Oracle:
         for _, _, changes in sorted(fired, key=lambda each: each[:2]):
             self.changes += changes
 
+    def next_look(self) -> int | None:
+        """The next instant at which something of any contact may flip by time alone."""
+        looks = [self._next_look(contact, self.order) for contact in self.contacts.values()]
+        return min((look for look in looks if look is not None), default=None)
+
     def _position(self, offset: int) -> str:
         return f"tracking-{self.partition}@{offset}"
 

@@ -1,0 +1,121 @@
+"""The transitions that a log must yield, and where every contact must stand, by the brute-force oracle.
+
+Contacts do not touch one another, so each has an oracle of its own that sees the records of that contact alone: what
+all of them together decide is only the clock, and with it which record releases a timer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.instants import format_instant
+from schemas.records import DefinitionsRecord, Tick
+from tests.audit.log import Counted, PartitionLog, counted_records
+from tests.oracle import scores
+from tests.oracle.language import File
+from tests.oracle.timeline import Change, Oracle
+from tests.oracle.view import View
+
+
+@dataclass
+class Standing:
+    """Where a contact stands at the end of the log."""
+
+    members: dict[str, bool]
+    sequences: dict[str, int]
+    readings: dict[str, str]
+
+
+@dataclass
+class Expected:
+    """What the log must have come to."""
+
+    changes: list[Change] = field(default_factory=list)
+    contacts: dict[str, Standing] = field(default_factory=dict)
+
+
+class _Clocks:
+    """The clock after each record that counts."""
+
+    def __init__(self, counted: list[Counted]) -> None:
+        self.offsets = [each.offset for each in counted]
+        self._clocks: list[int] = []
+        clock = 0
+        for each in counted:
+            clock = max(clock, each.timestamp_ms)
+            self._clocks.append(clock)
+        self.last = clock
+
+    def at(self, offset: int) -> int:
+        return self._clocks[bisect_left(self.offsets, offset)]
+
+    def released_by(self, instant: int) -> tuple[int, int]:
+        """The record that moves the clock to `instant` or past it, and where it moves it to."""
+        place = bisect_left(self._clocks, instant)
+        return self.offsets[place], self._clocks[place]
+
+
+def expected_of(log: PartitionLog) -> Expected:
+    """Work out a whole log."""
+    counted = counted_records(log)
+    first = counted[0].record
+    assert isinstance(first, DefinitionsRecord), "a log begins with its definitions"
+    file = _file(first)
+    clocks = _Clocks(counted)
+    by_contact: dict[str, list[Counted]] = {}
+    for each in counted:
+        if not isinstance(each.record, Tick | DefinitionsRecord):
+            by_contact.setdefault(each.record.contact_id, []).append(each)
+    expected = Expected()
+    for contact_id, own in by_contact.items():
+        oracle = Oracle(file, log.partition)
+        for each in own:
+            clock = clocks.at(each.offset)
+            _release(oracle, clocks, clock)
+            oracle.take(each.body | {"received_at": format_instant(clock)}, each.offset)
+        _release(oracle, clocks, clocks.last)
+        expected.changes += oracle.changes
+        standing = _standing(oracle, contact_id, clocks.last)
+        if standing is not None:
+            expected.contacts[contact_id] = standing
+    expected.changes.sort(key=_order)
+    return expected
+
+
+def _file(record: DefinitionsRecord) -> File:
+    file: File = json.loads(record.definitions)
+    # In a log nobody is on a list before a record says so.
+    return file | ({"lists": {name: [] for name in file["lists"]}} if "lists" in file else {})
+
+
+def _release(oracle: Oracle, clocks: _Clocks, clock: int) -> None:
+    """Take the steps that are due by `clock`, each at the record that released it."""
+    while (look := oracle.next_look()) is not None and look <= clock:
+        offset, released = clocks.released_by(look)
+        oracle.move_on(released, offset)
+
+
+def _order(change: Change) -> tuple[int, bool, int, str]:
+    """Timers before the record that released them, in order of their instants and, among those, of hashed ids."""
+    offset = int(change.cause["position"].partition("@")[2])
+    if change.cause["kind"] != "timer":
+        return offset, True, 0, ""
+    key = hashlib.blake2b(change.contact_id.encode(), digest_size=16).hexdigest()
+    return offset, False, change.effective_at, key
+
+
+def _standing(oracle: Oracle, contact_id: str, clock: int) -> Standing | None:
+    contact = oracle.contacts.get(contact_id)
+    if contact is None:
+        return None
+    view = View(oracle.file, contact.history, clock, contact.members)
+    readings: dict[str, Any] = {name: float(scores.reading(name, view)) for name in oracle.file.get("scores", {})}
+    return Standing(
+        dict(contact.members),
+        dict(contact.sequences),
+        {name: repr(value) for name, value in sorted(readings.items())},
+    )
