@@ -18,6 +18,7 @@ from streams.collector.app import create_app
 from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
+from streams.logs import set_up_log
 
 _log = logging.getLogger(__name__)
 _TOPICS_TIMEOUT_MS = 5_000
@@ -50,7 +51,7 @@ def command(host: str | None, port: int | None) -> None:
         -d '{"userId": "c1", "event": "Product Added", "properties": {"price": 50}}'
     """
     settings = load_settings(CollectorSettings)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_log(settings.log_level)
     asyncio.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
 
 
