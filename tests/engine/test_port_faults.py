@@ -21,6 +21,7 @@ from streams.ports import CursorMismatchError, Fence, LogBounds, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.engine.port_faults import FailingLogs, FailingStore, Fault, Faults, PlantedBug
 from tests.engine.stories import busy_log, story
+from tests.engine.test_relay import seqs
 from tests.engine.world import World, world_in_memory
 
 BOUNDS = PipelineBounds(timers_per_commit_max=10, contacts_cached_max=10, dead_letter_ratio_max=1)
@@ -69,6 +70,9 @@ async def test_faults_at_every_port_change_nothing_that_comes_out(seed: int, bug
                 processes += 1
         log = PartitionLog(0, 1, records)
         assert audit_partition(log, world.published(), world.contents()["0"]) == []
+        assert seqs(world.published()) == list(range(1, len(world.published()) + 1)), (
+            "and no consumer has anything to pass over"
+        )
         origins = [int(dict(letter.headers)[DEAD_LETTER_OFFSET]) for letter in world.dead_letters()]
         assert origins == dead_letters_expected(log), "each once, in order"
     assert processes > 1, "some died"
