@@ -12,7 +12,8 @@ from consumers.arrivals import RawMessage, Stamp, read_stamp
 from consumers.progress_store import Stored
 from consumers.start import Found, From, Peek, Start, decide, finish
 from consumers.window import read_progress
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _PEEK_GROUP_SUFFIX = "-peek"
 class Subscription(NamedTuple):
     """What is read, as whom, and within which bounds."""
 
-    bootstrap_servers: str
+    connection: KafkaConnection
     topic: str
     group: str
     session_timeout_ms: int
@@ -39,8 +40,7 @@ class Subscription(NamedTuple):
 
     def client(self) -> dict[str, Any]:
         """Configuration of the Kafka client."""
-        return {
-            "bootstrap.servers": self.bootstrap_servers,
+        return self.connection.client() | {
             "group.id": self.group,
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
@@ -68,7 +68,7 @@ def find_start(consumer: Consumer, place: TopicPartition, subscription: Subscrip
             raise KafkaException(committed.error)
         low, high = consumer.get_watermark_offsets(place, timeout=timeout_s)
     except KafkaException as error:
-        raise UnavailableError(f"Kafka does not answer: {kafka_text(error)}") from error
+        raise kafka_failure(error, subscription) from error
     found = Found(
         topic=place.topic,
         partition=place.partition,
@@ -98,7 +98,7 @@ def _peek(place: TopicPartition, peek: Peek, subscription: Subscription) -> list
             if time.monotonic() > deadline:
                 raise UnavailableError(f"Kafka did not send offset {reached} of {place.topic} in time")
             message = peeking.poll(_POLL_S)
-            if message is None or not is_good(message):
+            if message is None or not is_good(message, subscription):
                 continue
             raw = raw_message(message)
             reached = raw.offset + 1
@@ -110,7 +110,7 @@ def _peek(place: TopicPartition, peek: Peek, subscription: Subscription) -> list
     return stamps
 
 
-def is_good(message: Message) -> bool:
+def is_good(message: Message, subscription: Subscription) -> bool:
     """Whether it is a message and not a passing trouble. Raises `SegueError` where the trouble will not pass."""
     error = message.error()
     if error is None:
@@ -122,6 +122,8 @@ def is_good(message: Message) -> bool:
         )
     if error.fatal():
         raise UnavailableError(f"Kafka refuses this consumer: {error.str()}")
+    if KafkaConnection.is_refusal(error.code(), error.str()):
+        raise subscription.connection.failure("does not let us read", error.code(), error.str())
     log.warning("Kafka: %s", error.str())
     return False
 
@@ -136,6 +138,13 @@ def raw_message(message: Message) -> RawMessage:
     return RawMessage(
         partition, offset, [(name, value) for name, value in pairs if isinstance(value, bytes)], message.value() or b""
     )
+
+
+def kafka_failure(error: KafkaException, subscription: Subscription) -> SegueError:
+    """What Kafka, or its client, says went wrong, as the error that it is to us."""
+    cause: object = error.args[0]
+    code = cause.code() if isinstance(cause, KafkaError) else KafkaError._FAIL
+    return subscription.connection.failure("does not answer", code, kafka_text(error))
 
 
 def kafka_text(error: KafkaException) -> str:

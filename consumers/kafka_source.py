@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -18,12 +18,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumers.arrivals import RawMessage
 from consumers.clock import Clock
 from consumers.engine import Engine, Flow
-from consumers.kafka_log import Subscription, find_start, is_good, kafka_text, raw_message
+from consumers.kafka_log import Subscription, find_start, is_good, kafka_failure, kafka_text, raw_message
 from consumers.lease import Lease
 from consumers.progress_store import ProgressStore
 from consumers.start import Start
 from consumers.window import Progress
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 _POLL_S = 0.1
 _RETRY_PAUSE_S = 0.5
+_FIRST_WAIT_S = 0.5
 _REBALANCING = (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID)
 
 
@@ -59,6 +61,7 @@ class KafkaSource:
         self._commit_asked_at: float | None = None
         self._committed_at = float("-inf")
         self._turned_at = clock.monotonic()
+        self._refusal: SegueError | None = None
         self.joined = False
         """Whether the group has given this consumer its partitions, were it none."""
 
@@ -73,7 +76,7 @@ class KafkaSource:
 
     def run(self) -> None:
         """Read until stopped. Raises `SegueError`; partitions are given up in order either way."""
-        consumer = Consumer(self._subscription.client() | {"on_commit": self._on_commit})
+        consumer = Consumer(self._subscription.client() | {"on_commit": self._on_commit, "error_cb": self._on_error})
         try:
             self._require_topic(consumer)
             consumer.subscribe(
@@ -85,7 +88,7 @@ class KafkaSource:
             while not self._stopping.is_set():
                 self._turn(consumer)
         except KafkaException as error:
-            raise UnavailableError(f"Kafka does not answer: {kafka_text(error)}") from error
+            raise kafka_failure(error, self._subscription) from error
         finally:
             self._give_up(consumer, sorted(self._owned))
             consumer.close()
@@ -99,7 +102,8 @@ class KafkaSource:
             # Alone it returns with the first message; the other one would wait for a full batch.
             message = consumer.poll(_POLL_S)
             messages = [] if message is None else [message]
-        raw = [raw_message(message) for message in messages if is_good(message)]
+        self._raise_refusal()
+        raw = [raw_message(message) for message in messages if is_good(message, self._subscription)]
         flow = self._ask(self._feed(raw))
         if flow.pause:
             consumer.pause(self._places(flow.pause))
@@ -107,17 +111,42 @@ class KafkaSource:
             consumer.resume(self._places(flow.resume))
         self._commit_when_due(consumer)
 
+    def _on_error(self, error: KafkaError) -> None:
+        """What goes wrong at a connection, which the client logs. It tries again, also where that is of no use."""
+        if KafkaConnection.is_refusal(error.code(), error.str()):
+            self._refusal = self._subscription.connection.failure("does not answer", error.code(), error.str())
+
+    def _raise_refusal(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+
     async def _feed(self, messages: Sequence[RawMessage]) -> Flow:
         return self._engine.feed(messages)
 
     def _require_topic(self, consumer: Consumer) -> None:
         # All topics are asked for: a broker may create one that is asked for by name.
-        found = consumer.list_topics(timeout=self._subscription.request_timeout_ms / 1000).topics
+        found = self._list_topics(consumer)
         if self._subscription.topic not in found:
             raise InputError(
                 f"topic {self._subscription.topic} does not exist: create it with `segue topics create`, "
                 "or look at SEGUE_NAMESPACE"
             )
+
+    def _list_topics(self, consumer: Consumer) -> Collection[str]:
+        """All topics. The library waits the whole time also where it is not let in, so it is asked in between."""
+        deadline = self._clock.monotonic() + self._subscription.request_timeout_ms / 1000
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                found: Collection[str] = consumer.list_topics(timeout=wait_s).topics
+            except KafkaException:
+                consumer.poll(0)  # nothing is subscribed to: there are no messages, only what went wrong
+                self._raise_refusal()
+                if self._clock.monotonic() > deadline:
+                    raise
+            else:
+                return found
+            wait_s = max(min(2 * wait_s, deadline - self._clock.monotonic()), _POLL_S)
 
     # --- committing -------------------------------------------------------------------------------------
 

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from redis import exceptions
-from redis.asyncio import Redis
-
+from consumers.redis_client import AnyRedis, redis_answers
 from consumers.window import Progress
-from schemas.errors import UnavailableError
 from schemas.topics import Names
 
-_AWAY = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.ReadOnlyError,
-    exceptions.OutOfMemoryError,
-    OSError,
-)
 _SAVE = (Path(__file__).parent / "lua" / "save_progress.lua").read_text()
 
 
@@ -44,23 +33,13 @@ class ProgressStore(Protocol):
         """Replace what was saved, whatever it says."""
 
 
-@contextmanager
-def redis_answers() -> Iterator[None]:
-    """Raises `UnavailableError` where Redis is away, may not be written to, or is full."""
-    try:
-        yield
-    except _AWAY as error:
-        raise UnavailableError(f"Redis does not answer: {error}") from error
-
-
 class RedisProgressStore:
     """Progress of the consumer `role` (it is also the role of its group)."""
 
-    def __init__(self, client: Redis, names: Names, role: str) -> None:
+    def __init__(self, client: AnyRedis, names: Names, role: str) -> None:
         self._client = client
         self._names = names
         self._role = role
-        self._save = client.register_script(_SAVE)
 
     def _keys(self, partition: int) -> tuple[str, str]:
         key = self._names.key(partition, "consumer", self._role)
@@ -78,7 +57,8 @@ class RedisProgressStore:
 
     async def save(self, partition: int, progress: Progress, ahead: Sequence[int]) -> Progress:
         with redis_answers():
-            stored = await self._save(keys=list(self._keys(partition)), args=[*progress, *ahead])
+            # As a whole each time: a server of a cluster may not know a script that another one was taught.
+            stored = await self._client.eval(_SAVE, 2, *self._keys(partition), *progress, *ahead)
         return Progress(*(int(field) for field in stored))
 
     async def reset(self, partition: int, progress: Progress) -> None:

@@ -6,13 +6,12 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, TypeAlias
 
 import click
-from redis.asyncio import Redis
 
 from consumers.clock import Clock, SystemClock
 from consumers.engine import Engine, Limits
@@ -20,7 +19,8 @@ from consumers.kafka_log import CLIENT_LOGGER, Subscription
 from consumers.kafka_source import KafkaSource
 from consumers.lease import Lease
 from consumers.monitor import Monitor
-from consumers.progress_store import RedisProgressStore, redis_answers
+from consumers.progress_store import RedisProgressStore
+from consumers.redis_client import AnyRedis, connect_redis
 from consumers.settings import ConsumerSettings
 from consumers.sink import Sink
 from consumers.start import From
@@ -47,7 +47,7 @@ class Mode(NamedTuple):
 class Surroundings(NamedTuple):
     """What a sink is made from."""
 
-    redis: Redis
+    redis: AnyRedis
     meters: Meters
     clock: Clock
 
@@ -58,24 +58,6 @@ MakeSink: TypeAlias = Callable[[Surroundings], AbstractAsyncContextManager[Sink]
 def run_consumer(settings: ConsumerSettings, mode: Mode, make_sink: MakeSink) -> None:
     """Consume until SIGTERM or SIGINT. Raises `SegueError` when it must stop, or stopped a partition at a gap."""
     asyncio.run(_consume(settings, mode, make_sink))
-
-
-@asynccontextmanager
-async def connect_redis(settings: ConsumerSettings) -> AsyncIterator[Redis]:
-    """A client of a Redis that answers. Raises `UnavailableError` where it does not."""
-    timeout_s = settings.consumer_redis_timeout_ms / 1000
-    try:
-        client = Redis.from_url(
-            settings.redis_url.get_secret_value(), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
-        )
-    except ValueError as error:
-        raise InputError(f"SEGUE_REDIS_URL: {error}") from None
-    try:
-        with redis_answers():
-            await client.ping()
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def _consume(settings: ConsumerSettings, mode: Mode, make_sink: MakeSink) -> None:
@@ -109,7 +91,7 @@ def _condition(problems: list[str], hangs: bool) -> Condition:
 
 def _subscription(settings: ConsumerSettings, mode: Mode) -> Subscription:
     return Subscription(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        connection=settings.kafka,
         topic=settings.names.transitions,
         group=settings.names.group(mode.role),
         session_timeout_ms=settings.consumer_session_timeout_ms,

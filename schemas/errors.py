@@ -21,6 +21,10 @@ class InputError(SegueError):
     exit_code = EXIT_BAD_INPUT
 
 
+class AccessError(InputError):
+    """Kafka or Redis does not let us in, or not do this: wrong user, password or certificate, or a right is missing."""
+
+
 class UnavailableError(SegueError):
     """A dependency is down or not ready yet: try again."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
+
+from schemas.kafka_connection import KafkaConnection
 from streams.agents.faust_hooks import FaustLog, Tuning, WorkerApp
 from streams.agents.fold import register
 from streams.agents.lanes import Lanes
@@ -22,7 +25,8 @@ def build_app(
     names = settings.names
     app = WorkerApp(
         names.group("worker"),
-        broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings.kafka),
         autodiscover=False,
         broker_client_id="segue-worker",
         broker_session_timeout=settings.session_timeout_ms / 1000,
@@ -49,3 +53,16 @@ def build_app(
 
     app.on_partitions_revoked.connect(revoke, weak=False)
     return app
+
+
+def _credentials(kafka: KafkaConnection) -> Credentials | None:
+    """What Faust hands to aiokafka; None is plain text as nobody."""
+    context = None if kafka.tls is None else kafka.tls.context()
+    if kafka.sasl is not None:
+        return SASLCredentials(
+            username=kafka.sasl.username,
+            password=kafka.sasl.password.get_secret_value(),
+            mechanism=kafka.sasl.mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else SSLCredentials(context)

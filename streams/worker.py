@@ -113,7 +113,7 @@ class Worker:
         except KafkaError as error:
             reason = error
         if isinstance(reason, KafkaError):
-            raise UnavailableError(f"Kafka at {self._parts.settings.kafka_bootstrap_servers}: {reason}") from reason
+            raise UnavailableError(f"Kafka at {self._parts.settings.kafka.bootstrap_servers}: {reason}") from reason
         if reason is not None:
             raise reason
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
+from schemas.kafka_connection import KafkaConnection
 from tests.support.brokers import QUICK_RETURN, Broker, start_broker
 from tests.support.processes import Commands, base_environment
+from tests.support.redis_cluster import LocalCluster, clients_of, start_shared_cluster
 from tests.support.redis_servers import LocalRedis, start_shared_redis
 from tests.support.run_directory import Run, RunDirectory, UnavailableServiceError
 
@@ -57,11 +58,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.end()
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how long it took to recover from each fault."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    told = [
+        text
+        for report in reports
+        if report.when == "teardown"
+        for name, text in report.user_properties
+        if name == "recovery"
+    ]
+    if told:
+        terminalreporter.section("recovery from faults")
+        for text in sorted(told):
+            terminalreporter.write_line(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Kafka:
     """The broker that the whole run shares."""
 
     bootstrap_servers: str
+
+    @property
+    def connection(self) -> KafkaConnection:
+        """For clients."""
+        return KafkaConnection(self.bootstrap_servers)
 
 
 @pytest.fixture(scope="session")
@@ -100,24 +122,30 @@ def redis_url(run_directory: RunDirectory) -> str:
     return given or _once(run_directory, "redis", lambda: start_shared_redis(run_directory))
 
 
+@pytest.fixture(scope="session")
+def cluster_url(run_directory: RunDirectory) -> str:
+    """A real Redis Cluster of three masters."""
+    return _once(run_directory, "cluster", lambda: start_shared_cluster(run_directory))
+
+
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace that no other test has; its topics and keys are removed afterwards."""
     name = f"t{uuid.uuid4().hex[:12]}"
     wanted = request.fixturenames
     kafka = request.getfixturevalue("kafka") if "kafka" in wanted else None
-    url = request.getfixturevalue("redis_url") if "redis_url" in wanted else None
+    urls = [request.getfixturevalue(one) for one in ("redis_url", "cluster_url") if one in wanted]
     yield name
     if kafka is not None:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
         topics = [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{name}.")]
         for deleted in admin.delete_topics(topics).values() if topics else ():
             deleted.result(10)
-    if url is not None:
-        client = redis.Redis.from_url(url)
-        for key in client.scan_iter(match=f"{name}:*", count=1000):
-            client.delete(key)
-        client.close()
+    for url in urls:
+        with clients_of(url) as clients:
+            for client in clients:
+                for key in client.scan_iter(match=f"{name}:*", count=1000):
+                    client.delete(key)
 
 
 @pytest.fixture
@@ -143,6 +171,15 @@ def own_redis(run_directory: RunDirectory) -> Iterator[LocalRedis]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def own_cluster(run_directory: RunDirectory) -> Iterator[LocalCluster]:
+    """A started Redis Cluster of the test's own, whose masters may be killed and whose slots may move."""
+    cluster = LocalCluster(run_directory)
+    cluster.start()
+    yield cluster
+    cluster.kill()
 
 
 @pytest.fixture

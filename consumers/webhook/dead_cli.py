@@ -17,7 +17,8 @@ from rich.text import Text
 
 from consumers.clock import SystemClock
 from consumers.options import name_option, role_of
-from consumers.runner import configure_logging, connect_redis
+from consumers.redis_client import connect_redis
+from consumers.runner import configure_logging
 from consumers.settings import WebhookSettings
 from consumers.webhook.compose import load_webhook_settings, open_sender
 from consumers.webhook.dead_letters import DeadLetter, DeadLetters

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 
-from consumers.progress_store import redis_answers
+from consumers.redis_client import AnyRedis, redis_answers
 from schemas.errors import InputError
 from schemas.topics import Names
 
@@ -49,11 +48,10 @@ def shared_tag(role: str, *parts: str) -> tuple[str, ...]:
 class DeadLetters:
     """The list of one consumer, of at most `most` entries. All methods raise `UnavailableError`."""
 
-    def __init__(self, client: Redis, names: Names, role: str, most: int) -> None:
+    def __init__(self, client: AnyRedis, names: Names, role: str, most: int) -> None:
         self._client = client
         self._key = names.shared_key(*shared_tag(role, "dead_letters"))
         self._most = most
-        self._push = client.register_script(_PUSH)
 
     async def push(self, letter: DeadLetter) -> int:
         """Keep a dead letter; the same one twice is one. Returns how many there are.
@@ -61,9 +59,8 @@ class DeadLetters:
         Raises `InputError` when the list is full: none is ever dropped to make room.
         """
         with redis_answers():
-            length = int(
-                await self._push(keys=[self._key], args=[letter.transition_id, msgspec.json.encode(letter), self._most])
-            )
+            value = msgspec.json.encode(letter)
+            length = int(await self._client.eval(_PUSH, 1, self._key, letter.transition_id, value, self._most))
         if length < 0:
             raise InputError(
                 f"the dead-letter list is full ({self._most} deliveries): look at it with `segue consumer webhook dead "

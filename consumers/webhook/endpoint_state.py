@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from redis.asyncio import Redis
-
-from consumers.progress_store import redis_answers
+from consumers.redis_client import AnyRedis, redis_answers
 from consumers.webhook.dead_letters import shared_tag
 from schemas.topics import Names
 
@@ -14,7 +12,7 @@ from schemas.topics import Names
 class EndpointState:
     """The mark of one consumer. It is for one URL: another one is a new endpoint. Methods raise `UnavailableError`."""
 
-    def __init__(self, client: Redis, names: Names, role: str, url: str) -> None:
+    def __init__(self, client: AnyRedis, names: Names, role: str, url: str) -> None:
         self._client = client
         self._key = names.shared_key(*shared_tag(role, "disabled"))
         # The URL may hold a secret, so its hash stands for it.

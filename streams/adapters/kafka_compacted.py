@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_follower import KafkaFollower
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
@@ -16,13 +17,13 @@ _POLL_MS = 250
 class KafkaCompactedLog:
     """A `CompactedLog` on confluent-kafka."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, timeout_ms: int = 10_000) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, timeout_ms: int = 10_000) -> None:
         """`timeout_ms` bounds how long `read` waits while nothing comes."""
-        self._servers = bootstrap_servers
+        self._connection = connection
         self._topic = topic
         self._timeout_s = timeout_ms / 1000
-        self._topics = KafkaTopics(bootstrap_servers)
-        self._writer = KafkaWriter(bootstrap_servers, topic)
+        self._topics = KafkaTopics(connection)
+        self._writer = KafkaWriter(connection, topic)
 
     def read(self) -> dict[bytes, bytes]:
         """The last value of every key that has one; see `CompactedLog`."""
@@ -30,7 +31,7 @@ class KafkaCompactedLog:
         values: dict[bytes, bytes] = {}
         if start >= end:
             return values
-        follower = KafkaFollower(self._servers, self._topic, {0: start})
+        follower = KafkaFollower(self._connection, self._topic, {0: start})
         deadline = time.monotonic() + self._timeout_s
         try:
             while follower.positions[0] < end:
@@ -40,7 +41,9 @@ class KafkaCompactedLog:
                 if messages:
                     deadline = time.monotonic() + self._timeout_s
                 elif time.monotonic() > deadline:
-                    raise UnavailableError(f"Kafka at {self._servers} did not send {self._topic} in time")
+                    raise UnavailableError(
+                        f"Kafka at {self._connection.bootstrap_servers} did not send {self._topic} in time"
+                    )
         finally:
             follower.close()
         return values

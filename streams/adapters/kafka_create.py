@@ -9,8 +9,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.errors import InputError
 from schemas.instants import DAY_MS
+from schemas.kafka_connection import KafkaConnection
 from schemas.topics import Names
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.ports import TimestampType
@@ -32,8 +33,6 @@ _REFUSALS = {
     KafkaError.INVALID_CONFIG,
     KafkaError.INVALID_REQUEST,
     KafkaError.POLICY_VIOLATION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_EXCEPTION,
 }
 
@@ -95,10 +94,10 @@ _COMPACTED = {
 class KafkaTopicCreator:
     """Creates topics on one cluster. Calls block."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
-        self._topics = KafkaTopics(bootstrap_servers)
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
+        self._topics = KafkaTopics(connection)
+        self._admin = AdminClient(connection.client() | {"log_level": 0})
 
     def create(self, plans: Sequence[TopicPlan], replication: int = DEFAULT_REPLICATION) -> frozenset[str]:
         """Create those that are missing and return their names.
@@ -107,7 +106,9 @@ class KafkaTopicCreator:
         every difference. Raises `UnavailableError` when Kafka does not answer.
         """
         if self._topics.is_embedded():
-            raise InputError(f"Kafka at {self._servers} is the embedded broker, which makes its topics by itself")
+            raise InputError(
+                f"Kafka at {self._connection.bootstrap_servers} is the embedded broker, which makes its topics itself"
+            )
         counts = self._topics.partition_counts([plan.name for plan in plans])
         existing = [plan for plan in plans if plan.name in counts]
         differences = [line for plan in existing for line in self._differences(plan, counts[plan.name])]
@@ -143,5 +144,7 @@ class KafkaTopicCreator:
                 self._refuse(name, error.args[0])
 
     def _refuse(self, name: str, error: KafkaError) -> NoReturn:
-        kind: type[SegueError] = InputError if error.code() in _REFUSALS else UnavailableError
-        raise kind(f"Kafka at {self._servers} did not create {name}: {error.str()}") from None
+        what = f"did not create {name}"
+        if error.code() in _REFUSALS:
+            raise InputError(f"Kafka at {self._connection.bootstrap_servers} {what}: {error.str()}")
+        raise self._connection.failure(what, error.code(), error.str()) from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.ports import Message
 
 _AT_ONCE = 5_000
@@ -15,6 +15,7 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
     KafkaError._TIMED_OUT,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,  # of the group that the library wants a name for: nobody needs rights to it
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,
@@ -26,13 +27,13 @@ _PASSING = {
 class KafkaFollower:
     """A `Follower` on one confluent-kafka consumer, which belongs to no group's business and commits nothing."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, offsets: Mapping[int, int]) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, offsets: Mapping[int, int]) -> None:
         """Reads each partition from its offset in `offsets`."""
-        self._servers = bootstrap_servers
+        self._connection = connection
         self._positions = dict(offsets)
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
+            connection.client()
+            | {
                 "group.id": "segue-follower",  # asked for by the library; nothing is ever committed under it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,  # a compacted log ends with offsets that no message has
@@ -67,7 +68,7 @@ class KafkaFollower:
         if error is not None and error.code() in _PASSING:
             return
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            raise UnavailableError(f"Kafka at {self._servers}: {error.str()}") from KafkaException(error)
+            raise self._connection.failure("does not answer", error.code(), error.str()) from KafkaException(error)
         assert partition is not None
         assert offset is not None
         if error is None:

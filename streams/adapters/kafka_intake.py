@@ -13,7 +13,8 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.errors import UnavailableError
+from schemas.errors import SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.ports import Entry, QueueFullError
 
 _POLL_S = 0.1
@@ -24,32 +25,33 @@ class KafkaIntake:
     """Appends entries to a topic, each to its contact's partition.
 
     `queue_records` and `queue_bytes` bound what waits for the broker; `delivery_timeout_ms` how long.
-    `on_fatal` is called, from another thread, when the producer can never deliver again.
+    `on_fatal` is called, from another thread, when the producer can never deliver again, or is refused.
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        connection: KafkaConnection,
         topic: str,
         *,
         queue_records: int,
         queue_bytes: int,
         delivery_timeout_ms: int,
-        on_fatal: Callable[[str], None],
+        on_fatal: Callable[[SegueError], None],
     ) -> None:
+        self._connection = connection
         self._topic = topic
         self._queue_records = queue_records
         self._queue_bytes = queue_bytes
         self._close_timeout_s = delivery_timeout_ms / 1000 + _CLOSE_MARGIN_S
         self._on_fatal = on_fatal
-        self._fatal: str | None = None
+        self._fatal: SegueError | None = None
         self._lock = threading.Lock()
         self._waiting_records = 0
         self._waiting_bytes = 0
         self._closing = threading.Event()
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap_servers,
+            connection.client()
+            | {
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",
@@ -79,7 +81,7 @@ class KafkaIntake:
         if not entries:
             return
         if self._fatal is not None:
-            raise UnavailableError(f"Kafka: the producer stopped for good: {self._fatal}")
+            raise UnavailableError(str(self._fatal))
         call = _Call(len(entries), asyncio.get_running_loop())
         self._admit(entries)
         for entry in entries:
@@ -115,18 +117,18 @@ class KafkaIntake:
             self._waiting_records -= 1
             self._waiting_bytes -= size
             ended = call.count(error)
-        if error is not None and error.fatal():
-            self._stop(error)
+        if error is not None:
+            self._error(error)
         if ended:
             call.end()
 
     def _error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or self._connection.is_refusal(error.code(), error.str()):
             self._stop(error)
 
     def _stop(self, error: KafkaError) -> None:
         if self._fatal is None:
-            self._fatal = error.str()
+            self._fatal = self._connection.failure("takes no records any more", error.code(), error.str())
             self._on_fatal(self._fatal)
 
     def _poll(self) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_follower import KafkaFollower
 from streams.ports import LogBounds, RawRecord
 
@@ -13,7 +14,7 @@ _POLL_MS = 250
 
 
 def read_log(
-    bootstrap_servers: str, topic: str, partition: int, bounds: LogBounds, timeout_ms: int = 10_000
+    connection: KafkaConnection, topic: str, partition: int, bounds: LogBounds, timeout_ms: int = 10_000
 ) -> Iterator[RawRecord]:
     """The records of a partition from one offset up to another, in order.
 
@@ -21,7 +22,7 @@ def read_log(
     """
     if bounds.start >= bounds.end:
         return
-    follower = KafkaFollower(bootstrap_servers, topic, {partition: bounds.start})
+    follower = KafkaFollower(connection, topic, {partition: bounds.start})
     deadline = time.monotonic() + timeout_ms / 1000
     try:
         while follower.positions[partition] < bounds.end:
@@ -32,6 +33,8 @@ def read_log(
             if messages:
                 deadline = time.monotonic() + timeout_ms / 1000
             elif time.monotonic() > deadline:
-                raise UnavailableError(f"Kafka at {bootstrap_servers} did not send the log of {topic} in time")
+                raise UnavailableError(
+                    f"Kafka at {connection.bootstrap_servers} did not send the log of {topic} in time"
+                )
     finally:
         follower.close()

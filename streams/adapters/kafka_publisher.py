@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.errors import BugError, UnavailableError
+from schemas.errors import BugError, SegueError
+from schemas.kafka_connection import KafkaConnection
 from streams.ports import Message
 
 _POLL_S = 0.1
@@ -56,23 +57,23 @@ class KafkaPublisher:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        connection: KafkaConnection,
         *,
         publish_timeout_ms: int,
         queue_messages_max: int,
-        on_failure: Callable[[UnavailableError], None],
+        on_failure: Callable[[SegueError], None],
     ) -> None:
         """`on_failure` is called once, on the event loop, when a delivery has failed for good."""
-        self._servers = bootstrap_servers
+        self._connection = connection
         self._publish_timeout_ms = publish_timeout_ms
         self._on_failure = on_failure
-        self._failure: UnavailableError | None = None
+        self._failure: SegueError | None = None
         self._waiting: set[_Deliveries] = set()
         self._closing_deadline: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap_servers,
+            connection.client()
+            | {
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 0,
@@ -94,7 +95,7 @@ class KafkaPublisher:
     async def publish(self, messages: Sequence[Message]) -> None:
         """Returns when the broker has acknowledged every one; order within a partition is kept.
 
-        Raises `UnavailableError`, then and ever after, when a delivery has failed.
+        Raises `UnavailableError` or `AccessError`, then and ever after, when a delivery has failed.
         """
         if messages:
             await self._deliver(messages)
@@ -164,9 +165,8 @@ class KafkaPublisher:
     def _fail(self, error: KafkaError) -> None:
         if self._failure is not None:
             return
-        self._failure = UnavailableError(
-            f"Kafka at {self._servers} did not take a message (in {self._publish_timeout_ms} ms): {error.str()}"
-        )
+        what = f"did not take a message (in {self._publish_timeout_ms} ms)"
+        self._failure = self._connection.failure(what, error.code(), error.str())
         for deliveries in self._waiting:
             if not deliveries.future.done():
                 deliveries.future.set_exception(self._failure)

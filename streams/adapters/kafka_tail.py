@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.ports import Message
 
 _POLL_S = 0.25
@@ -19,9 +20,9 @@ _RETRY_S = 0.1
 class KafkaTailReader:
     """A `TailReader` on one confluent-kafka consumer, which belongs to no group's business and commits nothing."""
 
-    def __init__(self, bootstrap_servers: str, *, timeout_ms: int) -> None:
+    def __init__(self, connection: KafkaConnection, *, timeout_ms: int) -> None:
         """`timeout_ms` bounds one `tail`."""
-        self._servers = bootstrap_servers
+        self._connection = connection
         self._timeout_s = timeout_ms / 1000
         self._consumer: Consumer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segue-tail")
@@ -46,16 +47,17 @@ class KafkaTailReader:
             try:
                 return self._read(self._connected(), TopicPartition(topic, partition), count, deadline)
             except KafkaException as error:
-                # A leader that moves, or is not elected yet: it passes.
-                if time.monotonic() > deadline:
-                    raise UnavailableError(f"Kafka at {self._servers}: {error.args[0].str()}") from error
+                # A leader that moves, or is not elected yet, passes; a refusal does not.
+                code, said = error.args[0].code(), error.args[0].str()
+                if time.monotonic() > deadline or self._connection.is_refusal(code, said):
+                    raise self._connection.failure(f"did not show the end of {topic}", code, said) from error
                 time.sleep(_RETRY_S)
 
     def _connected(self) -> Consumer:
         if self._consumer is None:
             self._consumer = Consumer(
-                {
-                    "bootstrap.servers": self._servers,
+                self._connection.client()
+                | {
                     "group.id": "segue-tail",  # asked for by the library; nothing is ever committed under it
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
@@ -69,7 +71,9 @@ class KafkaTailReader:
     def _read(self, consumer: Consumer, place: TopicPartition, count: int, deadline: float) -> list[Message]:
         bounds = consumer.get_watermark_offsets(place, timeout=max(_POLL_S, deadline - time.monotonic()))
         if bounds is None:
-            raise UnavailableError(f"Kafka at {self._servers} did not say where {place.topic} ends in time")
+            raise UnavailableError(
+                f"Kafka at {self._connection.bootstrap_servers} did not say where {place.topic} ends in time"
+            )
         start, end = bounds
         if start >= end:
             return []
@@ -78,13 +82,17 @@ class KafkaTailReader:
         try:
             while not found or found[-1].offset + 1 < end:
                 if time.monotonic() > deadline:
-                    raise UnavailableError(f"Kafka at {self._servers} did not send the end of {place.topic} in time")
+                    raise UnavailableError(
+                        f"Kafka at {self._connection.bootstrap_servers} did not send the end of {place.topic} in time"
+                    )
                 raw = consumer.poll(_POLL_S)
                 if raw is None:
                     continue
                 error = raw.error()
                 if error is None:
-                    found.append(_message(raw))
+                    found.append(message_of(raw))
+                elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    continue  # of the group that the library wants a name for: nobody needs rights to it
                 elif error.code() == KafkaError._PARTITION_EOF:
                     break
                 else:
@@ -94,7 +102,8 @@ class KafkaTailReader:
         return found[-count:]
 
 
-def _message(raw: KafkaMessage) -> Message:
+def message_of(raw: KafkaMessage) -> Message:
+    """A message of the library's as a plain value."""
     topic, partition, offset, key, value = raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value()
     assert topic is not None
     assert partition is not None

@@ -2,7 +2,7 @@
 
 Nothing here writes or creates, not even by accident: metadata are always asked for as a whole, because a broker
 may create a topic that is asked for by name. Calls block; an event loop wraps them in a thread. All raise
-`UnavailableError` when Kafka does not answer in time.
+`UnavailableError` when Kafka does not answer in time, and `AccessError` when it does not let us in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     Consumer,
@@ -32,14 +32,16 @@ from confluent_kafka.admin import (
 )
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.ports import LogBounds, LogIdentity, Message, TimestampType
 
-Settings: TypeAlias = dict[str, str | int | float | bool]
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 _POLL_S = 0.25
 _RETRY_S = 0.05
+_FIRST_WAIT_S = 0.5
 _PASSING = {
     KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,  # of the group that the library wants a name for: nobody needs rights to it
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,
@@ -48,17 +50,19 @@ _PASSING = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
 """What a broker answers for a moment while a topic is new, or its leader moves."""
+_NO_ANSWER = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
 T = TypeVar("T")
 
 
 class KafkaTopics:
     """One cluster, read through a client that connects at the first call."""
 
-    def __init__(self, bootstrap_servers: str, timeout_ms: int = 10_000) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, connection: KafkaConnection, timeout_ms: int = 10_000) -> None:
+        self._connection = connection
         self._timeout_s = timeout_ms / 1000
-        self._connection: Settings = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
-        self._admin = AdminClient(self._connection)
+        self._trouble: KafkaError | None = None  # of the connection, since the last answer
+        self._client = connection.client() | {"log_level": 0, "error_cb": self._note_trouble}
+        self._admin = AdminClient(self._client)
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Partitions of those of `topics` that exist."""
@@ -127,11 +131,13 @@ class KafkaTopics:
     def _read_from_starts(self, topic: str, starts: dict[int, int]) -> Iterator[Message]:
         waiting = set(starts)
         deadline = time.monotonic() + self._timeout_s
-        with self._answering(), _consumer(self._connection) as consumer:
+        with self._answering(), _consumer(self._client) as consumer:
             consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
             while waiting:
                 if time.monotonic() > deadline:
-                    raise UnavailableError(f"Kafka at {self._servers} did not send the start of {topic} in time")
+                    raise UnavailableError(
+                        f"Kafka at {self._connection.bootstrap_servers} did not send the start of {topic} in time"
+                    )
                 raw = consumer.poll(_POLL_S)
                 if raw is None or raw.partition() not in waiting:
                     continue
@@ -164,7 +170,28 @@ class KafkaTopics:
         return (self._metadata().cluster_id or "").startswith(_EMBEDDED_CLUSTER_PREFIX)
 
     def _metadata(self) -> ClusterMetadata:
-        return self._ask(lambda: self._admin.list_topics(timeout=self._timeout_s))
+        return self._ask(self._list)
+
+    def _list(self) -> ClusterMetadata:
+        """All topics. The library waits the whole time also where it is not let in, so it is asked in between."""
+        deadline, wait_s = time.monotonic() + self._timeout_s, _FIRST_WAIT_S
+        while True:
+            try:
+                return self._admin.list_topics(timeout=max(min(wait_s, deadline - time.monotonic()), 0.001))
+            except KafkaException:
+                self._admin.poll(0)
+                if time.monotonic() > deadline or self._refused:
+                    raise
+            wait_s *= 2
+
+    def _note_trouble(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # it only follows the reason
+            self._trouble = error
+
+    @property
+    def _refused(self) -> bool:
+        trouble = self._trouble
+        return trouble is not None and self._connection.is_refusal(trouble.code(), trouble.str())
 
     def _ask(self, question: Callable[[], T]) -> T:
         """The answer, asked for again while a topic is new or its leader moves."""
@@ -172,10 +199,13 @@ class KafkaTopics:
         with self._answering():
             while True:
                 try:
-                    return question()
+                    answer = question()
                 except KafkaException as error:
                     if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                         raise
+                else:
+                    self._trouble = None
+                    return answer
                 time.sleep(_RETRY_S)
 
     @contextmanager
@@ -183,13 +213,16 @@ class KafkaTopics:
         try:
             yield
         except KafkaException as error:
-            raise UnavailableError(f"Kafka at {self._servers} does not answer: {error.args[0].str()}") from error
+            told: KafkaError = error.args[0]
+            if told.code() in _NO_ANSWER and self._trouble is not None:
+                told = self._trouble  # says why
+            raise self._connection.failure("does not answer", told.code(), told.str()) from error
 
 
 @contextmanager
-def _consumer(connection: Settings) -> Iterator[Consumer]:
+def _consumer(client: dict[str, Any]) -> Iterator[Consumer]:
     consumer = Consumer(
-        connection
+        client
         | {
             "group.id": "segue-start-of-log",  # asked for by the library; nothing is ever committed under it
             "auto.offset.reset": "earliest",  # records that are deleted between two requests

@@ -5,7 +5,8 @@ from __future__ import annotations
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.errors import InputError, SegueError
+from schemas.kafka_connection import KafkaConnection
 from streams.sending.ports import Acknowledgement, OnAcknowledged
 
 _QUEUE_RECORDS = 100_000
@@ -18,7 +19,6 @@ _REFUSALS = {
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.INVALID_RECORD,
     KafkaError.POLICY_VIOLATION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
 }
 
 
@@ -27,20 +27,20 @@ class KafkaWriter:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        connection: KafkaConnection,
         topic: str,
         delivery_timeout_ms: int = 30_000,
         on_acknowledged: OnAcknowledged | None = None,
     ) -> None:
         """`on_acknowledged` is called for each record, in order within a partition, while `append` or `flush` runs."""
-        self._servers = bootstrap_servers
+        self._connection = connection
         self._topic = topic
         self._on_acknowledged = on_acknowledged
         self._failure: SegueError | None = None
         self._unserved = 0
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap_servers,
+            connection.client()
+            | {
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",
@@ -101,12 +101,15 @@ class KafkaWriter:
             self._on_acknowledged(Acknowledgement(partition, known, message.timestamp()[1]))
 
     def _error(self, error: KafkaError, final: bool = False) -> None:
-        if self._failure is None and (final or error.fatal()):
+        refused = self._connection.is_refusal(error.code(), error.str())
+        if self._failure is None and (final or refused or error.fatal()):
             self._failure = self._as_failure(error)
 
     def _as_failure(self, error: KafkaError) -> SegueError:
-        kind: type[SegueError] = InputError if error.code() in _REFUSALS else UnavailableError
-        return kind(f"Kafka at {self._servers} did not take a record for {self._topic}: {error.str()}")
+        what = f"did not take a record for {self._topic}"
+        if error.code() in _REFUSALS:
+            return InputError(f"Kafka at {self._connection.bootstrap_servers} {what}: {error.str()}")
+        return self._connection.failure(what, error.code(), error.str())
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -1,44 +1,24 @@
-"""The worker's one connection to Redis: calls of many partitions share round trips, errors become ours.
+"""The worker's way to Redis, one server or a cluster: calls of many partitions share round trips to each server.
 
-While a round trip is under way further calls gather; the next one carries them all. Nothing is retried here:
-a call whose reply was lost may have been executed, and only the caller can find out.
+Nothing that may have been executed is repeated here; only the caller can find out whether it was. A call that a node
+of a cluster refuses because the key has moved was not executed: it goes on to where the key is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import resources
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    ConnectionError,
-    NoPermissionError,
-    NoScriptError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
+from schemas.errors import BugError, InputError, UnavailableError
+from schemas.redis_access import Node, RedisAccess
+from streams.adapters.redis_errors import Argument, Call, MovedAwayError, UnknownScriptError, check_info
+from streams.adapters.redis_line import RedisLine
+from streams.adapters.redis_slots import SLOTS_COMMAND, SlotMap, read_slots
 
-from schemas.errors import BugError, InputError, SegueError, UnavailableError
-
-Argument: TypeAlias = str | bytes | int
-Call: TypeAlias = tuple[Argument, ...]
-
-_CALLS_PER_ROUND_TRIP = 64
-_OLDEST_VERSION = (6, 2)
-_PASSES = re.compile(
-    r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOSCRIPT)\b"
-)
-"""Words of Redis' refusals that end by themselves, or when an operator has helped."""
+_MOVES_FOLLOWED = 3
 
 
 class Script:
@@ -55,118 +35,111 @@ class Script:
 
 
 class RedisConnection:
-    """Asynchronous calls on one connection, which is made anew after it broke."""
+    """Asynchronous calls; a connection to each server, made anew after it broke."""
 
-    def __init__(self, url: str, *, timeout_ms: int = 5_000) -> None:
+    def __init__(self, access: RedisAccess, *, timeout_ms: int = 5_000) -> None:
         """`timeout_ms` bounds the wait for a connection, and for each reply."""
-        self.address = address_of(url)
-        self._client = redis.asyncio.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=timeout_ms / 1000,
-            socket_connect_timeout=timeout_ms / 1000,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._waiting: deque[tuple[Call, asyncio.Future[Any]]] = deque()
-        self._sender: asyncio.Task[None] | None = None
+        self.address = access.shown
+        self._access = access
+        self._timeout_ms = timeout_ms
+        self._lines: dict[Node | None, RedisLine] = {}
+        self._slots: SlotMap | None = None
+        self._asking = asyncio.Lock()
 
     async def check(self) -> None:
-        """Raises `InputError` when Redis is too old or may evict keys, `UnavailableError` when it is away."""
-        check_info(await self.call("INFO"), self.address)
+        """Raises `InputError` when a server is too old, may evict keys, or is not what its address says it is.
 
-    async def call(self, *command: Argument) -> Any:
-        """The reply to one command. Raises `UnavailableError`: then it is not known whether it was executed."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send())
-        return await future
+        Raises `AccessError` when one does not let us in, `UnavailableError` when it is away.
+        """
+        for line in [self._line(node) for node in await self._masters()]:
+            info = await line.call(("INFO",))
+            check_info(info, line.address, is_cluster=self._access.is_cluster)
+
+    async def call(self, *command: Argument, near: str | None = None) -> Any:
+        """The reply to one command, of the server that holds the key `near`; by default the command's first argument.
+
+        Raises `UnavailableError`: then it is not known whether it was executed.
+        """
+        key = str(command[1]) if near is None else near  # keys are text here: those that Redis listed have a `near`
+        for _ in range(_MOVES_FOLLOWED):
+            line = await self._line_to(key)
+            try:
+                return await line.call(command)
+            except MovedAwayError:
+                self._slots = None
+            except UnavailableError:
+                self._slots = None  # another node may hold the key by now
+                raise
+        raise UnavailableError(f"Redis Cluster at {self.address}: the slot of a key moves about")
 
     async def run(self, script: Script, keys: Iterable[str], arguments: Iterable[Argument]) -> Any:
         """The reply of a script, which Redis is taught when it does not know it (any more)."""
-        command = script.call(keys, arguments)
+        names = tuple(keys)
+        command = script.call(names, arguments)
         try:
-            return await self.call(*command)
-        except _UnknownScriptError:
-            return await self.call("EVAL", script.text, *command[2:])
+            return await self.call(*command, near=names[0])
+        except UnknownScriptError:
+            return await self.call("EVAL", script.text, *command[2:], near=names[0])
 
     async def close(self) -> None:
-        """Let go of the connection; calls under way end with an error."""
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.wait([self._sender])
-        for _, future in self._waiting:
-            _refuse(future, UnavailableError(f"the connection to Redis at {self.address} was closed"))
-        self._waiting.clear()
-        await self._client.aclose()
+        """Let go of the connections; calls under way end with an error."""
+        for line in self._lines.values():
+            await line.close()
 
-    async def _send(self) -> None:
-        while self._waiting:
-            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _CALLS_PER_ROUND_TRIP))]
-            try:
-                await self._round_trip(taken)
-            except Exception as error:
-                for _, future in taken:
-                    _refuse(future, BugError(f"a round trip to Redis at {self.address} broke off: {error!r}"))
-                raise
-            finally:  # cancelled: by then nobody else would answer
-                for _, future in taken:
-                    _refuse(future, UnavailableError(f"the connection to Redis at {self.address} was closed"))
+    async def _line_to(self, key: str) -> RedisLine:
+        if not self._access.is_cluster:
+            return self._line(next(iter(self._access.nodes), None))
+        node = (await self._slot_map()).node_of(key)
+        if node is None:
+            self._slots = None
+            raise UnavailableError(f"Redis Cluster at {self.address}: no node holds the slot of a key now")
+        return self._line(node)
 
-    async def _round_trip(self, taken: list[tuple[Call, asyncio.Future[Any]]]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for command, _ in taken:
-            pipeline.execute_command(*command)
+    async def _masters(self) -> tuple[Node | None, ...]:
+        if self._access.is_cluster:
+            return (await self._slot_map()).masters
+        return self._access.nodes or (None,)
+
+    def _line(self, node: Node | None) -> RedisLine:
+        line = self._lines.get(node)
+        if line is None:
+            line = self._lines[node] = RedisLine(self._access, node, self._timeout_ms)
+        return line
+
+    async def _slot_map(self) -> SlotMap:
+        """What the first node that answers says; all calls that need it wait for one question."""
+        async with self._asking:
+            if self._slots is None:
+                self._slots = await self._ask_for_slots()
+                await self._close_lines_but(self._slots)
+            return self._slots
+
+    async def _ask_for_slots(self) -> SlotMap:
+        """All are asked at once: one that hangs must not hold up what others could say."""
+        nodes = dict.fromkeys([*(node for node in self._lines if node is not None), *self._access.nodes])
+        asked = [asyncio.create_task(self._slots_by(node)) for node in nodes]
+        reason: UnavailableError | None = None
         try:
-            replies = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
-            replies = [error] * len(taken)
-        if any(isinstance(reply, Exception) and "READONLY" in str(reply) for reply in replies):
-            # A former master that became a replica would answer so for ever: the name may lead elsewhere by now.
-            await self._client.connection_pool.disconnect()
-        for (_, future), reply in zip(taken, replies, strict=True):
-            if isinstance(reply, Exception):
-                _refuse(future, as_segue_error(reply, self.address))
-            elif not future.done():
-                future.set_result(reply)
+            for answer in asyncio.as_completed(asked):
+                try:
+                    return await answer
+                except UnavailableError as error:
+                    reason = error
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+        raise UnavailableError(f"no node of Redis Cluster at {self.address} answers: {reason}") from reason
 
+    async def _slots_by(self, node: Node) -> SlotMap:
+        try:
+            return read_slots(await self._line(node).call(SLOTS_COMMAND), node)
+        except BugError:  # it does not know the command
+            raise InputError(
+                f"Redis at {node} is no cluster: expected SEGUE_REDIS_URL to begin with redis:// or rediss://"
+            ) from None
 
-class _UnknownScriptError(UnavailableError):
-    """Redis was restarted, or its scripts were flushed."""
-
-
-def _refuse(future: asyncio.Future[Any], error: SegueError) -> None:
-    if not future.done():
-        future.set_exception(error)
-
-
-def as_segue_error(error: Exception, address: str) -> SegueError:
-    """What a driver's error means: away, refused, or a bug of ours."""
-    if isinstance(error, NoScriptError):
-        return _UnknownScriptError(f"Redis at {address} does not know our script")
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return InputError(f"Redis at {address} refuses us: {error}; check user and password in SEGUE_REDIS_URL")
-    if isinstance(error, ResponseError) and not _PASSES.search(str(error)):
-        return BugError(f"Redis at {address} does not understand: {error}")
-    if isinstance(error, ConnectionError | TimeoutError | OSError | ResponseError):
-        return UnavailableError(f"Redis at {address} is away: {error}")
-    return BugError(f"Redis at {address}: {error}")
-
-
-def address_of(url: str) -> str:
-    """Host and port of a URL, without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
-
-
-def check_info(info: Mapping[str, Any], address: str) -> None:
-    """Raises `InputError` when a Redis with this INFO cannot hold the state."""
-    version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
-    if version < _OLDEST_VERSION:
-        raise InputError(f"Redis at {address} is version {info['redis_version']}: expected 6.2 or later")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        raise InputError(
-            f"Redis at {address} has maxmemory-policy {policy}: expected noeviction, since evicted keys would be "
-            "lost state; set it with `CONFIG SET maxmemory-policy noeviction` and in its configuration"
-        )
+    async def _close_lines_but(self, slots: SlotMap) -> None:
+        """Nodes come and go in the life of a cluster; lines to those that are gone would gather."""
+        for node in self._lines.keys() - set(slots.masters) - set(self._access.nodes):
+            await self._lines.pop(node).close()

@@ -6,19 +6,16 @@ Every method raises `UnavailableError` when Redis is away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
 from schemas.errors import InputError
+from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_connection import Script, address_of, as_segue_error
+from streams.adapters.redis_blocking import BlockingRedis
+from streams.adapters.redis_connection import Script
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import as_text
 from streams.ports import Cursor, Fence
@@ -59,52 +56,48 @@ class StoredContact(NamedTuple):
 
 
 class StateInspector:
-    """One connection to Redis, for a command that runs once."""
+    """What a command that runs once asks of Redis."""
 
-    def __init__(self, url: str, names: Names, *, timeout_ms: int = 5_000) -> None:
+    def __init__(self, access: RedisAccess, names: Names, *, timeout_ms: int = 5_000) -> None:
         self._names = names
-        self._address = address_of(url)
-        timeout_s = timeout_ms / 1000
-        self._client: Any = redis.Redis.from_url(
-            url, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = BlockingRedis(access, timeout_ms)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._client.close()
+        """Let go of the connections."""
+        self._redis.close()
 
     def partitions(self) -> int:
         """How many partitions the log has that was folded here. Raises `InputError` when none was."""
         # Any partition says it: another may be folded already where the first one is not.
-        with self._answering():
-            pipeline = self._client.pipeline(transaction=False)
-            for partition in range(_PARTITIONS_ASKED):
-                pipeline.hget(self._names.key(partition, "meta"), "partitions")
-            known = next(filter(None, pipeline.execute()), None)
+        found = (self._meta_field(partition, "partitions") for partition in range(_PARTITIONS_ASKED))
+        known = next(filter(None, found), None)
         if known is None:
             whose = (
                 f"for namespace {self._names.namespace!r}" if self._names.namespace else "(no SEGUE_NAMESPACE is set)"
             )
             raise InputError(
-                f"Redis at {self._address} holds no state of a worker {whose}: start `segue worker`, or check "
+                f"Redis at {self._redis.address} holds no state of a worker {whose}: start `segue worker`, or check "
                 "SEGUE_REDIS_URL and SEGUE_NAMESPACE"
             )
         return int(known)
 
     def state(self, partition: int, now_ms: int) -> PartitionState | None:
         """The state of a partition; None where none is stored. Timers count as due when they are at `now_ms`."""
-        with self._answering():
-            keys = self._keys(partition)
-            if keys is None:
-                return None
-            pipeline = self._client.pipeline(transaction=True)
+        keys = self._keys(partition)
+        if keys is None:
+            return None
+
+        def look(client: redis.Redis) -> Any:
+            pipeline = client.pipeline(transaction=True)
             pipeline.hgetall(keys.meta)
             pipeline.zcard(keys.timers)
             pipeline.zcount(keys.timers, "-inf", now_ms)
             pipeline.zrange(keys.timers, 0, 0, withscores=True)
             pipeline.xlen(keys.outbox)
             pipeline.hgetall(keys.sizes)
-            meta, timers, due, first, outbox, sizes = pipeline.execute()
+            return pipeline.execute()
+
+        meta, timers, due, first, outbox, sizes = self._redis.ask(keys.meta, look)
         fields = as_text(meta)
         return PartitionState(
             partition=partition,
@@ -124,14 +117,17 @@ class StateInspector:
 
     def progress(self, partition: int) -> Progress | None:
         """How far a partition is folded and published; None where nothing is stored."""
-        with self._answering():
-            keys = self._keys(partition)
-            if keys is None:
-                return None
-            pipeline = self._client.pipeline(transaction=True)
+        keys = self._keys(partition)
+        if keys is None:
+            return None
+
+        def look(client: redis.Redis) -> Any:
+            pipeline = client.pipeline(transaction=True)
             pipeline.hmget(keys.meta, "offset", "seq", "epoch")
             pipeline.xrange(keys.outbox, count=1)
-            (offset, seq, epoch), first = pipeline.execute()
+            return pipeline.execute()
+
+        (offset, seq, epoch), first = self._redis.ask(keys.meta, look)
         return Progress(int(offset), int(seq), int(epoch), int(first[0][1][b"offset"]) if first else None)
 
     def stored(self, partition: int, key: str) -> bytes | None:
@@ -140,15 +136,18 @@ class StateInspector:
 
     def contact(self, partition: int, key: str) -> StoredContact:
         """What is stored of the contact with this key. Raises `InputError` when the state is of another format."""
-        with self._answering():
-            keys = self._keys(partition)
-            if keys is None:
-                return StoredContact(None, None, 0, None, 0)
-            pipeline = self._client.pipeline(transaction=True)
+        keys = self._keys(partition)
+        if keys is None:
+            return StoredContact(None, None, 0, None, 0)
+
+        def look(client: redis.Redis) -> Any:
+            pipeline = client.pipeline(transaction=True)
             pipeline.hmget(keys.meta, "clock", "definitions", "offset", "format")
             pipeline.get(keys.contact(key))
             pipeline.zscore(keys.timers, key)
-            (clock, definitions, offset, stored_format), raw, due = pipeline.execute()
+            return pipeline.execute()
+
+        (clock, definitions, offset, stored_format), raw, due = self._redis.ask(keys.meta, look)
         if stored_format is not None and int(stored_format) != STATE_FORMAT:
             raise _other_format(partition, int(stored_format))
         return StoredContact(
@@ -162,53 +161,55 @@ class StateInspector:
     def reset_fence(self, partition: int) -> Fence | None:
         """Let any generation take the partition; returns who had it, or None where nothing is stored."""
         meta = self._names.key(partition, "meta")
-        with self._answering():
-            generation, member = self._client.hmget(meta, "fence_generation", "fence_member")
+
+        def reset(client: Any) -> tuple[bytes, bytes] | None:
+            generation, member = client.hmget(meta, "fence_generation", "fence_member")
             if generation is None:
                 return None
-            self._client.hset(meta, mapping={"fence_generation": 0, "fence_member": ""})
-        return Fence(int(generation), member.decode())
+            client.hset(meta, mapping={"fence_generation": 0, "fence_member": ""})
+            return generation, member
+
+        before = self._redis.ask(meta, reset)
+        return None if before is None else Fence(int(before[0]), before[1].decode())
 
     def raise_epoch(self, partition: int) -> int | None:
         """Drop the partition's state, so that its log is folded from its start and published in a new epoch.
 
         Returns the new epoch, or None where nothing is stored.
         """
-        script = Script("start_over")
-        with self._answering():
-            word, *answer = self._run(script, [self._names.key(partition, "meta")], ["", "", "", STATE_FORMAT])
-            if word != b"done":
-                return None
-            generation, epoch = (int(number) for number in answer)
-            kept = StateKeys(self._names, partition, generation)
-            stale: list[bytes] = []
-            for key in self._client.scan_iter(match=kept.all_generations, count=_DELETED_AT_ONCE):
-                if not key.startswith(kept.this_generation.encode()):
-                    stale.append(key)
-                if len(stale) >= _DELETED_AT_ONCE:
-                    self._client.unlink(*stale)
-                    stale = []
-            if stale:
-                self._client.unlink(*stale)
+        meta = self._names.key(partition, "meta")
+        word, *answer = self._redis.run(Script("start_over"), [meta], ["", "", "", STATE_FORMAT])
+        if word != b"done":
+            return None
+        generation, epoch = (int(number) for number in answer)
+        kept = StateKeys(self._names, partition, generation)
+        self._redis.ask(meta, lambda client: _delete_other_generations(client, kept))
         return epoch
 
     def _keys(self, partition: int) -> StateKeys | None:
-        generation = self._client.hget(self._names.key(partition, "meta"), "generation")
+        generation = self._meta_field(partition, "generation")
         return None if generation is None else StateKeys(self._names, partition, int(generation))
 
-    def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
-        command = script.call(keys, arguments)
-        try:
-            return self._client.execute_command(*command)
-        except NoScriptError:
-            return self._client.execute_command("EVAL", script.text, *command[2:])
+    def _meta_field(self, partition: int, field: str) -> bytes | None:
+        meta = self._names.key(partition, "meta")
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise as_segue_error(error, self._address) from error
+        def look(client: Any) -> bytes | None:
+            found: bytes | None = client.hget(meta, field)
+            return found
+
+        return self._redis.ask(meta, look)
+
+
+def _delete_other_generations(client: Any, kept: StateKeys) -> None:
+    stale: list[bytes] = []
+    for key in client.scan_iter(match=kept.all_generations, count=_DELETED_AT_ONCE):
+        if not key.startswith(kept.this_generation.encode()):
+            stale.append(key)
+        if len(stale) >= _DELETED_AT_ONCE:
+            client.unlink(*stale)
+            stale = []
+    if stale:
+        client.unlink(*stale)
 
 
 def _other_format(partition: int, found: int) -> InputError:

@@ -5,6 +5,7 @@ What is stored, and the checks before each write, are described in the scripts b
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ import msgspec
 
 from schemas.errors import InputError
 from schemas.topics import Names
-from streams.adapters.redis_connection import Argument, RedisConnection, Script
+from streams.adapters.redis_connection import RedisConnection, Script
+from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.ports import (
     Commit,
@@ -43,10 +45,24 @@ class RedisStateStore:
         self._names = names
         self._format = state_format
         self._keys: dict[int, StateKeys] = {}  # of each partition under the generation that was read last
+        self._access = Script("access")
         self._take = Script("take")
         self._start_over = Script("start_over")
         self._load = Script("load")
         self._commit = Script("commit")
+
+    async def check_rights(self, partitions: int) -> None:
+        """Raises `AccessError` when a server does not let our user do all that the store does.
+
+        Every partition is tried: each may lie on another server, which has rules of its own.
+        """
+        await asyncio.gather(*(self._try_all(partition) for partition in range(partitions)))
+
+    async def _try_all(self, partition: int) -> None:
+        nowhere = StateKeys(self._names, partition, 0)
+        keys = (nowhere.sizes, nowhere.timers, nowhere.outbox, nowhere.contact_prefix)
+        await self._connection.run(self._access, keys, ())
+        await self._connection.call("SCAN", 0, "MATCH", nowhere.all_generations, "COUNT", 1, near=nowhere.meta)
 
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
@@ -167,11 +183,11 @@ class RedisStateStore:
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
-                "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE
+                "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE, near=kept.meta
             )
             stale = [key for key in found if not key.startswith(kept.this_generation.encode())]
             if stale:
-                await self._connection.call("UNLINK", *stale)
+                await self._connection.call("UNLINK", *stale, near=kept.meta)
             if int(cursor) == 0:
                 return
 

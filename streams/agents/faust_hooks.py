@@ -15,19 +15,27 @@ from typing import Any, NamedTuple
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import AccessError, InputError, UnavailableError
 from streams.agents.lane import Batch
 from streams.agents.lanes import Lanes
 from streams.ports import Fence, LogBounds, RawRecord
 
 _HINT_TIMEOUT_S = 2.0
 _RETRY_S = 0.1
+_FORBIDDEN = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 log = logging.getLogger("segue.worker")
 
@@ -134,6 +142,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no ty
             fetched, active = await self._wait_next_records(timeout)
         except OffsetOutOfRangeError as error:
             lanes.refuse(InputError(f"a record that is to be folded is not in the log any more: {error}"))
+            return
+        except _FORBIDDEN as error:
+            lanes.refuse(AccessError(f"Kafka does not let us read {self.app.source.topic}: {error}"))
             return
         except KafkaError as error:
             log.warning("reading %s: %s", self.app.source.topic, error)
@@ -257,11 +268,26 @@ class FaustLog:
             return None
         return offset
 
+    async def confirmed(self, partition: int) -> bool:
+        """Whether the group says now that the partition is ours: it takes an offset from its current owner alone."""
+        thread = self._app.consumer._thread
+        known = {TopicPartition(self.topic, partition): await self.committed(partition) or 0}
+        try:
+            await thread.call_thread(thread.commit_hint, known)
+        except (KafkaError, TimeoutError):
+            return False
+        return True
+
     async def check_group(self) -> None:
-        """Let aiokafka go on after the group refused it. A group that is lost for good is the watchdog's matter."""
+        """Let aiokafka go on after the group refused it. A group that is lost for good is the watchdog's matter.
+
+        Raises `AccessError` where we have no right to be a member.
+        """
         thread = self._app.consumer._thread
         try:
             await thread.call_thread(thread.check_group)
+        except _FORBIDDEN as error:
+            raise AccessError(f"Kafka does not let us join the group of the workers: {error}") from error
         except KafkaError as error:
             log.warning("the group refused us, joining again: %s", error)
 

@@ -67,8 +67,8 @@ def command(definitions: Path, at: int | None, dry_run: bool, as_json: bool) -> 
     """
     compiled = read_definitions(definitions)
     settings = load_settings(ApplySettings)
-    servers, names = settings.kafka_bootstrap_servers, settings.names
-    reader = KafkaTopics(servers)
+    names = settings.names
+    reader = KafkaTopics(settings.kafka)
     check_topics(reader, names)
     _check_time(at, reader.timestamp_type(names.tracking), settings.ticks)
     record = _record(compiled)
@@ -76,7 +76,7 @@ def command(definitions: Path, at: int | None, dry_run: bool, as_json: bool) -> 
     journal = _journal(compiled, reader, settings)
     plan = _plan(compiled, journal, reader, names.tracking, at)
     if not dry_run:
-        writer = KafkaWriter(servers, names.tracking)
+        writer = KafkaWriter(settings.kafka, names.tracking)
         applied = apply_definitions(record, reader, writer, names.tracking, at or 0)
         if applied.written:
             plan = _plan(compiled, journal, reader, names.tracking, at)  # the log has a clock only now
@@ -113,7 +113,7 @@ def _journal(compiled: Definitions, reader: KafkaTopics, settings: ApplySettings
     """What was published of lists; None where no list was ever published, nor is one to be."""
     topic = settings.names.lists
     if topic in reader.partition_counts([topic]):
-        return KafkaCompactedLog(settings.kafka_bootstrap_servers, topic)
+        return KafkaCompactedLog(settings.kafka, topic)
     if any(compiled.lists.values()):
         raise UnavailableError(
             f"no topic {topic}, which keeps what was published of the lists in the file: create it with "

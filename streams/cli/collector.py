@@ -8,7 +8,7 @@ import time
 
 import click
 
-from schemas.errors import BugError, SegueError, UnavailableError
+from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
@@ -62,21 +62,24 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         ended_by.append(error)
         server.stop()
 
-    def end_by_bug(error: BaseException) -> None:
+    def end_watch(error: BaseException) -> None:
+        if isinstance(error, SegueError):
+            end(error)
+            return
         _log.error("a bug stops the collector", exc_info=error)
         end(BugError(f"{type(error).__name__}: {error}"))
 
     with listen(host, port) as bound:
         intake = KafkaIntake(
-            settings.kafka_bootstrap_servers,
+            settings.kafka,
             settings.names.tracking,
             queue_records=settings.collector_queue_records,
             queue_bytes=settings.collector_queue_bytes,
             delivery_timeout_ms=settings.collector_delivery_timeout_ms,
-            on_fatal=lambda reason: end(UnavailableError(f"Kafka: the producer stopped for good: {reason}")),
+            on_fatal=end,
         )
-        reader = KafkaTopics(settings.kafka_bootstrap_servers, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_by_bug)
+        reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
         manager = ServiceManager()
         server = CollectorServer(app, settings.collector_connections, manager.stopping)
         if not settings.link_keys:

@@ -39,7 +39,7 @@ def command(contact_id: str, as_json: bool) -> None:
       segue contact anon:0b1f7a --json | jq .scores
     """
     settings = load_settings(CommonSettings)
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+    inspector = StateInspector(settings.redis, settings.names)
     try:
         found = _look_up(inspector, contact_id)
     finally:

@@ -32,7 +32,7 @@ def raise_(partition: int | None, yes: bool) -> None:
       segue epoch raise --yes
     """
     settings = load_settings(CommonSettings)
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+    inspector = StateInspector(settings.redis, settings.names)
     try:
         chosen = range(inspector.partitions()) if partition is None else [partition]
         if not yes:

@@ -83,4 +83,4 @@ def _overtaken_ms(contact_id: str, at: int | None, settings: SenderSettings, rea
 def _journal(settings: SenderSettings, reader: KafkaTopics) -> KafkaCompactedLog | None:
     topic = settings.names.lists
     exists = topic in reader.partition_counts([topic])
-    return KafkaCompactedLog(settings.kafka_bootstrap_servers, topic) if exists else None
+    return KafkaCompactedLog(settings.kafka, topic) if exists else None

@@ -47,7 +47,7 @@ def command(contact_id: str, segment: str | None, quick: bool, as_json: bool) ->
     """
     settings = load_settings(CommonSettings)
     if quick:
-        inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+        inspector = StateInspector(settings.redis, settings.names)
         try:
             explained = stored_explainer(inspector, contact_id)
         finally:
@@ -61,7 +61,7 @@ def command(contact_id: str, segment: str | None, quick: bool, as_json: bool) ->
 def _replay(settings: CommonSettings, contact_id: str, segment: str | None) -> Replay:
     """The contact at the end of its partition's log."""
     topic = settings.names.tracking
-    bounds = KafkaTopics(settings.kafka_bootstrap_servers).log_bounds(topic)
+    bounds = KafkaTopics(settings.kafka).log_bounds(topic)
     if not bounds:
         raise UnavailableError(f"no topic {topic}: create it with `segue topics create`")
     partition = partition_of(contact_id, len(bounds))
@@ -76,7 +76,7 @@ def _replay(settings: CommonSettings, contact_id: str, segment: str | None) -> R
         if segment is not None:
             check_segment(definitions, segment)
 
-    records = read_log(settings.kafka_bootstrap_servers, topic, partition, bound)
+    records = read_log(settings.kafka, topic, partition, bound)
     return replay_log(_watched(records, bound), contact_id, topic, partition, len(bounds), check)
 
 
@@ -91,7 +91,7 @@ def _watched(records: Iterable[RawRecord], bound: LogBounds) -> Iterator[RawReco
 
 def _state_in_redis(settings: CommonSettings, replay: Replay) -> str:
     """Whether the worker's state says the same as the log. Redis need not be there."""
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+    inspector = StateInspector(settings.redis, settings.names)
     try:
         word = compared(inspector.contact(replay.partition, contact_key(replay.contact_id)), replay)
     except (InputError, UnavailableError):

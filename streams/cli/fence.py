@@ -31,7 +31,7 @@ def reset(partition: int | None, yes: bool) -> None:
       segue fence reset --partition 3 --yes
     """
     settings = load_settings(CommonSettings)
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names)
+    inspector = StateInspector(settings.redis, settings.names)
     try:
         chosen = range(inspector.partitions()) if partition is None else [partition]
         if not yes:

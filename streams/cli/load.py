@@ -67,7 +67,7 @@ def command(
     with _opened(events) as source, _progress(events, source) as (echo, show):
         began = time.monotonic()
         loader = Loader(
-            KafkaWriter(settings.kafka_bootstrap_servers, settings.names.tracking),
+            KafkaWriter(settings.kafka, settings.names.tracking),
             _checked_partitions(settings, timestamps, until),
             stamp_received=timestamps == "received",
             strict=strict,
@@ -86,7 +86,7 @@ def command(
 def _checked_partitions(settings: CommonSettings, timestamps: str, until: int | None) -> int:
     """Partitions of `tracking`, once it may be written to as the options say."""
     topic = settings.names.tracking
-    reader = KafkaTopics(settings.kafka_bootstrap_servers)
+    reader = KafkaTopics(settings.kafka)
     partitions = check_topics(reader, settings.names)
     if (timestamps == "received" or until is not None) and reader.timestamp_type(topic) == "append":
         option = "--until" if timestamps == "now" else "--timestamps received"

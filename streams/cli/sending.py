@@ -125,7 +125,7 @@ def run(batch: Batch, options: SendOptions) -> None:
     now_ms = time.time_ns() // 1_000_000
     items = _items(batch, options, LogClocks({}), now_ms)
     settings = load_settings(SenderSettings)
-    reader = KafkaTopics(settings.kafka_bootstrap_servers)
+    reader = KafkaTopics(settings.kafka)
     partitions = check_topics(reader, settings.names)
     starts = check_log_begun(reader, settings.names.tracking)
     timestamp_ms = _timestamp(options, reader.timestamp_type(settings.names.tracking), settings.ticks)
@@ -222,7 +222,7 @@ class _Way:
         if self._options.wait is None:
             self._report(self._send(items, timestamp_ms, prepare), None)
             return
-        inspector = StateInspector(self._settings.redis_url.get_secret_value(), self._names)
+        inspector = StateInspector(self._settings.redis, self._names)
         try:
             try:
                 watch = self._watch(items, inspector)
@@ -260,8 +260,7 @@ class _Way:
         if prepare is not None:
             prepare(self._settings, self._reader)
         acknowledgements = Acknowledgements()
-        servers, topic = self._settings.kafka_bootstrap_servers, self._names.tracking
-        writer = KafkaWriter(servers, topic, on_acknowledged=acknowledgements)
+        writer = KafkaWriter(self._settings.kafka, self._names.tracking, on_acknowledged=acknowledgements)
         with counted(len(items), "records") as show:
             return send(items, writer, acknowledgements, self._partitions, timestamp_ms, show)
 
@@ -270,11 +269,11 @@ class _Way:
         first = items[0].record
         partition = partition_of(first.contact_id, self._partitions)
         raw = inspector.stored(partition, contact_key(first.contact_id))
-        servers, topic = self._settings.kafka_bootstrap_servers, self._names.transitions
+        kafka, topic = self._settings.kafka, self._names.transitions
         return Watch(
             inspector,
             self._reader,
-            lambda offsets: KafkaFollower(servers, topic, offsets),
+            lambda offsets: KafkaFollower(kafka, topic, offsets),
             tracking=self._names.tracking,
             transitions=topic,
             applied_before=self._options.event_id is not None and applied_ms(raw, first.event_id) is not None,

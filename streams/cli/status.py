@@ -39,10 +39,10 @@ def command(as_json: bool) -> None:
     """
     settings = load_settings(CommonSettings)
     topic = settings.names.tracking
-    bounds = KafkaTopics(settings.kafka_bootstrap_servers, _TIMEOUT_MS).log_bounds(topic)
+    bounds = KafkaTopics(settings.kafka, _TIMEOUT_MS).log_bounds(topic)
     if not bounds:
         raise UnavailableError(f"no topic {topic}: create it with `segue topics create`")
-    inspector = StateInspector(settings.redis_url.get_secret_value(), settings.names, timeout_ms=_TIMEOUT_MS)
+    inspector = StateInspector(settings.redis, settings.names, timeout_ms=_TIMEOUT_MS)
     now_ms = time.time_ns() // 1_000_000
     try:
         states = {partition: inspector.state(partition, now_ms) for partition in sorted(bounds)}

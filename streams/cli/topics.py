@@ -129,7 +129,7 @@ def create(
     warnings = _warnings(plans, kept)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    creator = KafkaTopicCreator(settings.kafka_bootstrap_servers)
+    creator = KafkaTopicCreator(settings.kafka)
     created = creator.create(plans, DEFAULT_REPLICATION if replication is None else replication)
     _report(plans, created, timestamps, warnings, as_json)
 

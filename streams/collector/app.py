@@ -41,12 +41,12 @@ def create_app(
     reader: TopicReader,
     clock: Clock,
     meters: Meters,
-    on_bug: Callable[[BaseException], None],
+    on_end: Callable[[BaseException], None],
 ) -> Starlette:
     """The collector on its ports.
 
-    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_bug` is told what ends that early, since
-    a collector that does not look any more must not go on.
+    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
+    that Kafka does not let us in. A collector that does not look any more must not go on.
     """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
@@ -71,18 +71,18 @@ def create_app(
         Route("/metrics", probes.metrics),
     ]
     middleware = [Middleware(_Metered, meters=meters)]
-    app = Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_bug))
+    app = Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_end))
     app.state.readiness = readiness
     return app
 
 
-def _lifespan(readiness: Readiness, writer: Writer, on_bug: Callable[[BaseException], None]) -> Lifespan[Starlette]:
+def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:
     """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
 
     def ended(watch: asyncio.Task[None]) -> None:
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
-            on_bug(error)
+            on_end(error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import AccessError, InputError, UnavailableError
 from schemas.topics import Names
 from streams.ports import LogIdentity, TopicReader
 from streams.sending.log_start import check_log_begun, check_topics
@@ -34,7 +34,7 @@ class Readiness:
         return self._begun is not None
 
     async def watch(self) -> None:
-        """Look again and again; ends by cancellation."""
+        """Look again and again; ends by cancellation, or with `AccessError` when Kafka does not let us in."""
         while True:
             await self.look()
             await asyncio.sleep(self._interval_s)
@@ -44,6 +44,8 @@ class Readiness:
         problem: str | None = None
         try:
             await asyncio.to_thread(self._check)
+        except AccessError:
+            raise
         except (InputError, UnavailableError) as error:
             problem = str(error)
         if problem != self.problem:

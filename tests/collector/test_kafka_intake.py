@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import UnavailableError
+from schemas.errors import SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from schemas.topics import partition_of
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.ports import Entry, QueueFullError
@@ -22,9 +23,13 @@ NOWHERE = "127.0.0.1:1"
 
 def _intake(servers: str, topic: str = "tracking", **bounds: int) -> KafkaIntake:
     defaults = {"queue_records": 100, "queue_bytes": 1_000_000, "delivery_timeout_ms": 1_000}
-    intake = KafkaIntake(servers, topic, **{**defaults, **bounds}, on_fatal=pytest.fail)
+    intake = KafkaIntake(KafkaConnection(servers), topic, **{**defaults, **bounds}, on_fatal=_fail)
     intake.start()
     return intake
+
+
+def _fail(error: SegueError) -> None:
+    pytest.fail(str(error))
 
 
 def _run(story: Coroutine[Any, Any, None]) -> None:

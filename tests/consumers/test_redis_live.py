@@ -9,22 +9,29 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from consumers.progress_store import RedisProgressStore
+from consumers.redis_client import AnyRedis, open_redis
 from consumers.webhook.dead_letters import DeadLetter, DeadLetters
 from consumers.webhook.endpoint_state import EndpointState
 from consumers.window import Progress
 from schemas.errors import InputError, UnavailableError
+from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from tests.support.run_directory import free_port
 
-Story = Callable[[Redis, Names], Awaitable[None]]
+Story = Callable[[AnyRedis, Names], Awaitable[None]]
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def redis_url(request: pytest.FixtureRequest, redis_url: str) -> str:
+    """Every test of this module runs on one server and on a cluster."""
+    return redis_url if request.param == "one server" else str(request.getfixturevalue("cluster_url"))
 
 
 def run(redis_url: str, namespace: str, story: Story) -> None:
     async def started() -> None:
-        async with Redis.from_url(redis_url) as client:
+        async with open_redis(RedisAccess.at(redis_url), 5_000) as client:
             await story(client, Names(namespace))
 
     asyncio.run(started())
@@ -60,7 +67,7 @@ SAVE = st.tuples(
 def test_progress_only_ever_moves_forward(
     redis_url: str, namespace: str, saves: list[tuple[Progress, list[int]]]
 ) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         store = RedisProgressStore(client, names, "webhook")
         await store.reset(0, Progress(0, 0, 0))
         expected = Progress(0, 0, 0)
@@ -75,7 +82,7 @@ def test_progress_only_ever_moves_forward(
 
 
 def test_large_numbers_are_compared_as_numbers(redis_url: str, namespace: str) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         store = RedisProgressStore(client, names, "webhook")
         large = Progress(1, 9_007_199_254_740_000, 9_007_199_254_740_001)
         await store.save(0, Progress(1, 999, 999), [])
@@ -87,7 +94,7 @@ def test_large_numbers_are_compared_as_numbers(redis_url: str, namespace: str) -
 
 
 def test_partitions_and_consumers_keep_their_own_progress(redis_url: str, namespace: str) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         await RedisProgressStore(client, names, "webhook").save(1, Progress(1, 5, 5), [])
         assert (await RedisProgressStore(client, names, "webhook").load(2)).progress is None
         assert (await RedisProgressStore(client, names, "webhook-crm").load(1)).progress is None
@@ -95,9 +102,12 @@ def test_partitions_and_consumers_keep_their_own_progress(redis_url: str, namesp
     run(redis_url, namespace, story)
 
 
-def test_a_redis_that_is_away_is_unavailable() -> None:
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+def test_a_redis_that_is_away_is_unavailable(scheme: str) -> None:
+    address = f"{scheme}://127.0.0.1:{free_port()}"
+
     async def story() -> None:
-        async with Redis.from_url(f"redis://127.0.0.1:{free_port()}") as client:
+        async with open_redis(RedisAccess.at(address), 1_000) as client:
             store = RedisProgressStore(client, Names(""), "webhook")
             with pytest.raises(UnavailableError):
                 await store.load(0)
@@ -108,7 +118,7 @@ def test_a_redis_that_is_away_is_unavailable() -> None:
 
 
 def test_dead_letters_are_listed_oldest_first_and_one_twice_is_one(redis_url: str, namespace: str) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         letters = DeadLetters(client, names, "webhook", 10)
         late = letter(1, dead_at="2026-11-22T00:00:00.000Z")
         for each in (late, letter(3), letter(2), letter(3, status=404)):
@@ -126,7 +136,7 @@ def test_dead_letters_are_listed_oldest_first_and_one_twice_is_one(redis_url: st
 
 
 def test_a_full_list_takes_no_more_but_what_is_in_it(redis_url: str, namespace: str) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         letters = DeadLetters(client, names, "webhook", 2)
         assert await letters.push(letter(1)) == 1
         assert await letters.push(letter(2)) == 2
@@ -139,7 +149,7 @@ def test_a_full_list_takes_no_more_but_what_is_in_it(redis_url: str, namespace: 
 
 
 def test_another_url_is_another_endpoint_and_no_url_is_stored(redis_url: str, namespace: str) -> None:
-    async def story(client: Redis, names: Names) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
         state = EndpointState(client, names, "webhook", "https://hooks.example/t0p")
         await state.disable("2026-11-21T10:00:00.000Z")
         assert await state.disabled_at() == "2026-11-21T10:00:00.000Z"

@@ -26,6 +26,12 @@ PARTITIONS = 2
 OURS = [name for n in range(40) if partition_of(name := f"c{n}", PARTITIONS) == 0]
 
 
+@pytest.fixture(params=["one server", "cluster"])
+def redis_url(request: pytest.FixtureRequest, redis_url: str) -> str:
+    """Every test of this module runs on one server and on a cluster."""
+    return redis_url if request.param == "one server" else str(request.getfixturevalue("cluster_url"))
+
+
 @pytest.fixture
 def run(redis_url: str, namespace: str) -> Run:
     """Runs `segue ARGUMENTS` in the test's namespace, with no Kafka unless one is given."""

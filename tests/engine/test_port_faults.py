@@ -93,6 +93,9 @@ class _Log:
     async def committed(self, partition: int) -> int | None:  # noqa: ARG002 - one log
         return None
 
+    async def confirmed(self, partition: int) -> bool:  # noqa: ARG002 - one log
+        return True
+
 
 @pytest.mark.parametrize("at_call", range(1, 12))
 @story
@@ -104,7 +107,9 @@ async def test_a_bug_at_any_call_ends_the_process_with_code_70_and_the_next_one_
         logs = FailingLogs(world.logs, _BugAt(at_call))
         store = FailingStore(world.store, logs.faults)
         process = replace(world, store=store, publisher=logs, tails=logs, failures=[])
-        lanes = Lanes(process.pipeline, LaneBounds(20, 1, 10, 1_000), 16, ending, Meters("worker"))
+        lanes = Lanes(
+            process.pipeline, LaneBounds(20, 1, 10, 1_000, idle_check_ms=60_000), 16, ending, Meters("worker")
+        )
         process.failures = _Told(ending)
         lanes.assign([0], Fence(1, "first"), _Log())
         feeding = asyncio.create_task(_feed(lanes, records))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_inspect import StateInspector
@@ -214,7 +215,7 @@ async def test_two_owners_at_once_leave_the_trace_of_one(own_redis: LocalRedis) 
 
 @story
 async def test_calls_of_many_partitions_share_round_trips(own_redis: LocalRedis) -> None:
-    connection = RedisConnection(own_redis.url)
+    connection = RedisConnection(RedisAccess.at(own_redis.url))
     replies = await asyncio.gather(*(connection.call("ECHO", f"{number}") for number in range(500)))
     assert replies == [b"%d" % number for number in range(500)]
     await connection.close()
@@ -222,7 +223,7 @@ async def test_calls_of_many_partitions_share_round_trips(own_redis: LocalRedis)
 
 @story
 async def test_a_call_that_was_given_up_does_not_shift_the_replies_of_others(own_redis: LocalRedis) -> None:
-    connection = RedisConnection(own_redis.url)
+    connection = RedisConnection(RedisAccess.at(own_redis.url))
     given_up = asyncio.create_task(connection.call("ECHO", "given up"))
     other = asyncio.create_task(connection.call("ECHO", "other"))
     await asyncio.sleep(0)
@@ -235,7 +236,7 @@ async def test_a_call_that_was_given_up_does_not_shift_the_replies_of_others(own
 @story
 async def test_a_redis_that_may_evict_keys_is_refused(own_redis: LocalRedis) -> None:
     client = own_redis.client()
-    connection = RedisConnection(own_redis.url)
+    connection = RedisConnection(RedisAccess.at(own_redis.url))
     await connection.check()
     client.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(InputError, match="allkeys-lru: expected noeviction"):
@@ -248,7 +249,7 @@ async def test_a_redis_that_may_evict_keys_is_refused(own_redis: LocalRedis) -> 
 async def test_a_redis_that_wants_a_password_says_so_without_showing_ours(own_redis: LocalRedis) -> None:
     client = own_redis.client()
     client.config_set("requirepass", "right")
-    connection = RedisConnection(own_redis.url.replace("redis://", "redis://:secret-wrong@"))
+    connection = RedisConnection(RedisAccess.at(own_redis.url.replace("redis://", "redis://:secret-wrong@")))
     with pytest.raises(InputError, match="SEGUE_REDIS_URL") as refused:
         await connection.check()
     assert "secret-wrong" not in str(refused.value)
@@ -259,7 +260,7 @@ async def test_a_redis_that_wants_a_password_says_so_without_showing_ours(own_re
 @story
 async def test_no_redis_at_all_is_a_dependency_that_is_down(own_redis: LocalRedis) -> None:
     own_redis.kill()
-    connection = RedisConnection(own_redis.url)
+    connection = RedisConnection(RedisAccess.at(own_redis.url))
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{own_redis.port}"):
         await connection.check()
     await connection.close()
@@ -287,7 +288,7 @@ async def test_a_state_of_a_newer_format_is_refused_and_one_of_an_older_is_folde
 async def test_who_only_reads_a_state_does_not_misread_one_of_another_format(own_redis: LocalRedis) -> None:
     want = await expected(39, 50)
     client = own_redis.client()
-    inspector = StateInspector(own_redis.url, Names("faults"))
+    inspector = StateInspector(RedisAccess.at(own_redis.url), Names("faults"))
     async with world_on_redis(own_redis.url, "faults") as world:
         world.bounds = BOUNDS
         await drive(world, want.records, 12)
@@ -303,7 +304,7 @@ async def test_who_only_reads_a_state_does_not_misread_one_of_another_format(own
 
 @story
 async def test_after_a_reset_two_members_of_one_generation_still_exclude_each_other(own_redis: LocalRedis) -> None:
-    inspector = StateInspector(own_redis.url, Names("faults"))
+    inspector = StateInspector(RedisAccess.at(own_redis.url), Names("faults"))
     async with world_on_redis(own_redis.url, "faults") as world:
         await world.store.take(0, Fence(1, "a"), LOG)
         assert inspector.reset_fence(0) == Fence(1, "a")
@@ -316,7 +317,7 @@ async def test_after_a_reset_two_members_of_one_generation_still_exclude_each_ot
 
 @story
 async def test_a_state_that_was_started_over_at_its_very_beginning_is_another_state(own_redis: LocalRedis) -> None:
-    inspector = StateInspector(own_redis.url, Names("faults"))
+    inspector = StateInspector(RedisAccess.at(own_redis.url), Names("faults"))
     async with world_on_redis(own_redis.url, "faults") as world:
         await world.store.take(0, FENCE, LOG)
         assert inspector.raise_epoch(0) == 2

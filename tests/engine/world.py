@@ -7,15 +7,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import redis
-
 from schemas.metrics import Meters
+from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_state import RedisStateStore
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import Fence, LogIdentity, Message, Publisher, RawRecord, StateStore, TailReader
+from tests.support.redis_cluster import clients_of
 from tests.support.waiting import wait_until_async
 
 LOG = LogIdentity("cluster-1", "topic-1", 1)
@@ -113,11 +113,19 @@ def memory_contents(store: MemoryStateStore) -> Contents:
 
 def redis_contents(url: str, names: Names) -> Contents:
     """What Redis holds under a namespace, but for the outbox, the fence and the log's identity."""
-    client: Any = redis.Redis.from_url(url)
     found: Contents = {}
+    with clients_of(url) as clients:
+        for client in clients:
+            _gather(client, names, found)
+    return found
+
+
+def _gather(client: Any, names: Names, found: Contents) -> None:
     for key in sorted(client.scan_iter(match=f"{names.namespace}:*", count=1000)):
         name = key.decode().removeprefix(f"{names.namespace}:{{tracking-")
         partition, _, rest = name.partition("}:")
+        if name == key.decode() or rest.startswith("consumer:"):
+            continue  # the consumers' own
         into = found.setdefault(partition, {"contacts": {}, "timers": [], "sizes": {}, "members": {}})
         _, _, part = rest.partition(":")
         kind, _, last = part.partition(":")
@@ -137,8 +145,6 @@ def redis_contents(url: str, names: Names) -> Contents:
             into["members"][last] = {member.decode(): int(since) for member, since in listed}
         else:
             assert kind == "outbox", f"an unexpected key {key!r}"
-    client.close()
-    return found
 
 
 StoreOpener: TypeAlias = Callable[[], AbstractAsyncContextManager[World]]
@@ -155,7 +161,7 @@ async def world_in_memory() -> AsyncIterator[World]:
 async def world_on_redis(url: str, namespace: str, timeout_ms: int = 5_000) -> AsyncIterator[World]:
     """A world whose state lies in Redis."""
     names = Names(namespace)
-    connection = RedisConnection(url, timeout_ms=timeout_ms)
+    connection = RedisConnection(RedisAccess.at(url), timeout_ms=timeout_ms)
     try:
         yield World(RedisStateStore(connection, names), lambda: redis_contents(url, names), names=names)
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.topics import DEAD_LETTER_DETAIL, DEAD_LETTER_OFFSET, DEAD_LETTER_REASON
+from streams.adapters.kafka_tail import message_of
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.conftest import Kafka
@@ -34,12 +35,7 @@ def place(commands: Commands, kafka: Kafka, redis_url: str, namespace: str, tmp_
 
 def _read(place: Place, topic: str) -> dict[int, list[Message]]:
     found: dict[int, list[Any]] = dict(read_log(place.servers, topic, PARTITIONS))
-    return {partition: [_message(topic, partition, raw) for raw in messages] for partition, messages in found.items()}
-
-
-def _message(topic: str, partition: int, raw: Any) -> Message:
-    headers = tuple((name, value or b"") for name, value in raw.headers() or ())
-    return Message(topic, partition, raw.key(), raw.value(), headers, raw.timestamp()[1], raw.offset())
+    return {partition: [message_of(raw) for raw in messages] for partition, messages in found.items()}
 
 
 def _wait_until_folded_past(place: Place, records: int) -> None:

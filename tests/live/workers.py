@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redis
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import HEADER_EPOCH, HEADER_SEQ, HEADER_TRANSITION_ID, Names
 from tests.live import history
 from tests.support.processes import Commands, StartedCommand
+from tests.support.redis_cluster import client_of
 from tests.support.waiting import wait_until
 
 PARTITIONS = 4
@@ -53,7 +53,7 @@ class Place:
         self.names = Names(namespace)
         self.servers = servers
         self.directory = directory
-        self.redis = redis.Redis.from_url(redis_url)
+        self.redis = client_of(redis_url)
         self.definitions = directory / "definitions.yaml"
 
     def prepare(self, timestamps: str, definitions: str = history.DEFINITIONS) -> None:

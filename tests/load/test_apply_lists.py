@@ -110,7 +110,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(
     assert dry.returncode == EXIT_DONE
     assert dry.stdout.startswith("dry run: nothing was written\nwould apply definitions ")
     assert "list vip: 1 put on, 0 taken off, 0 unchanged" in dry.stdout
-    journal = KafkaCompactedLog(kafka.bootstrap_servers, names.lists)
+    journal = KafkaCompactedLog(kafka.connection, names.lists)
     assert (_list_records(kafka, names), journal.end()) == ([], 0)
     assert segue("apply", path, "--at", AT).returncode == EXIT_DONE
     definitions.path.write_text("version: 1\nsegments: {a: {when: {known_for: 1d}}}\n")
@@ -135,7 +135,7 @@ def test_what_is_no_entry_of_a_list_is_refused_before_anything_is_written(
     kafka: Kafka, namespace: str, segue: Segue, definitions: Definitions
 ) -> None:
     names = create_topics(kafka.bootstrap_servers, namespace, lists=True)
-    journal = KafkaCompactedLog(kafka.bootstrap_servers, names.lists)
+    journal = KafkaCompactedLog(kafka.connection, names.lists)
     journal.put(b"vip", b"{}")
     journal.flush()
     refused = segue("apply", definitions.write(["a"]), "--at", AT)
@@ -151,7 +151,7 @@ def test_erasing_forgets_what_apply_put_and_warns_of_the_file_that_still_names_t
     erased = segue("erase", "a", "--yes", "--at", LATER)
     assert erased.returncode == EXIT_DONE
     assert "warning: `segue apply` put it on big, vip: take it out of the definition file first" in erased.stderr
-    journal = KafkaCompactedLog(kafka.bootstrap_servers, names.lists)
+    journal = KafkaCompactedLog(kafka.connection, names.lists)
     assert (lists_of(journal, "a"), lists_of(journal, "b")) == ([], ["vip"])
     assert "warning" not in segue("erase", "a", "--yes", "--at", LATER).stderr
     after = segue("apply", definitions.write(["b"]), "--at", LATER)
@@ -164,7 +164,7 @@ def test_a_time_before_the_log_is_refused_before_anything_is_written_and_an_eras
     names = create_topics(kafka.bootstrap_servers, namespace, lists=True)
     assert segue("apply", definitions.write(["a"]), "--at", AT).returncode == EXIT_DONE
     assert segue("list", "remove", "vip", "a", "--at", LATER).returncode == EXIT_DONE
-    journal = KafkaCompactedLog(kafka.bootstrap_servers, names.lists)
+    journal = KafkaCompactedLog(kafka.connection, names.lists)
     before = (journal.end(), len(_list_records(kafka, names)))
     refused = segue("apply", definitions.write([]), "--at", AT)
     assert refused.returncode == EXIT_BAD_INPUT

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.adapters.kafka_follower import KafkaFollower
 from streams.ports import Message
@@ -25,7 +26,7 @@ def topic(kafka: Kafka, namespace: str) -> str:
 
 
 def test_the_last_value_of_each_key_counts_and_a_removed_key_is_gone(kafka: Kafka, topic: str) -> None:
-    log = KafkaCompactedLog(kafka.bootstrap_servers, topic)
+    log = KafkaCompactedLog(kafka.connection, topic)
     assert (log.read(), log.end()) == ({}, 0)
     log.put(b"a", b"1")
     log.put(b"b", b"1")
@@ -34,14 +35,14 @@ def test_the_last_value_of_each_key_counts_and_a_removed_key_is_gone(kafka: Kafk
     log.put(b"c", None)
     log.flush()
     assert (log.read(), log.end()) == ({b"a": b"2"}, 5)
-    again = KafkaCompactedLog(kafka.bootstrap_servers, topic)
+    again = KafkaCompactedLog(kafka.connection, topic)
     again.put(b"b", b"3")
     again.flush()
     assert (log.read(), log.end()) == ({b"a": b"2", b"b": b"3"}, 6)
 
 
 def test_many_keys_are_read_whole(kafka: Kafka, topic: str) -> None:
-    log = KafkaCompactedLog(kafka.bootstrap_servers, topic)
+    log = KafkaCompactedLog(kafka.connection, topic)
     wanted = {f"key-{number}".encode(): b"x" * 100 for number in range(30_000)}
     for key, value in wanted.items():
         log.put(key, value)
@@ -59,16 +60,16 @@ def test_a_log_that_ends_with_offsets_that_no_message_has_is_read_to_its_end(kaf
     producer.begin_transaction()
     producer.produce(name, b"1", b"a")
     producer.commit_transaction(30)
-    log = KafkaCompactedLog(kafka.bootstrap_servers, name)
+    log = KafkaCompactedLog(kafka.connection, name)
     assert (log.read(), log.end()) == ({b"a": b"1"}, 2)
 
 
 def test_a_follower_reads_on_from_where_it_was_told(kafka: Kafka, topic: str) -> None:
-    log = KafkaCompactedLog(kafka.bootstrap_servers, topic)
+    log = KafkaCompactedLog(kafka.connection, topic)
     for number in range(3):
         log.put(b"key", str(number).encode())
     log.flush()
-    follower = KafkaFollower(kafka.bootstrap_servers, topic, {0: 1})
+    follower = KafkaFollower(kafka.connection, topic, {0: 1})
     found: list[Message] = []
 
     def read(count: int) -> bool:
@@ -87,4 +88,4 @@ def test_a_follower_reads_on_from_where_it_was_told(kafka: Kafka, topic: str) ->
 
 def test_kafka_that_is_away_is_said_to_be_away() -> None:
     with pytest.raises(UnavailableError, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
-        KafkaCompactedLog("127.0.0.1:1", "lists").end()
+        KafkaCompactedLog(KafkaConnection("127.0.0.1:1"), "lists").end()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,10 @@ _BROKER = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": ",".join(
+        f"{name}:{name}" for name in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    )
+    + ",CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
@@ -62,11 +66,30 @@ class Broker(Protocol):
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
 
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP)."""
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+
+    def fill_disk(self) -> None:
+        """Let the broker find its disk full, and return when it has ended of that. `start` gives it room again."""
+
 
 class JavaBroker:
-    """`kafka.Kafka` as a child process, its data in `directory`."""
+    """`kafka.Kafka` as a child process.
 
-    def __init__(self, run: RunDirectory, jars: Path, more: Mapping[str, str]) -> None:
+    `listeners` are ports by security protocol, beside the one in plain text; `scram_users` are made with the log.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        jars: Path,
+        more: Mapping[str, str],
+        listeners: Mapping[str, int] | None = None,
+        scram_users: Sequence[str] = (),
+    ) -> None:
         self._run = run
         self._directory = directory = run.subdirectory("kafka")
         self._java = ["java", "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*"]
@@ -74,21 +97,24 @@ class JavaBroker:
         self._child: subprocess.Popen[bytes] | None = None
         port, controller = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
+        ports = {"PLAINTEXT": port, **(listeners or {})}
+        addresses = ",".join(f"{name}://127.0.0.1:{number}" for name, number in ports.items())
         settings = {
             **_BROKER,
             **more,
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"{addresses},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": addresses,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(directory / "data"),
         }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        self._format()
+        self._format([f"--add-scram={user}" for user in scram_users])
 
-    def _format(self) -> None:
+    def _format(self, options: Sequence[str]) -> None:
         # A short run: the second compiler would cost more than it gains.
         java = [*self._java, "-XX:TieredStopAtLevel=1"]
         command = [*java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties)]
+        command += options
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if outcome.returncode != 0:
             raise UnavailableServiceError(f"Kafka's StorageTool failed: {outcome.stdout}{outcome.stderr}")
@@ -124,8 +150,21 @@ class JavaBroker:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def fill_disk(self) -> None:
+        _let_no_file_grow(self.pid)
+        assert self._child is not None
+        self._child.wait(_START_TIMEOUT_S)
+        self._child = None
+
     def _end(self, by: signal.Signals) -> None:
         if self._child is not None:
+            os.kill(self._child.pid, signal.SIGCONT)  # a paused one would never see the SIGTERM
             os.kill(self._child.pid, by)
             self._child.wait(_START_TIMEOUT_S)
             self._child = None
@@ -167,6 +206,20 @@ class ContainerBroker:
         if self._container is not None:
             self._container.kill()
 
+    def pause(self) -> None:
+        assert self._container is not None
+        self._container.pause()
+
+    def resume(self) -> None:
+        assert self._container is not None
+        self._container.unpause()
+
+    def fill_disk(self) -> None:
+        assert self._container is not None
+        self._container.reload()
+        _let_no_file_grow(self._container.attrs["State"]["Pid"])
+        self._container.wait(timeout=_START_TIMEOUT_S)
+
 
 def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None) -> Broker:
     """A started broker with `more` settings. Raises `UnavailableServiceError`.
@@ -194,6 +247,11 @@ def _container_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
 
 def _java_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
     return JavaBroker(run, kafka_jars(), more)
+
+
+def _let_no_file_grow(pid: int) -> None:
+    """Each write beyond the first kilobyte of a file fails, as on a full disk; Java ignores the signal for it."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_024, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def _wait_for_broker(bootstrap_servers: str, check: Callable[[], None]) -> None:

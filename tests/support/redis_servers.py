@@ -32,14 +32,14 @@ def redis_binary() -> str:
 class LocalRedis:
     """`redis-server` as a child process with an append-only file, which a test may end, start again and set back."""
 
-    def __init__(self, run: RunDirectory, **settings: str) -> None:
+    def __init__(self, run: RunDirectory, port: int | None = None, **settings: str) -> None:
         self._run = run
         self._directory = run.subdirectory("redis")
         self._data = self._directory / "data"
         self._data.mkdir()
         self._settings = _SETTINGS | {name.replace("_", "-"): value for name, value in settings.items()}
         self._child: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     @property

@@ -20,7 +20,7 @@ FOR_EVER = str(2**63 - 1)
 
 @pytest.fixture
 def topics(kafka: Kafka) -> KafkaTopics:
-    return KafkaTopics(kafka.bootstrap_servers)
+    return KafkaTopics(kafka.connection)
 
 
 def create(commands: Commands, *options: str) -> StartedCommand:

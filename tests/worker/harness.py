@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Producer, TopicPartition
 
 from schemas.errors import UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
 from schemas.settings import load_settings
 from streams.adapters.kafka_topics import KafkaTopics
@@ -18,10 +19,12 @@ from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.ports import Fence, LogBounds, RawRecord
+from streams.ports import Cursor, CursorMismatchError, Fence, LogBounds, RawRecord
 from streams.settings import WorkerSettings
 
-BOUNDS = LaneBounds(batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000)
+BOUNDS = LaneBounds(
+    batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000, idle_check_ms=60_000
+)
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Notes:
     loading: asyncio.Event = field(default_factory=asyncio.Event)  # loads wait for it
     applying: asyncio.Event = field(default_factory=asyncio.Event)  # so do commits
     errors: list[Exception] = field(default_factory=list)  # raised by the next commits, one each
+    lost_state: bool = False  # the next look at the state finds that it is elsewhere
     away_at: set[int] = field(default_factory=set)  # offsets whose commit finds the store away, once each
 
     def count(self) -> int:
@@ -80,6 +84,11 @@ class RecordingPipeline:
         self.notes.records.setdefault(self.partition, []).extend(records)
         self.notes.offsets[self.partition] = offsets[-1] + 1
 
+    async def verify(self) -> None:
+        if self.notes.lost_state:
+            self.notes.lost_state = False
+            raise CursorMismatchError(Cursor(self.notes.offsets[self.partition], 0), None)
+
     async def close(self) -> None:
         self.closed = True
 
@@ -106,7 +115,7 @@ async def member(servers: str, namespace: str, notes: Notes | None = None, **cha
     """A running member of the group; leaves it at the end."""
     wanted = settings(servers, namespace, **changes)
     noted = notes or ready_notes()
-    topics = KafkaTopics(servers)
+    topics = KafkaTopics(KafkaConnection(servers))
     meters, ending = Meters("worker"), Ending()
     lanes = Lanes(lambda partition: RecordingPipeline(partition, noted), BOUNDS, 16, ending, meters)
 

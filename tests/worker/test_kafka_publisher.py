@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from schemas.errors import UnavailableError
+from schemas.errors import SegueError, UnavailableError
+from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.ports import Message
@@ -16,9 +17,9 @@ from tests.support.waiting import wait_until_async
 from tests.worker.topics import create_topics
 
 
-def _publisher(servers: str, failures: list[UnavailableError], **changes: int) -> KafkaPublisher:
+def _publisher(servers: str, failures: list[SegueError], **changes: int) -> KafkaPublisher:
     bounds = {"publish_timeout_ms": 20_000, "queue_messages_max": 1_000} | changes
-    return KafkaPublisher(servers, on_failure=failures.append, **bounds)
+    return KafkaPublisher(KafkaConnection(servers), on_failure=failures.append, **bounds)
 
 
 def _messages(topic: str, count: int, partition: int = 0) -> list[Message]:
@@ -31,9 +32,9 @@ def test_what_was_published_is_in_the_log_in_order_when_publish_returns(kafka: K
     topic = create_topics(kafka.bootstrap_servers, namespace).transitions
 
     async def story() -> None:
-        failures: list[UnavailableError] = []
+        failures: list[SegueError] = []
         publisher = _publisher(kafka.bootstrap_servers, failures)
-        tails = KafkaTailReader(kafka.bootstrap_servers, timeout_ms=10_000)
+        tails = KafkaTailReader(kafka.connection, timeout_ms=10_000)
         publisher.start()
         await asyncio.gather(*(publisher.publish(_messages(topic, 3_000, partition)) for partition in range(3)))
         for partition in range(3):
@@ -56,7 +57,7 @@ def test_a_time_stamp_is_the_producers_where_one_is_given(kafka: Kafka, namespac
 
     async def story() -> None:
         publisher = _publisher(kafka.bootstrap_servers, [])
-        tails = KafkaTailReader(kafka.bootstrap_servers, timeout_ms=10_000)
+        tails = KafkaTailReader(kafka.connection, timeout_ms=10_000)
         publisher.start()
         await publisher.append(Message(topic, 0, None, b"tick", timestamp_ms=1_234))
         (found,) = await tails.tail(topic, 0, 1)
@@ -72,7 +73,7 @@ def test_the_tail_is_the_end_of_the_log_and_of_an_empty_log_nothing(kafka: Kafka
 
     async def story() -> None:
         publisher = _publisher(kafka.bootstrap_servers, [])
-        tails = KafkaTailReader(kafka.bootstrap_servers, timeout_ms=10_000)
+        tails = KafkaTailReader(kafka.connection, timeout_ms=10_000)
         publisher.start()
         assert await tails.tail(topic, 0, 5) == []
         await publisher.publish(_messages(topic, 3))
@@ -90,7 +91,7 @@ def test_a_delivery_that_fails_is_final(own_kafka: Broker) -> None:
     names = create_topics(own_kafka.bootstrap_servers, "", partitions=1)
 
     async def story() -> None:
-        failures: list[UnavailableError] = []
+        failures: list[SegueError] = []
         publisher = _publisher(own_kafka.bootstrap_servers, failures, publish_timeout_ms=1_500)
         publisher.start()
         own_kafka.kill()
@@ -108,7 +109,7 @@ def test_a_delivery_that_fails_is_final(own_kafka: Broker) -> None:
 
 def test_a_broker_that_is_away_is_unavailable_to_the_reader_of_tails() -> None:
     async def story() -> None:
-        tails = KafkaTailReader("127.0.0.1:9", timeout_ms=500)
+        tails = KafkaTailReader(KafkaConnection("127.0.0.1:9"), timeout_ms=500)
         with pytest.raises(UnavailableError, match=r"Kafka at 127\.0\.0\.1:9"):
             await tails.tail("transitions", 0, 1)
         await tails.close()

@@ -7,7 +7,8 @@
 --      4  sizes (hash: members by segment)
 --      5  prefix of the contacts' keys      6  prefix of the members' keys
 --         contact KEY lies at PREFIX..KEY, members of SEGMENT (sorted set: contact id by the instant of entry) at
---         PREFIX..SEGMENT; all in the same slot by their hash tag
+--         PREFIX..SEGMENT; all in the same slot by their hash tag. No key has a prefix's name, so a cluster that moves
+--         the slot refuses the whole script, which would else meet keys that are elsewhere after its first writes
 -- ARGV 1  fence generation   2  fence member: ours
 --      3  state generation   4  offset   5  steps: where the caller believes the state to be
 --      6  parts (msgpack list):
