@@ -3,6 +3,8 @@
 #   make demo            see it work, with nothing but Python (SECONDS=30 ends by itself)
 #   make test            all tests, on a real Kafka and a real Redis
 #   make fuzz            the core against the brute force, with N=… draws from SEED=… on
+#   make simulate        faults of every kind in one process, on SEEDS=… seeds from SEED=… on
+#   make chaos           everything that may befall Segue, mixed at random, on real servers (MINUTES=30 SEED=7)
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
@@ -27,7 +29,7 @@ ARGS ?=
 # Processes of pytest; the live tests start processes of their own beside it.
 JOBS ?= 2
 
-.PHONY: help install test fuzz mutation lint format demo bench generate docs lock clean
+.PHONY: help install test fuzz simulate chaos mutation lint format demo bench generate docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +56,12 @@ test: $(DEVELOPMENT)
 
 fuzz: $(DEVELOPMENT)
 	nice $(BIN)/python -m tests.oracle $(if $(N),--draws $(N)) $(if $(SEED),--seed $(SEED))
+
+simulate: $(DEVELOPMENT)
+	nice $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--from $(SEED)) $(ARGS)
+
+chaos: $(DEVELOPMENT)
+	nice $(BIN)/python -m tests.faults.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 mutation: $(DEVELOPMENT)
 	nice -n 19 $(BIN)/python -m tests.support.mutation $(ARGS)

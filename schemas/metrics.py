@@ -99,7 +99,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_resynchronisations_total", "counter",
            "Times that Redis was not where the worker left it and the state was read again.", ("worker",)),
     Metric("segue_replays_total", "counter",
-           "Times that Redis lay behind the group's offset, so that it had been rolled back.", ("worker",)),
+           "Times that Redis lay behind the group's offset or our own, so that it had been rolled back.", ("worker",)),
     Metric("segue_batches_dropped_total", "counter", "Batches dropped because their partition was not loaded.",
            ("worker",)),
     Metric("segue_watchdog_stops_total", "counter", "Times that the watchdog ended a stalled process.", ("worker",)),

@@ -7,8 +7,9 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from schemas.errors import SegueError
 from schemas.metrics import Meters
@@ -23,8 +24,8 @@ from streams.agents.lanes import Lanes
 from streams.app import build_app
 from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
-from streams.pipeline.ticks import Drift, Ticker
-from streams.ports import LogBounds, LogIdentity, TimestampType
+from streams.pipeline.ticks import Drift, TickAppender, Ticker
+from streams.ports import LogBounds, LogIdentity, Publisher, StateStore, TailReader, TimestampType
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.settings import WorkerSettings
 from streams.worker import Parts, Worker
@@ -53,14 +54,28 @@ class TrackingLog:
     timestamp_type: TimestampType
 
 
-def run_worker(settings: WorkerSettings) -> None:
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All through which a worker's folding reaches Redis and Kafka."""
+
+    store: StateStore
+    publisher: Publisher  # of transitions and dead letters
+    tails: TailReader
+    ticks: TickAppender
+
+
+Around: TypeAlias = Callable[[Outside], Outside]
+"""Puts something of its own around the ports, or in their place."""
+
+
+def run_worker(settings: WorkerSettings, around: Around = lambda outside: outside) -> None:
     """Run a worker in this process until it ends. Raises the `SegueError` that ended it, if one did."""
     set_up_log(settings.log_level)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    asyncio.run(_work(settings))
+    asyncio.run(_work(settings, around))
 
 
 def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
@@ -76,7 +91,7 @@ def inspect_log(topics: KafkaTopics, settings: WorkerSettings) -> TrackingLog:
     return TrackingLog(identity, partitions, topics.timestamp_type(names.tracking))
 
 
-async def _work(settings: WorkerSettings) -> None:
+async def _work(settings: WorkerSettings, around: Around) -> None:
     redis = RedisConnection(settings.redis)
     topics = KafkaTopics(settings.kafka)
     try:
@@ -88,7 +103,7 @@ async def _work(settings: WorkerSettings) -> None:
             tracking.partitions,
             tracking.timestamp_type,
         )
-        reason = await _run(settings, topics, tracking, redis)
+        reason = await _run(settings, topics, tracking, redis, around)
     finally:
         await redis.close()
     if reason is not None:
@@ -96,22 +111,23 @@ async def _work(settings: WorkerSettings) -> None:
 
 
 async def _run(
-    settings: WorkerSettings, topics: KafkaTopics, tracking: TrackingLog, redis: RedisConnection
+    settings: WorkerSettings, topics: KafkaTopics, tracking: TrackingLog, redis: RedisConnection, around: Around
 ) -> SegueError | None:
-    names, clock, ending, meters = settings.names, WallClock(), Ending(), Meters("worker")
+    names, ending, meters = settings.names, Ending(), Meters("worker")
     store = RedisStateStore(redis, names)
     await store.check_rights(tracking.partitions)
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
     tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
+    outside = around(Outside(store, relay_publisher, tails, tick_publisher))
     ports = PipelinePorts(
         names=names,
         log=tracking.identity,
         partitions=tracking.partitions,
         timestamp_type=tracking.timestamp_type,
-        store=store,
-        publisher=relay_publisher,
-        tails=tails,
-        clock=clock,
+        store=outside.store,
+        publisher=outside.publisher,
+        tails=outside.tails,
+        clock=WallClock(),
         meters=meters,
         on_failure=ending.fail,
     )
@@ -128,7 +144,7 @@ async def _run(
             ending=ending,
             lanes=lanes,
             app=build_app(settings, lanes, log_bounds),
-            ticker=_ticker(settings, tracking, lanes, tick_publisher, drift, clock, meters),
+            ticker=_ticker(settings, tracking, lanes, outside.ticks, drift, ports, ending),
             log_bounds=log_bounds,
             publishers=(relay_publisher, tick_publisher),
         )
@@ -163,10 +179,10 @@ def _ticker(
     settings: WorkerSettings,
     tracking: TrackingLog,
     lanes: Lanes,
-    publisher: KafkaPublisher,
+    appender: TickAppender,
     drift: Drift,
-    clock: WallClock,
-    meters: Meters,
+    ports: PipelinePorts,
+    ending: Ending,
 ) -> Ticker | None:
     """The ticker, with a producer of its own: a tick never waits behind transitions. None where ticks are off."""
     stamped_by_broker = tracking.timestamp_type == "append"
@@ -175,11 +191,12 @@ def _ticker(
     return Ticker(
         settings.names.tracking,
         lanes.serving,
-        publisher,
-        clock,
+        appender,
+        ports.clock,
         drift=drift if stamped_by_broker else None,
         interval_ms=settings.tick_interval_ms,
-        meters=meters,
+        meters=ports.meters,
+        on_failure=ending.fail,
     )
 
 
@@ -189,6 +206,7 @@ def _lane_bounds(settings: WorkerSettings) -> LaneBounds:
         retry_first_ms=settings.retry_first_ms,
         retry_most_ms=settings.retry_most_ms,
         fence_patience_ms=2 * settings.session_timeout_ms,
+        idle_check_ms=settings.idle_check_interval_ms,
     )
 
 

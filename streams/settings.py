@@ -113,6 +113,12 @@ class WorkerSettings(CommonSettings):
     retry_most_ms: int = Field(
         default=2_000, ge=1, le=600_000, description="Longest pause between two retries, in milliseconds."
     )
+    idle_check_interval_ms: int = Field(
+        default=2_000,
+        ge=100,
+        le=600_000,
+        description="A partition in which nothing happens looks so often whether its state in Redis is still there.",
+    )
     stall_timeout_ms: int = Field(
         default=30_000,
         ge=1_000,

@@ -58,6 +58,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.end()
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how long it took to recover from each fault."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    told = [
+        text
+        for report in reports
+        if report.when == "teardown"
+        for name, text in report.user_properties
+        if name == "recovery"
+    ]
+    if told:
+        terminalreporter.section("recovery from faults")
+        for text in sorted(told):
+            terminalreporter.write_line(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Kafka:
     """The broker that the whole run shares."""

@@ -90,7 +90,7 @@ class KafkaTailReader:
                     continue
                 error = raw.error()
                 if error is None:
-                    found.append(_message(raw))
+                    found.append(message_of(raw))
                 elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
                     continue  # of the group that the library wants a name for: nobody needs rights to it
                 elif error.code() == KafkaError._PARTITION_EOF:
@@ -102,7 +102,8 @@ class KafkaTailReader:
         return found[-count:]
 
 
-def _message(raw: KafkaMessage) -> Message:
+def message_of(raw: KafkaMessage) -> Message:
+    """A message of the library's as a plain value."""
     topic, partition, offset, key, value = raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value()
     assert topic is not None
     assert partition is not None

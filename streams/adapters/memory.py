@@ -117,13 +117,15 @@ class MemoryStateStore:
 
     async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:
         """Entries that were committed and not trimmed, in order of seq."""
-        return [entry for seq, entry in self.partitions[partition].outbox.items() if seq > after_seq][:limit]
+        found = self.partitions.get(partition)
+        return [] if found is None else [entry for seq, entry in found.outbox.items() if seq > after_seq][:limit]
 
     async def trim(self, partition: int, acked_seq: int) -> None:
         """Forget entries up to `acked_seq`; idempotent."""
-        outbox = self.partitions[partition].outbox
-        for seq in [seq for seq in outbox if seq <= acked_seq]:
-            del outbox[seq]
+        found = self.partitions.get(partition)
+        if found is not None:
+            for seq in [seq for seq in found.outbox if seq <= acked_seq]:
+                del found.outbox[seq]
 
 
 class MemoryLogs:

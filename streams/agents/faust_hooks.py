@@ -268,6 +268,16 @@ class FaustLog:
             return None
         return offset
 
+    async def confirmed(self, partition: int) -> bool:
+        """Whether the group says now that the partition is ours: it takes an offset from its current owner alone."""
+        thread = self._app.consumer._thread
+        known = {TopicPartition(self.topic, partition): await self.committed(partition) or 0}
+        try:
+            await thread.call_thread(thread.commit_hint, known)
+        except (KafkaError, TimeoutError):
+            return False
+        return True
+
     async def check_group(self) -> None:
         """Let aiokafka go on after the group refused it. A group that is lost for good is the watchdog's matter.
 

@@ -38,6 +38,9 @@ class Pipeline(Protocol):
     async def apply(self, records: Sequence[RawRecord]) -> None:
         """Fold contiguous records, the first of which is the next one, and commit them."""
 
+    async def verify(self) -> None:
+        """Raise `CursorMismatchError` when the state is not where it was left."""
+
     async def close(self) -> None:
         """Wait for the output under way."""
 
@@ -53,6 +56,9 @@ class Log(Protocol):
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset, a hint; None where there is none or it cannot be had now."""
+
+    async def confirmed(self, partition: int) -> bool:
+        """Whether the group says now that the partition is ours. False also where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +80,27 @@ class LaneBounds:
     retry_first_ms: int
     retry_most_ms: int
     fence_patience_ms: int  # how long a refused fence may be the group's news that has not reached us yet
+    idle_check_ms: int  # how long nothing may come in before the state is looked at
 
 
 class Lane:
     """The owner of one partition from one assignment to the next."""
 
     def __init__(
-        self, partition: int, fence: Fence, pipeline: Pipeline, source: Log, bounds: LaneBounds, meters: Meters
+        self,
+        partition: int,
+        fence: Fence,
+        pipeline: Pipeline,
+        source: Log,
+        bounds: LaneBounds,
+        meters: Meters,
+        reached: int = -1,
     ) -> None:
+        """`reached` is the offset up to which this process has folded the partition before."""
         self.partition = partition
         self.fence = fence
         self.serving = False
-        self.next_offset = -1  # of the next record to fold; -1 until the first load
+        self.next_offset = reached  # of the next record to fold; -1 until the first load in this process
         self.log_end = -1  # as far as the broker told
         self.placement = 0  # how often the consumer was placed; what was fetched before the last time may not follow
         self.pipeline = pipeline
@@ -140,7 +155,7 @@ class Lane:
             except FenceLostError as error:
                 self._meters.counter("segue_fence_losses_total").inc()
                 await self._interrupted(str(error))
-                self._bear_refusal(error)
+                await self._bear_refusal(error)
             except CursorMismatchError as error:
                 self._meters.counter("segue_resynchronisations_total").inc()
                 await self._interrupted(f"partition {self.partition}: {error}")
@@ -179,8 +194,16 @@ class Lane:
                 await self._place_again()
                 continue
             self._wake.clear()
-            await self._wake.wait()
+            await self._wake_or_verify()
         return None
+
+    async def _wake_or_verify(self) -> None:
+        """No commit would notice a Redis that lost what an idle partition left there: ask it now and then."""
+        try:
+            async with asyncio.timeout(self._bounds.idle_check_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            await self.pipeline.verify()
 
     def _gather(self) -> list[RawRecord]:
         first = self._queue.popleft()
@@ -221,8 +244,9 @@ class Lane:
                 f"partition {self.partition}: the state goes on at record {offset}, but the log ends at {end}: "
                 "expected the log that the state was folded from; for another log use another SEGUE_NAMESPACE"
             )
-        committed = await self._source.committed(self.partition)
-        if committed is not None and offset < committed:
+        # The group's offset is seconds old; what this process has seen committed is not, but ends with it.
+        committed = max(self.next_offset, await self._source.committed(self.partition) or 0)
+        if offset < committed:
             self._meters.counter("segue_replays_total").inc()
             log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
 
@@ -233,12 +257,13 @@ class Lane:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), pause_ms / 1000)
 
-    def _bear_refusal(self, error: FenceLostError) -> None:
-        """A zombie learns from the group that it is one; a member in good standing would be refused for ever."""
+    async def _bear_refusal(self, error: FenceLostError) -> None:
+        """A zombie learns from the group that it is one, sooner or later; a member in good standing never would."""
         now = asyncio.get_running_loop().time()
         if self._refused_since is None:
             self._refused_since = now
-        elif (now - self._refused_since) * 1000 > self._bounds.fence_patience_ms:
+        patient = (now - self._refused_since) * 1000 <= self._bounds.fence_patience_ms or self._closing.is_set()
+        if not patient and await self._source.confirmed(self.partition):
             raise InputError(str(error)) from error
 
     def _drop(self, batch: Batch) -> None:

@@ -65,6 +65,7 @@ class Lanes:
         self._closed = False
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended: dict[int, asyncio.Task[None]] = {}
+        self._reached: dict[int, int] = {}  # how far lanes of before have folded each partition
         self.lanes: dict[int, Lane] = {}
         self.flight = Flight(batches_in_flight_max)
 
@@ -84,7 +85,8 @@ class Lanes:
                 continue
             if known is not None:
                 self._close(partition, timeout_s=0.0)
-            lane = Lane(partition, fence, self._make_pipeline(partition), source, self._bounds, self._meters)
+            reached = self._reached.get(partition, -1)
+            lane = Lane(partition, fence, self._make_pipeline(partition), source, self._bounds, self._meters, reached)
             run = self._run(lane, self._ended.get(partition))
             self.lanes[partition] = lane
             self._tasks[partition] = self._ending.watch(asyncio.create_task(run, name=f"lane-{partition}"))
@@ -123,6 +125,7 @@ class Lanes:
     def _close(self, partition: int, timeout_s: float) -> asyncio.Task[None]:
         lane, task = self.lanes.pop(partition), self._tasks.pop(partition)
         lane.close()
+        self._reached[partition] = lane.next_offset
         ended = self._ending.watch(asyncio.create_task(_end(lane, task, timeout_s), name=f"lane-{partition}-end"))
         self._ended[partition] = ended
         return ended

@@ -118,6 +118,10 @@ class PartitionPipeline:
             raise CursorMismatchError(Cursor(unseen[consecutive].offset, 0), self._cursor)
         self._draft = draft
 
+    async def verify(self) -> None:
+        """Look whether the state is where it was left. Raises `CursorMismatchError` when it is not."""
+        await self._ports.store.load(self.partition, self._cursor, (), None, 0)
+
     async def close(self) -> None:
         """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
         self._draft = None

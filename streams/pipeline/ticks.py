@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.records import Tick, encode_record
 from streams.ports import Clock, Message
@@ -96,8 +95,12 @@ class Ticker:
         drift: Drift | None,
         interval_ms: int,
         meters: Meters,
+        on_failure: Callable[[BaseException], None],
     ) -> None:
-        """`drift` is None where ticks are stamped with our own wall clock (`create` topics)."""
+        """`drift` is None where ticks are stamped with our own wall clock (`create` topics).
+
+        `on_failure` hears of an append that failed: its partition would get no tick any more.
+        """
         self._topic = topic
         self._targets = targets
         self._appender = appender
@@ -105,6 +108,7 @@ class Ticker:
         self._drift = drift
         self._interval_ms = interval_ms
         self._ticks = meters.counter("segue_ticks_total")
+        self._on_failure = on_failure
         self._last: dict[int, _Appended] = {}
         self._appending: set[asyncio.Task[None]] = set()
 
@@ -122,7 +126,7 @@ class Ticker:
                 appended = self._last[target.partition] = _Appended(target, now_ms)
                 task = asyncio.create_task(self._append(appended))
                 self._appending.add(task)
-                task.add_done_callback(self._appending.discard)
+                task.add_done_callback(self._ended)
 
     def _needs_tick(self, target: TickTarget, now_ms: int) -> bool:
         due_ms = target.earliest_due_ms
@@ -138,8 +142,10 @@ class Ticker:
     async def _append(self, appended: _Appended) -> None:
         stamp_ms = appended.at_ms if self._drift is None else 0
         message = Message(self._topic, appended.target.partition, None, TICK, timestamp_ms=stamp_ms)
-        try:
-            appended.offset = await self._appender.append(message)
-        except UnavailableError:
-            return  # the producer has said so to the process, which ends
+        appended.offset = await self._appender.append(message)
         self._ticks.inc()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._appending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(error)

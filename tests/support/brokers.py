@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import signal
 import subprocess
 import uuid
@@ -64,6 +65,15 @@ class Broker(Protocol):
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
+
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP)."""
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+
+    def fill_disk(self) -> None:
+        """Let the broker find its disk full, and return when it has ended of that. `start` gives it room again."""
 
 
 class JavaBroker:
@@ -140,8 +150,21 @@ class JavaBroker:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def fill_disk(self) -> None:
+        _let_no_file_grow(self.pid)
+        assert self._child is not None
+        self._child.wait(_START_TIMEOUT_S)
+        self._child = None
+
     def _end(self, by: signal.Signals) -> None:
         if self._child is not None:
+            os.kill(self._child.pid, signal.SIGCONT)  # a paused one would never see the SIGTERM
             os.kill(self._child.pid, by)
             self._child.wait(_START_TIMEOUT_S)
             self._child = None
@@ -183,6 +206,20 @@ class ContainerBroker:
         if self._container is not None:
             self._container.kill()
 
+    def pause(self) -> None:
+        assert self._container is not None
+        self._container.pause()
+
+    def resume(self) -> None:
+        assert self._container is not None
+        self._container.unpause()
+
+    def fill_disk(self) -> None:
+        assert self._container is not None
+        self._container.reload()
+        _let_no_file_grow(self._container.attrs["State"]["Pid"])
+        self._container.wait(timeout=_START_TIMEOUT_S)
+
 
 def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None) -> Broker:
     """A started broker with `more` settings. Raises `UnavailableServiceError`.
@@ -210,6 +247,11 @@ def _container_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
 
 def _java_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
     return JavaBroker(run, kafka_jars(), more)
+
+
+def _let_no_file_grow(pid: int) -> None:
+    """Each write beyond the first kilobyte of a file fails, as on a full disk; Java ignores the signal for it."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_024, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def _wait_for_broker(bootstrap_servers: str, check: Callable[[], None]) -> None:

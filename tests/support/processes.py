@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.run_directory import RunDirectory
+from tests.support.run_directory import CHECKOUT, RunDirectory
 from tests.support.waiting import wait_until
 
 SEGUE = str(Path(sys.executable).with_name("segue"))
@@ -114,16 +114,25 @@ class Commands:
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> StartedCommand:
         """Start `segue ARGUMENTS` in a session of its own; `environment` adds to the test's."""
-        name = f"{len(self._started)}-{'-'.join(arguments[:2])}"
+        return self._start([SEGUE, *arguments], "-".join(arguments[:2]), environment, self._directory)
+
+    def start_module(self, module: str, environment: Mapping[str, str] | None = None) -> StartedCommand:
+        """Start `python -m MODULE`, one of this checkout, as `start` does."""
+        return self._start([sys.executable, "-m", module], module, environment, CHECKOUT)
+
+    def _start(
+        self, command: list[str], title: str, environment: Mapping[str, str] | None, directory: Path
+    ) -> StartedCommand:
+        name = f"{len(self._started)}-{title}"
         stdout, stderr = self._directory / f"{len(self._started)}.out", self._directory / f"{len(self._started)}.err"
         with stdout.open("wb") as out, stderr.open("wb") as err:
             child = subprocess.Popen(
-                [SEGUE, *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 env=self.environment | dict(environment or {}),
-                cwd=self._directory,
+                cwd=directory,
                 # Out of pytest's group: a stopped process in an orphaned group would be sent SIGHUP.
                 start_new_session=True,
             )
@@ -140,11 +149,19 @@ class Commands:
         started.wait(timeout_s)
         return started
 
-    def end(self) -> None:
-        """End all of them; pytest shows the printed tails where the test failed."""
+    def tails(self) -> str:
+        """The end of what each wrote."""
+        return "\n".join(started.tail() for started in self._started)
+
+    def kill_all(self) -> None:
+        """End all of them, whatever state they are in."""
         for started in self._started:
             started.end()
-            print(started.tail())  # noqa: T201 - captured by pytest
+
+    def end(self) -> None:
+        """End all of them; pytest shows the printed tails where the test failed."""
+        self.kill_all()
+        print(self.tails())  # noqa: T201 - captured by pytest
 
 
 def base_environment(**variables: str) -> dict[str, str]:

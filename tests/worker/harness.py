@@ -19,10 +19,12 @@ from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.ports import Fence, LogBounds, RawRecord
+from streams.ports import Cursor, CursorMismatchError, Fence, LogBounds, RawRecord
 from streams.settings import WorkerSettings
 
-BOUNDS = LaneBounds(batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000)
+BOUNDS = LaneBounds(
+    batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000, idle_check_ms=60_000
+)
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Notes:
     loading: asyncio.Event = field(default_factory=asyncio.Event)  # loads wait for it
     applying: asyncio.Event = field(default_factory=asyncio.Event)  # so do commits
     errors: list[Exception] = field(default_factory=list)  # raised by the next commits, one each
+    lost_state: bool = False  # the next look at the state finds that it is elsewhere
     away_at: set[int] = field(default_factory=set)  # offsets whose commit finds the store away, once each
 
     def count(self) -> int:
@@ -80,6 +83,11 @@ class RecordingPipeline:
         self.notes.batches.append((self.partition, offsets))
         self.notes.records.setdefault(self.partition, []).extend(records)
         self.notes.offsets[self.partition] = offsets[-1] + 1
+
+    async def verify(self) -> None:
+        if self.notes.lost_state:
+            self.notes.lost_state = False
+            raise CursorMismatchError(Cursor(self.notes.offsets[self.partition], 0), None)
 
     async def close(self) -> None:
         self.closed = True

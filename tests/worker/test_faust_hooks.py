@@ -250,6 +250,24 @@ def test_a_hint_for_a_partition_that_is_not_ours_harms_nothing(kafka: Kafka, nam
     asyncio.run(story())
 
 
+def test_the_group_confirms_its_current_member_and_nobody_of_a_generation_that_is_over(
+    kafka: Kafka, namespace: str
+) -> None:
+    create_topics(kafka.bootstrap_servers, namespace, partitions=1)
+
+    async def story() -> None:
+        async with member(kafka.bootstrap_servers, namespace) as one:
+            await wait_until_async(lambda: bool(one.lanes.serving()), 30, "a loaded partition")
+            assert await one.app.source.confirmed(0)
+            coordinator = one.app.consumer._thread._consumer._coordinator
+            coordinator.generation += 7
+            assert not await one.app.source.confirmed(0)
+            await wait_until_async(lambda: len(one.notes.loads) == 2, 30, "loaded anew after the join that follows")
+            assert await one.app.source.confirmed(0)
+
+    asyncio.run(story())
+
+
 def test_a_join_that_the_group_refused_is_tried_again(kafka: Kafka, namespace: str) -> None:
     """aiokafka holds an error back until it is asked for it, and Faust does not ask."""
     create_topics(kafka.bootstrap_servers, namespace, partitions=1)

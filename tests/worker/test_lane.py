@@ -11,12 +11,12 @@ from schemas.metrics import Meters
 from streams.agents.ending import Ending
 from streams.agents.lane import Batch, Lane, LaneBounds
 from streams.agents.lanes import Lanes
-from streams.ports import Fence, FenceLostError, LogBounds, RawRecord
+from streams.ports import Cursor, CursorMismatchError, Fence, FenceLostError, LogBounds, RawRecord
 from tests.support.waiting import wait_until_async
 from tests.worker.harness import Notes, RecordingPipeline
 
 OURS = Fence(7, "us")
-BOUNDS = LaneBounds(batch_records_max=10, retry_first_ms=1, retry_most_ms=5, fence_patience_ms=60)
+BOUNDS = LaneBounds(batch_records_max=10, retry_first_ms=1, retry_most_ms=5, fence_patience_ms=60, idle_check_ms=20)
 
 
 class HandLog:
@@ -26,6 +26,7 @@ class HandLog:
         self.starts: list[int] = []
         self.end = 100
         self.away = 0  # how many times placing fails
+        self.confirms = True
 
     async def start_at(self, partition: int, offset: int) -> None:
         assert partition == 0
@@ -41,6 +42,10 @@ class HandLog:
     async def committed(self, partition: int) -> int | None:
         assert partition == 0
         return None
+
+    async def confirmed(self, partition: int) -> bool:
+        assert partition == 0
+        return self.confirms
 
 
 class HandLane:
@@ -160,6 +165,20 @@ def test_a_log_with_a_hole_ends_the_worker_instead_of_turning_round_for_ever() -
     asyncio.run(story())
 
 
+def test_state_that_goes_while_nothing_comes_in_is_missed_and_folded_again() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand):
+            hand.offer(range(3))
+            await hand.folded(3)
+            hand.notes.lost_state = True
+            hand.notes.offsets[0] = 0
+            await wait_until_async(lambda: hand.log.starts == [0, 0], 10, "placed at the start again")
+            assert hand.count("segue_resynchronisations_total") == 1
+
+    asyncio.run(story())
+
+
 def test_lag_and_being_caught_up_follow_what_the_broker_says() -> None:
     async def story() -> None:
         hand = HandLane()
@@ -211,6 +230,18 @@ def test_a_fence_that_stays_refused_ends_the_worker_with_advice() -> None:
     asyncio.run(story())
 
 
+def test_a_refused_owner_whom_the_group_does_not_confirm_is_a_zombie_and_waits_for_its_news() -> None:
+    async def story() -> None:
+        hand = HandLane(RefusedPipeline(200))
+        hand.log.confirms = False
+        async with _running(hand):
+            hand.offer(range(2))
+            await hand.folded(2)
+            assert hand.count("segue_fence_losses_total") == 200
+
+    asyncio.run(story())
+
+
 def test_a_partition_that_the_group_took_away_waits_for_the_news() -> None:
     async def story() -> None:
         hand = HandLane()
@@ -257,3 +288,19 @@ def test_the_first_reason_to_end_stands() -> None:
         return await ending.reason()
 
     assert str(asyncio.run(story())) == "first"
+
+
+def test_a_redis_that_was_set_back_is_counted_also_where_the_group_has_not_heard_of_what_it_lost() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand):
+            hand.offer(range(5))
+            await hand.folded(5)
+            assert hand.count("segue_replays_total") == 0
+            hand.notes.offsets[0] = 2
+            hand.notes.errors.append(CursorMismatchError(Cursor(5, 0), Cursor(2, 0)))
+            hand.offer(range(5, 6))
+            await wait_until_async(lambda: hand.log.starts == [0, 2], 10, "placed where Redis stands")
+            assert hand.count("segue_replays_total") == 1
+
+    asyncio.run(story())

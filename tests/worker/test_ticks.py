@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.errors import UnavailableError
+import pytest
+
+from schemas.errors import BugError, UnavailableError
 from schemas.metrics import Meters
 from schemas.records import Tick, decode_record
 from streams.pipeline.ticks import Drift, Ticker
@@ -37,11 +40,12 @@ class RecordedLog:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        self.away = False
+        self.refusal: Exception | None = None
+        self.failures: list[BaseException] = []
 
     async def append(self, message: Message) -> int:
-        if self.away:
-            raise UnavailableError("away")
+        if self.refusal is not None:
+            raise self.refusal
         self.messages.append(message)
         return 9 + len(self.messages)
 
@@ -53,7 +57,20 @@ async def _look(ticker: Ticker) -> None:
 
 
 def _ticker(wall: Wall, log: RecordedLog, *targets: Partition, drift: Drift | None = None) -> Ticker:
-    return Ticker("tracking", lambda: targets, log, wall, drift=drift, interval_ms=25, meters=Meters("worker"))
+    return _ticker_of(targets, wall, log, drift)
+
+
+def _ticker_of(targets: Sequence[Partition], wall: Wall, log: RecordedLog, drift: Drift | None = None) -> Ticker:
+    return Ticker(
+        "tracking",
+        lambda: targets,
+        log,
+        wall,
+        drift=drift,
+        interval_ms=25,
+        meters=Meters("worker"),
+        on_failure=log.failures.append,
+    )
 
 
 def test_a_tick_is_appended_when_a_timer_is_due_and_not_before() -> None:
@@ -104,7 +121,7 @@ def test_a_partition_that_was_lost_and_won_again_does_not_wait_for_the_tick_of_b
     async def story() -> None:
         wall, log = Wall(1_000), RecordedLog()
         targets = [Partition(earliest_due_ms=1_000)]
-        ticker = Ticker("tracking", lambda: targets, log, wall, drift=None, interval_ms=25, meters=Meters("worker"))
+        ticker = _ticker_of(targets, wall, log)
         await _look(ticker)
         targets[0] = Partition(earliest_due_ms=1_000)
         await _look(ticker)
@@ -113,13 +130,15 @@ def test_a_partition_that_was_lost_and_won_again_does_not_wait_for_the_tick_of_b
     asyncio.run(story())
 
 
-def test_a_tick_that_could_not_be_appended_escapes_nowhere() -> None:
+@pytest.mark.parametrize("refusal", [UnavailableError("away"), BugError("a bug")])
+def test_a_tick_that_could_not_be_appended_is_told_since_its_partition_would_get_no_more(refusal: Exception) -> None:
     async def story() -> None:
         log = RecordedLog()
-        log.away = True
+        log.refusal = refusal
         ticker = _ticker(Wall(1_000), log, Partition(earliest_due_ms=1_000))
         await _look(ticker)
         assert log.messages == []
+        assert log.failures == [refusal]
 
     asyncio.run(story())
 

@@ -1,4 +1,4 @@
-"""What may befall Redis under a working worker, and that nothing of it shows in what comes out."""
+"""A long history that is caught up with at full speed, in time that its own records tell."""
 
 from __future__ import annotations
 
@@ -24,30 +24,34 @@ def apart(commands: Commands, kafka: Kafka, own_redis: LocalRedis, namespace: st
     return Place(commands, kafka.bootstrap_servers, own_redis.url, namespace, tmp_path)
 
 
-def test_a_redis_that_dies_is_set_back_and_is_emptied_changes_nothing_that_comes_out(
+def test_a_history_comes_out_as_simulated_whatever_dies_and_is_set_back_while_it_is_folded(
     apart: Place, own_redis: LocalRedis, tmp_path: Path
 ) -> None:
     events = tmp_path / "events.jsonl"
     history.write(events, records=8_000, contacts=200, seed=7)
     apart.prepare("create")
     expected = comparable(apart.simulated(events))
+    assert len(expected) > 2_000
+    doomed, other = apart.pair(**SMALL_STEPS)
     apart.load_history(events)
     total = sum(apart.log_ends().values())
-    worker = apart.worker(**SMALL_STEPS)
 
     wait_until(lambda: apart.folded() > total // 10, 60, "a tenth of the log folded")
     older = own_redis.snapshot()
     own_redis.restart()
     wait_until(lambda: apart.folded() > total // 4, 60, "a quarter of the log folded")
     own_redis.roll_back(older)
+    wait_until(lambda: apart.folded() > total // 3, 60, "a third of the log folded")
+    doomed.kill()
     wait_until(lambda: apart.folded() > total // 2, 60, "half of the log folded")
     own_redis.client().flushall()
     assert apart.folded() < total // 2, "emptied amid the work"
     apart.wait_until_folded()
 
     assert comparable(published(apart.output())) == expected
-    assert metric(worker, "segue_resynchronisations_total") > 0
-    assert worker.terminate() == 0
+    assert metric(other, "segue_resynchronisations_total") > 0
+    assert metric(other, "segue_replays_total") > 0
+    assert other.terminate() == 0
 
 
 def test_a_worker_that_is_behind_and_cannot_move_ends_to_be_started_anew(

@@ -1,0 +1,63 @@
+"""Callers of the collector, and a journal of what it answered."""
+
+from __future__ import annotations
+
+import threading
+
+import httpx
+
+from tests.support.processes import Commands, StartedCommand
+from tests.support.waiting import wait_until
+
+_KEYS = {
+    "SEGUE_WRITE_KEYS": '{"website": "website-write-key"}',
+    "SEGUE_LINK_KEYS": '{"k1": "a-long-signing-secret"}',
+    "SEGUE_COLLECTOR_CHECK_INTERVAL_MS": "250",
+}
+_PAUSE_S = 0.05
+_CONTACTS_EACH = 5
+
+
+class Calls:
+    """A collector, and somebody who calls it until it is stopped; a call that is refused is not made again."""
+
+    def __init__(self, commands: Commands) -> None:
+        self.collector: StartedCommand = commands.start("collector", "--port", "0", environment=_KEYS)
+        url = self.collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
+        self._client = httpx.Client(base_url=url, auth=("website-write-key", ""), timeout=90)
+        wait_until(lambda: self._client.get("/readyz").status_code == 200, 30, "the collector to be ready")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="calls", daemon=True)
+        self._number = 0
+        self.answered: set[str] = set()
+        self.refused = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Call no more; returns when the last call was answered."""
+        self._stopped.set()
+        self._thread.join()
+        self._client.close()
+
+    def goes_on(self, timeout_s: float) -> None:
+        """Wait until a call that is made from now on is taken."""
+        taken = len(self.answered) + 1  # the one under way may have been made before
+        wait_until(lambda: len(self.answered) > taken, timeout_s, "the collector taking calls")
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_PAUSE_S):
+            self._number += 1
+            name = f"call-{self._number}"
+            event = {"messageId": name, "userId": f"caller-{self._number // _CONTACTS_EACH}", "event": "page_view"}
+            try:
+                answer = self._client.post("/v1/track", json=event)
+            except httpx.HTTPError:
+                self.refused += 1
+                continue
+            if answer.status_code == 200:
+                self.answered.add(name)
+            else:
+                self.refused += 1

@@ -1,0 +1,89 @@
+"""The load of a run: what contacts do, drawn from the seed, and a journal of what the broker took."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import Any
+
+from schemas.instants import format_instant
+from schemas.topics import partition_of
+from streams.ports import Message
+from tests.engine.stories import DEFINITIONS, definitions_value
+from tests.simulation.broker import Broker
+
+_EVENTS = ("email_open", "email_open", "cart_add", "purchase", "page_view")
+_BAD = (b"{", b"", b'{"type":"nonsense"}', b"[]", None)
+_TRY_AGAIN_S = 0.2
+
+
+class Load:
+    """Appends records to `tracking`, as the collector does; waits while the broker is away."""
+
+    def __init__(self, broker: Broker, seed: str, contacts: int) -> None:
+        self._broker = broker
+        self._chance = random.Random(f"{seed}/load")
+        self._contacts = [f"contact-{number}" for number in range(contacts)]
+        self._number = 0
+        self.journal: list[tuple[int, int, bytes | None]] = []
+        """Partition, offset and value of everything that was acknowledged."""
+
+    def open_log(self) -> None:
+        """Put the definitions at the start of every partition."""
+        for partition in range(self._broker.partitions):
+            self._append(partition, None, definitions_value(DEFINITIONS))
+
+    async def run(self, records: int) -> None:
+        """Append this many records, at drawn distances of time."""
+        for _ in range(records):
+            await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.0, 0.01, 0.3, 1.0, 6.0)))
+            while self._broker.network.away:
+                await asyncio.sleep(_TRY_AGAIN_S)
+            self._append(*self._record())
+
+    async def tick(self) -> None:
+        """Let every partition learn the time."""
+        for partition in range(self._broker.partitions):
+            self._append(partition, None, b'{"type":"tick"}')
+
+    def missing(self) -> list[str]:
+        """What was acknowledged and is not in the log."""
+        return [
+            f"partition {partition}: record {offset} was acknowledged and is not in the log"
+            for partition, offset, value in self.journal
+            if self._broker.log(self._broker.names.tracking, partition).messages[offset].value != value
+        ]
+
+    def _append(self, partition: int, key: bytes | None, value: bytes | None) -> None:
+        offset = self._broker.append(Message(self._broker.names.tracking, partition, key, value))
+        self.journal.append((partition, offset, value))
+
+    def _record(self) -> tuple[int, bytes | None, bytes | None]:
+        chance = self._chance
+        contact = chance.choice(self._contacts)
+        partition, key = partition_of(contact, self._broker.partitions), contact.encode()
+        roll = chance.random()
+        if roll < 0.72:
+            return partition, key, self._value("track", contact, event=chance.choice(_EVENTS))
+        if roll < 0.82:
+            return partition, key, self._value("identify", contact, traits={"plan": chance.choice(("paid", "free"))})
+        if roll < 0.86:
+            return partition, key, self._value("track", contact, event="email_open", again=True)
+        if roll < 0.90:
+            return partition, key, self._value("erase", contact)
+        if roll < 0.95:
+            return partition, key, chance.choice(_BAD)
+        return partition, b"somebody-else", self._value("track", contact, event="purchase")
+
+    def _value(self, kind: str, contact: str, *, again: bool = False, **fields: Any) -> bytes:
+        self._number += 1
+        number = self._chance.randrange(self._number) if again else self._number
+        shift_ms = self._chance.choice((0, 0, 0, -90_000, 30_000))
+        body = {
+            "type": kind,
+            "event_id": f"e{number}",
+            "contact_id": contact,
+            "occurred_at": format_instant(self._broker.now_ms() + shift_ms),
+        }
+        return json.dumps(body | fields).encode()
