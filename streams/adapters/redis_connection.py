@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
-from schemas.errors import BugError, InputError, UnavailableError
-from schemas.redis_access import Node, RedisAccess
+from schemas.errors import BugError, UnavailableError
+from schemas.redis_access import Node, RedisAccess, another_kind
 from streams.adapters.redis_errors import Argument, Call, MovedAwayError, UnknownScriptError, check_info
 from streams.adapters.redis_line import RedisLine
 from streams.adapters.redis_slots import SLOTS_COMMAND, SlotMap, read_slots
@@ -66,6 +66,8 @@ class RedisConnection:
             try:
                 return await line.call(command)
             except MovedAwayError:
+                if not self._access.is_cluster:
+                    raise another_kind(line.address, is_cluster=True) from None
                 self._slots = None
             except UnavailableError:
                 self._slots = None  # another node may hold the key by now
@@ -135,9 +137,7 @@ class RedisConnection:
         try:
             return read_slots(await self._line(node).call(SLOTS_COMMAND), node)
         except BugError:  # it does not know the command
-            raise InputError(
-                f"Redis at {node} is no cluster: expected SEGUE_REDIS_URL to begin with redis:// or rediss://"
-            ) from None
+            raise another_kind(str(node), is_cluster=False) from None
 
     async def _close_lines_but(self, slots: SlotMap) -> None:
         """Nodes come and go in the life of a cluster; lines to those that are gone would gather."""
