@@ -41,6 +41,8 @@ class RedisConnection:
         """`timeout_ms` bounds the wait for a connection, and for each reply."""
         self.address = access.shown
         self._access = access
+        self._is_cluster = access.is_cluster
+        self._only = None if self._is_cluster else next(iter(access.nodes), None)
         self._timeout_ms = timeout_ms
         self._lines: dict[Node | None, RedisLine] = {}
         self._slots: SlotMap | None = None
@@ -53,7 +55,7 @@ class RedisConnection:
         """
         for line in [self._line(node) for node in await self._masters()]:
             info = await line.call(("INFO",))
-            check_info(info, line.address, is_cluster=self._access.is_cluster)
+            check_info(info, line.address, is_cluster=self._is_cluster)
 
     async def call(self, *command: Argument, near: str | None = None) -> Any:
         """The reply to one command, of the server that holds the key `near`; by default the command's first argument.
@@ -66,7 +68,7 @@ class RedisConnection:
             try:
                 return await line.call(command)
             except MovedAwayError:
-                if not self._access.is_cluster:
+                if not self._is_cluster:
                     raise another_kind(line.address, is_cluster=True) from None
                 self._slots = None
             except UnavailableError:
@@ -89,8 +91,8 @@ class RedisConnection:
             await line.close()
 
     async def _line_to(self, key: str) -> RedisLine:
-        if not self._access.is_cluster:
-            return self._line(next(iter(self._access.nodes), None))
+        if not self._is_cluster:
+            return self._line(self._only)
         node = (await self._slot_map()).node_of(key)
         if node is None:
             self._slots = None
@@ -98,9 +100,7 @@ class RedisConnection:
         return self._line(node)
 
     async def _masters(self) -> tuple[Node | None, ...]:
-        if self._access.is_cluster:
-            return (await self._slot_map()).masters
-        return self._access.nodes or (None,)
+        return (await self._slot_map()).masters if self._is_cluster else (self._only,)
 
     def _line(self, node: Node | None) -> RedisLine:
         line = self._lines.get(node)
@@ -130,7 +130,7 @@ class RedisConnection:
         finally:
             for task in asked:
                 task.cancel()
-            await asyncio.wait(asked)
+            await asyncio.gather(*asked, return_exceptions=True)
         raise UnavailableError(f"no node of Redis Cluster at {self.address} answers: {reason}") from reason
 
     async def _slots_by(self, node: Node) -> SlotMap:
