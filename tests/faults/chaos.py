@@ -22,7 +22,7 @@ from tests.support.processes import Commands, base_environment
 from tests.support.run_directory import Run, RunDirectory
 
 _ROUND_S = 60.0
-_RECORDS_PER_S = 40
+_RECORDS_PER_S = 30
 _LIMIT_S = 90.0
 """After which a fault counts as never mended."""
 _OVERLAP = 0.3  # of the heavy faults: the next one does not wait for their recovery
@@ -121,7 +121,7 @@ class Chaos:
             if kind.heavy and self._chance.random() > _OVERLAP:
                 mix.stage.recovered(mix.last, _LIMIT_S)
             else:
-                pause(self._chance.uniform(0.0, 0.4))
+                pause(self._chance.uniform(0.0, 0.2))
 
     def _count(self, mix: Mix, stage: Stage) -> None:
         self.tally.rounds += 1

@@ -126,7 +126,7 @@ class Crew:
     def _process(self, traps: tuple[Trap, ...]) -> StartedCommand:
         self._seed += 1
         told = Traps(traps, self._seed, str(self._notes))
-        return self._commands.start_module("tests.faults.worker", self._environment | told.environment())
+        return self._commands.start_module("tests.faults.worker", environment=self._environment | told.environment())
 
     def _tell(self, member: Member, code: int) -> None:
         last = member.process.stderr.strip().splitlines()[-3:]

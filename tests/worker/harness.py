@@ -18,7 +18,7 @@ from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.ports import Fence, LogBounds, RawRecord
+from streams.ports import Cursor, Fence, LogBounds, RawRecord
 from streams.settings import WorkerSettings
 
 BOUNDS = LaneBounds(batch_records_max=500, retry_first_ms=10, retry_most_ms=100, fence_patience_ms=60_000)
@@ -60,6 +60,10 @@ class RecordingPipeline:
         self.partition = partition
         self.notes = notes
         self.closed = False
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.notes.offsets.get(self.partition, 0), 0)
 
     async def load(self, fence: Fence) -> int:
         await self.notes.loading.wait()
