@@ -22,6 +22,7 @@ from tests.support.processes import Commands, base_environment
 from tests.support.run_directory import Run, RunDirectory
 
 _ROUND_S = 60.0
+_FAULTS_LEAST = 5
 _RECORDS_PER_S = 30
 _LIMIT_S = 90.0
 """After which a fault counts as never mended."""
@@ -116,7 +117,7 @@ class Chaos:
         self._tidy(stage)
 
     def _strike(self, mix: Mix, until: float) -> None:
-        while time.monotonic() < until:
+        while time.monotonic() < until or mix.done.total() < _FAULTS_LEAST:
             kind = mix.strike()
             if kind.heavy and self._chance.random() > _OVERLAP:
                 mix.stage.recovered(mix.last, _LIMIT_S)
@@ -175,9 +176,10 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
     _show(f"seed {seed}, {given.minutes:g} minutes")
-    run, began = Run(), time.monotonic()
+    run = Run()
     try:
         chaos = Chaos(run.directory, seed)
+        began = time.monotonic()
         while time.monotonic() < began + 60 * given.minutes:
             chaos.play_round(began + 60 * given.minutes)
             tally = chaos.tally

@@ -29,9 +29,8 @@ def test_a_short_run_of_chaos_finds_nothing_and_says_what_it_did(run_directory: 
 
 def test_what_was_lost_and_doubled_is_counted_and_times_are_ranked() -> None:
     tally = Tally(1, recoveries=[(f"fault {number}", float(number)) for number in range(1, 101)])
-    tally.verdict += Verdict(
-        transitions=7, problems=["partition 0: lost: a gap", "dead letters lost of [], doubled of [1]"]
-    )
+    problems = ["partition 0: lost: a gap", "partition 1: lost: 2 dead letters", "partition 1: doubled: 1 dead letters"]
+    tally.verdict += Verdict(transitions=7, problems=problems)
     found = tally.as_json()
     assert (found["transitions_checked"], found["lost"], found["doubled"]) == (7, 2, 1)
     assert found["recovery_s"] == {"p50": 51.0, "p99": 100.0, "max": 100.0, "slowest": "fault 100"}
