@@ -58,12 +58,12 @@ class Crew:
         """End a worker by a signal, and start another one in its place that has these traps on its way."""
         with self._lock:
             member = self.members[number]
+            ended = len(member.ends)
             member.next_traps = traps
             member.asked_to_end = by is signal.SIGTERM
             if member.process.returncode is None:
                 member.process.signal(signal.SIGCONT)
                 member.process.signal(by)
-        ended = len(member.ends)
         wait_until(lambda: len(member.ends) > ended, 30, "the worker started again")
         return member
 
