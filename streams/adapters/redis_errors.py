@@ -20,12 +20,12 @@ from redis.exceptions import (
 )
 
 from schemas.errors import BugError, InputError, SegueError, UnavailableError
-from schemas.redis_access import refusal
+from schemas.redis_access import another_kind, refusal
 
 Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = tuple[Argument, ...]
 
-_OLDEST_VERSION = (6, 2)
+OLDEST_VERSION = (6, 2)
 _PASSES = re.compile(r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOSCRIPT)\b")
 """Words of Redis' refusals that end by themselves, or when an operator has helped."""
 
@@ -59,7 +59,7 @@ def as_segue_error(error: Exception, address: str) -> SegueError:
 def check_info(info: Mapping[str, Any], address: str, *, is_cluster: bool) -> None:
     """Raises `InputError` when a Redis with this INFO cannot hold the state, or is not what its address says."""
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
-    if version < _OLDEST_VERSION:
+    if version < OLDEST_VERSION:
         raise InputError(f"Redis at {address} is version {info['redis_version']}: expected 6.2 or later")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
@@ -67,10 +67,6 @@ def check_info(info: Mapping[str, Any], address: str, *, is_cluster: bool) -> No
             f"Redis at {address} has maxmemory-policy {policy}: expected noeviction, since evicted keys would be "
             "lost state; set it with `CONFIG SET maxmemory-policy noeviction` and in its configuration"
         )
-    if is_cluster != (info.get("redis_mode") == "cluster"):
-        found, begin = (
-            ("is no cluster", "redis:// or rediss://")
-            if is_cluster
-            else ("belongs to a cluster", "redis+cluster:// or rediss+cluster://")
-        )
-        raise InputError(f"Redis at {address} {found}: expected SEGUE_REDIS_URL to begin with {begin}")
+    found_cluster = info.get("redis_mode") == "cluster"
+    if is_cluster != found_cluster:
+        raise another_kind(address, is_cluster=found_cluster)
