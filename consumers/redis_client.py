@@ -12,7 +12,7 @@ from redis.asyncio.cluster import ClusterNode
 
 from consumers.settings import ConsumerSettings
 from schemas.errors import SegueError, UnavailableError
-from schemas.redis_access import RedisAccess, refusal
+from schemas.redis_access import RedisAccess, another_kind, refusal
 
 AnyRedis: TypeAlias = Redis | RedisCluster
 
@@ -27,6 +27,9 @@ _AWAY = (
     exceptions.ClusterError,
     OSError,
 )
+
+_NO_CLUSTER = "Cluster mode is not enabled"
+"""What the library says of a server that it was to take for a node of a cluster."""
 
 
 @contextmanager
@@ -52,6 +55,10 @@ def _as_segue_error(error: Exception) -> SegueError | None:
     forbidden = refusal("", str(error), forbidden=isinstance(told, _FORBIDDEN))
     if forbidden is not None:
         return forbidden
+    if isinstance(error, exceptions.MovedError):  # the client of a cluster follows it
+        return another_kind("", is_cluster=True)
+    if _NO_CLUSTER in str(error):
+        return another_kind("", is_cluster=False)
     if isinstance(error, (*_AWAY, exceptions.RedisClusterException)):
         return UnavailableError(f"Redis does not answer: {error}")
     return None

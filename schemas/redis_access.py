@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from schemas.errors import AccessError
+from schemas.errors import AccessError, InputError
 from schemas.tls import TlsFiles
 
 _CLUSTER = "+cluster"
@@ -138,3 +138,10 @@ def refusal(address: str, text: str, *, forbidden: bool = False) -> AccessError 
             "go with it"
         )
     return None
+
+
+def another_kind(address: str, *, is_cluster: bool) -> InputError:
+    """The error where Redis is a cluster (`is_cluster`) and its address says one server, or the other way about."""
+    place = f"Redis at {address}" if address else "Redis"
+    found, begin = ("belongs to a cluster", "+cluster") if is_cluster else ("is no cluster", "")
+    return InputError(f"{place} {found}: expected SEGUE_REDIS_URL to begin with redis{begin}:// or rediss{begin}://")

@@ -17,6 +17,11 @@ from streams.settings import WorkerSettings
 REVOKE_TIMEOUT_S = 2.0
 """How long a rebalance waits for commits under way. What takes longer is refused by the fence."""
 
+METADATA_AGE_MS = 5_000
+"""How old the consumer's knowledge of the topic may grow. A leader of the group that could not learn of it in time, as
+after a restart of the broker, gives nobody any partition, and sees that only when it asks again: by default after
+five minutes in which nothing is folded."""
+
 
 def build_app(
     settings: WorkerSettings, lanes: Lanes, bounds: Callable[[], Awaitable[Mapping[int, LogBounds]]]
@@ -34,6 +39,7 @@ def build_app(
         broker_rebalance_timeout=settings.rebalance_timeout_ms / 1000,
         broker_request_timeout=settings.request_timeout_ms / 1000,
         consumer_auto_offset_reset="none",  # Redis says where a partition goes on
+        consumer_metadata_max_age_ms=METADATA_AGE_MS,
         consumer_max_fetch_size=settings.fetch_partition_bytes_max,
         stream_wait_empty=False,  # it waits for acks, and there are none
         table_standby_replicas=0,  # leaves the assignment to aiokafka's assignor

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import EXIT_UNAVAILABLE, SegueError, UnavailableError
 from schemas.metrics import Meters
+from schemas.service_manager import Condition, ServiceManager
 from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.agents.ending import Ending
 from streams.agents.faust_hooks import WorkerApp
@@ -63,6 +64,7 @@ class Worker:
         self._heartbeat = time.monotonic()
         self._kafka_answers = True
         self._shown: set[int] = set()  # partitions that the gauges speak of
+        self._manager = ServiceManager()
         self._loop = asyncio.get_running_loop()
         self._consumer = parts.app.consumer  # Faust makes it when it is first asked for: not on another thread
         settings = parts.settings
@@ -80,6 +82,7 @@ class Worker:
         url, ticks = self._probes.url, "on" if self._parts.ticker is not None else "off"
         log.info("%s/metrics, %s/healthz, ticks %s", url, url, ticks)
         chores = [self._beat(), self._look_at_log(), self._ask_group(), self._tell_group(), self._run_app()]
+        chores.append(self._manager.watch(self._condition))
         if self._parts.ticker is not None:
             chores.append(self._parts.ticker.run())
         tasks = [ending.watch(asyncio.create_task(chore)) for chore in chores]
@@ -95,6 +98,7 @@ class Worker:
     async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         parts = self._parts
         self._watchdog.stop()
+        self._manager.stopping()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -125,6 +129,12 @@ class Worker:
         lanes = list(self._parts.lanes.lanes.values())
         serving = sum(lane.serving for lane in lanes)
         return Health(time.monotonic() - self._heartbeat < _HEARTBEAT_OLD_S, serving, len(lanes) - serving)
+
+    def _condition(self) -> Condition:
+        health = self._health()
+        # Without partitions it serves as well: it stands by for those of others.
+        serving = self._consumer.joined is not None and not health.loading
+        return Condition(serving, health.well, f"{health.serving} partitions served, {health.loading} loading")
 
     async def _beat(self) -> None:
         while True:
@@ -180,7 +190,7 @@ class Worker:
         app, here = self._parts.app, self._kafka_answers
         signs = {
             f"partition {lane.partition}": Sign(
-                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.next_offset)
+                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.pipeline.cursor)
             )
             for lane in list(self._parts.lanes.lanes.values())
         }

@@ -10,8 +10,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from schemas.errors import BugError, InputError, UnavailableError
-from schemas.redis_access import Node, RedisAccess
+from schemas.errors import BugError, UnavailableError
+from schemas.redis_access import Node, RedisAccess, another_kind
 from streams.adapters.redis_connection import Script
 from streams.adapters.redis_errors import Argument, MovedAwayError, UnknownScriptError, as_segue_error
 from streams.adapters.redis_slots import SLOTS_COMMAND, SlotMap, read_slots
@@ -44,6 +44,8 @@ class BlockingRedis:
                 reason = as_segue_error(error, self.address if node is None else str(node))
                 if not isinstance(reason, MovedAwayError):
                     raise reason from error
+                if not self._access.is_cluster:
+                    raise another_kind(self.address, is_cluster=True) from None
         raise UnavailableError(f"Redis Cluster at {self.address}: the slot of a key moves about")
 
     def run(self, script: Script, keys: Sequence[str], arguments: Iterable[Argument]) -> Any:
@@ -86,9 +88,7 @@ class BlockingRedis:
             except (RedisError, OSError) as error:
                 reason = as_segue_error(error, str(node))
             if isinstance(reason, BugError):  # it does not know the command
-                raise InputError(
-                    f"Redis at {node} is no cluster: expected SEGUE_REDIS_URL to begin with redis:// or rediss://"
-                )
+                raise another_kind(str(node), is_cluster=False)
             if not isinstance(reason, UnavailableError):
                 raise reason
         raise UnavailableError(f"no node of Redis Cluster at {self.address} answers: {reason}") from reason

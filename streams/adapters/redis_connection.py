@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
-from schemas.errors import BugError, InputError, UnavailableError
-from schemas.redis_access import Node, RedisAccess
+from schemas.errors import BugError, UnavailableError
+from schemas.redis_access import Node, RedisAccess, another_kind
 from streams.adapters.redis_errors import Argument, Call, MovedAwayError, UnknownScriptError, check_info
 from streams.adapters.redis_line import RedisLine
 from streams.adapters.redis_slots import SLOTS_COMMAND, SlotMap, read_slots
@@ -41,6 +41,8 @@ class RedisConnection:
         """`timeout_ms` bounds the wait for a connection, and for each reply."""
         self.address = access.shown
         self._access = access
+        self._is_cluster = access.is_cluster
+        self._only = None if self._is_cluster else next(iter(access.nodes), None)
         self._timeout_ms = timeout_ms
         self._lines: dict[Node | None, RedisLine] = {}
         self._slots: SlotMap | None = None
@@ -53,7 +55,7 @@ class RedisConnection:
         """
         for line in [self._line(node) for node in await self._masters()]:
             info = await line.call(("INFO",))
-            check_info(info, line.address, is_cluster=self._access.is_cluster)
+            check_info(info, line.address, is_cluster=self._is_cluster)
 
     async def call(self, *command: Argument, near: str | None = None) -> Any:
         """The reply to one command, of the server that holds the key `near`; by default the command's first argument.
@@ -66,6 +68,8 @@ class RedisConnection:
             try:
                 return await line.call(command)
             except MovedAwayError:
+                if not self._is_cluster:
+                    raise another_kind(line.address, is_cluster=True) from None
                 self._slots = None
             except UnavailableError:
                 self._slots = None  # another node may hold the key by now
@@ -87,8 +91,8 @@ class RedisConnection:
             await line.close()
 
     async def _line_to(self, key: str) -> RedisLine:
-        if not self._access.is_cluster:
-            return self._line(next(iter(self._access.nodes), None))
+        if not self._is_cluster:
+            return self._line(self._only)
         node = (await self._slot_map()).node_of(key)
         if node is None:
             self._slots = None
@@ -96,9 +100,7 @@ class RedisConnection:
         return self._line(node)
 
     async def _masters(self) -> tuple[Node | None, ...]:
-        if self._access.is_cluster:
-            return (await self._slot_map()).masters
-        return self._access.nodes or (None,)
+        return (await self._slot_map()).masters if self._is_cluster else (self._only,)
 
     def _line(self, node: Node | None) -> RedisLine:
         line = self._lines.get(node)
@@ -128,16 +130,14 @@ class RedisConnection:
         finally:
             for task in asked:
                 task.cancel()
-            await asyncio.wait(asked)
+            await asyncio.gather(*asked, return_exceptions=True)
         raise UnavailableError(f"no node of Redis Cluster at {self.address} answers: {reason}") from reason
 
     async def _slots_by(self, node: Node) -> SlotMap:
         try:
             return read_slots(await self._line(node).call(SLOTS_COMMAND), node)
         except BugError:  # it does not know the command
-            raise InputError(
-                f"Redis at {node} is no cluster: expected SEGUE_REDIS_URL to begin with redis:// or rediss://"
-            ) from None
+            raise another_kind(str(node), is_cluster=False) from None
 
     async def _close_lines_but(self, slots: SlotMap) -> None:
         """Nodes come and go in the life of a cluster; lines to those that are gone would gather."""

@@ -20,7 +20,7 @@ from redis.exceptions import (
 )
 
 from schemas.errors import BugError, InputError, SegueError, UnavailableError
-from schemas.redis_access import refusal
+from schemas.redis_access import another_kind, refusal
 
 Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = tuple[Argument, ...]
@@ -67,10 +67,6 @@ def check_info(info: Mapping[str, Any], address: str, *, is_cluster: bool) -> No
             f"Redis at {address} has maxmemory-policy {policy}: expected noeviction, since evicted keys would be "
             "lost state; set it with `CONFIG SET maxmemory-policy noeviction` and in its configuration"
         )
-    if is_cluster != (info.get("redis_mode") == "cluster"):
-        found, begin = (
-            ("is no cluster", "redis:// or rediss://")
-            if is_cluster
-            else ("belongs to a cluster", "redis+cluster:// or rediss+cluster://")
-        )
-        raise InputError(f"Redis at {address} {found}: expected SEGUE_REDIS_URL to begin with {begin}")
+    found_cluster = info.get("redis_mode") == "cluster"
+    if is_cluster != found_cluster:
+        raise another_kind(address, is_cluster=found_cluster)

@@ -14,15 +14,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import faust
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalStateError,
-    KafkaError,
-    OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka import AIOKafkaConsumer, TopicPartition, errors
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
@@ -35,7 +28,7 @@ from streams.ports import Fence, LogBounds, RawRecord
 
 _HINT_TIMEOUT_S = 2.0
 _RETRY_S = 0.1
-_FORBIDDEN = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+_FORBIDDEN = (errors.GroupAuthorizationFailedError, errors.TopicAuthorizationFailedError)
 
 log = logging.getLogger("segue.worker")
 

@@ -117,6 +117,20 @@ def test_a_redis_that_is_away_is_unavailable(scheme: str) -> None:
     asyncio.run(story())
 
 
+def test_an_address_that_says_another_kind_of_redis_is_refused(redis_url: str, namespace: str) -> None:
+    if "+cluster" in redis_url:
+        wrong, reason = redis_url.replace("redis+cluster", "redis").split(",")[0], "belongs to a cluster"
+    else:
+        wrong, reason = redis_url.replace("redis://", "redis+cluster://"), "is no cluster"
+
+    async def story(client: AnyRedis, names: Names) -> None:
+        store = RedisProgressStore(client, names, "webhook")
+        with pytest.raises(InputError, match=f"Redis {reason}: expected SEGUE_REDIS_URL to begin with"):
+            await asyncio.gather(*(store.load(partition) for partition in range(30)))  # some the server may hold
+
+    run(wrong, namespace, story)
+
+
 def test_dead_letters_are_listed_oldest_first_and_one_twice_is_one(redis_url: str, namespace: str) -> None:
     async def story(client: AnyRedis, names: Names) -> None:
         letters = DeadLetters(client, names, "webhook", 10)

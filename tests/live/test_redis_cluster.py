@@ -28,14 +28,14 @@ def apart(commands: Commands, kafka: Kafka, own_cluster: LocalCluster, namespace
 def test_a_master_that_is_killed_and_a_slot_that_moves_change_nothing_that_comes_out(
     apart: Place, own_cluster: LocalCluster, kafka: Kafka, tmp_path: Path
 ) -> None:
-    first, second = _halves(tmp_path, records=9_000)
+    first, second = _halves(tmp_path, records=6_000)
     apart.prepare("create")
     apart.command("load", str(first), "--timestamps", "received")
     total = sum(apart.log_ends().values())
     workers = [apart.worker(**SMALL_STEPS), apart.worker(**SMALL_STEPS)]
     consumer = apart.commands.start("consumer", "log", "--from", "beginning")
 
-    wait_until(lambda: apart.folded() > total // 10, 60, "a tenth of the first half folded")
+    wait_until(lambda: apart.folded() > total // 10, 120, "a tenth of the first half folded")
     died = own_cluster.holder(apart.names.key(0, "meta"))
     assert apart.offsets()[0] < apart.log_ends()[0], "it dies amid the work"
     died.kill()
@@ -45,7 +45,7 @@ def test_a_master_that_is_killed_and_a_slot_that_moves_change_nothing_that_comes
     )
     died.start()
     own_cluster.wait_until_well()
-    wait_until(lambda: apart.folded() == total, 60, "the first half folded")
+    wait_until(lambda: apart.folded() == total, 120, "the first half folded")
     assert any(f"partition 0: Redis at 127.0.0.1:{died.port} is away" in worker.stderr for worker in workers)
 
     moving = apart.names.key(1, "meta")
@@ -54,7 +54,7 @@ def test_a_master_that_is_killed_and_a_slot_that_moves_change_nothing_that_comes
     slot = own_cluster.begin_move(moving, target)
     apart.load_history(second)
     total = sum(apart.log_ends().values())
-    wait_until(lambda: apart.folded() > 0.6 * total, 60, "partitions beside the one that moves going on")
+    wait_until(lambda: apart.folded() > 0.6 * total, 120, "partitions beside the one that moves going on")
     assert apart.offsets()[1] < apart.log_ends()[1], "it moves amid the work"
     while own_cluster.move_keys(slot, source, target, 20):
         pass

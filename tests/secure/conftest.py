@@ -12,9 +12,9 @@ from tests.support.secure_kafka import SecureKafka, rule
 
 @pytest.fixture(scope="module")
 def secure_kafka(run_directory: RunDirectory) -> Iterator[SecureKafka]:
-    """Started; its user `operator` may do everything with topics, and so may the client `segue` of the certificate."""
+    """Started; its user `operator` may do everything, and so may the client `segue` of the certificate."""
     kafka = SecureKafka(run_directory)
     kafka.start()
-    kafka.allow([rule(user, "topic", "*", "all") for user in ("operator", "segue")])
+    kafka.allow([rule(user, kind, "*", "all") for user in ("operator", "segue") for kind in ("topic", "group")])
     yield kafka
     kafka.kill()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.live import history
 from tests.support.processes import Commands, base_environment
+from tests.support.redis_servers import LocalRedis
 from tests.support.run_directory import RunDirectory
 from tests.support.secure_kafka import TLS, SecureKafka
 
@@ -39,14 +42,23 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_who_shows_what_kafka_asks_for_is_let_in(
-    commands: Commands, secure_kafka: SecureKafka, way: dict[str, str], request: pytest.FixtureRequest
+    commands: Commands, secure_kafka: SecureKafka, own_redis: LocalRedis, way: dict[str, str], tmp_path: Path
 ) -> None:
-    namespace = f"w{list(WAYS.values()).index(way)}"
-    environment = secure_kafka.environment(**way) | {"SEGUE_NAMESPACE": namespace}
-    created = commands.run("topics", "create", "--partitions", "1", environment=environment)
-    assert created.returncode == 0, (request.node.name, created.stderr)
-    again = commands.run("topics", "create", "--partitions", "1", environment=environment)
-    assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again.stderr
+    """Commands and the worker's producers by librdkafka, its consumer by aiokafka."""
+    commands.environment |= secure_kafka.environment(**way) | {
+        "SEGUE_NAMESPACE": f"w{list(WAYS.values()).index(way)}",
+        "SEGUE_REDIS_URL": own_redis.url,
+    }
+    definitions = tmp_path / "definitions.yaml"
+    definitions.write_text(history.DEFINITIONS)
+    for step in (("topics", "create", "--partitions", "1"), ("apply", str(definitions))):
+        done = commands.run(*step)
+        assert done.returncode == 0, done.stderr
+    worker = commands.start("worker")
+    worker.wait_for_output("partition 0: serving from offset 0")
+    tracked = commands.run("track", "c1", "purchase", "--wait", "30", "--json")
+    assert '"outcome":"applied"' in tracked.stdout, tracked.tail()
+    assert worker.terminate() == 0
 
 
 REFUSALS = {

@@ -83,19 +83,19 @@ def test_every_program_as_its_user_while_a_worker_redis_and_the_broker_die(guard
     assert created.returncode == 0, created.stderr
     definitions, events = tmp_path / "definitions.yaml", tmp_path / "events.jsonl"
     definitions.write_text(history.DEFINITIONS)
-    history.write(events, records=9_000, contacts=300, seed=21)
+    history.write(events, records=6_000, contacts=200, seed=21)
     place.command("apply", str(definitions), "--at", history.DEFINITIONS_AT)
     place.load_history(events)
     total = sum(place.log_ends().values())
     consumer = place.commands.start("consumer", "log", "--from", "beginning", environment=guarded.user("consumer"))
     workers = [guarded.worker(), guarded.worker()]
 
-    wait_until(lambda: place.folded() > 0.1 * total, 60, "a tenth of the log folded")
+    wait_until(lambda: place.folded() > 0.1 * total, 120, "a tenth of the log folded")
     workers[0].kill()
     workers.append(guarded.worker())
-    wait_until(lambda: place.folded() > 0.3 * total, 60, "a third of the log folded")
+    wait_until(lambda: place.folded() > 0.3 * total, 120, "a third of the log folded")
     guarded.redis.restart()
-    wait_until(lambda: place.folded() > 0.5 * total, 60, "half of the log folded")
+    wait_until(lambda: place.folded() > 0.5 * total, 120, "half of the log folded")
     kafka.kill()
     assert place.folded() < total, "it died amid the work"
     kafka.start()

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import InvalidRequestError
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -73,6 +75,24 @@ def test_the_fence_is_the_groups_own_generation_and_member(kafka: Kafka, namespa
             members = {entry.member_id for entry in group.members}
             assert {fence.member for _, fence in one.notes.loads} == members
             assert {fence.generation for _, fence in one.notes.loads} == {1}
+
+    asyncio.run(story())
+
+
+def test_a_leader_that_did_not_know_the_topic_gives_the_partitions_out_when_it_does(
+    kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a broker comes back: the group is joined before the topic can be asked for."""
+    create_topics(kafka.bootstrap_servers, namespace)
+    known = ClusterMetadata.partitions_for_topic
+    monkeypatch.setattr(ClusterMetadata, "partitions_for_topic", lambda *_arguments: None)
+
+    async def story() -> None:
+        async with member(kafka.bootstrap_servers, namespace) as one:
+            await wait_until_async(lambda: one.app.consumer.joined is not None, 30, "a member without partitions")
+            assert one.app.consumer.joined.partitions == frozenset()
+            monkeypatch.setattr(ClusterMetadata, "partitions_for_topic", known)
+            await wait_until_async(lambda: len(one.notes.loads) == 3, 30, "three partitions loaded")
 
     asyncio.run(story())
 
