@@ -227,3 +227,41 @@ def test_progress_of_consumers_only_moves_forward_and_no_dead_letter_vanishes(
     assert [(one.partition, one.seq) for one in read_progress(client, NAMES)] == [(0, 70), (1, 50), (2, 50)]
     assert client.zrange(NAMES.key(2, "consumer", "webhook", "ahead"), 0, -1) == [b"51", b"60"]
     assert client.hgetall(letters) == {b"t1": b"one", b"t2": b"newer"}
+
+
+def test_large_keys_come_back_whole_page_by_page(own_redis: LocalRedis, tmp_path: Path) -> None:
+    fold(own_redis, CUT)
+    client: Any = own_redis.client()
+    keys = serving_keys(NAMES, {0: 1})[0]
+    client.zadd(keys.timers, {f"key-{number}": number // 3 for number in range(2_501)})
+    client.zadd(keys.members("crowd"), {f"contact-{number}": 1.7e12 + number for number in range(1_001)})
+    large = {keys.contact(f"{number:040x}"): bytes([number % 256]) * 400_000 for number in range(7)}
+    client.mset(large)
+    for seq in range(1, 2_102):
+        client.xadd(keys.outbox, {"offset": seq, "value": b"\x00\xff"}, id=f"{seq + 10_000}-0")
+    outbox, at_cut = client.xrange(keys.outbox), contents(own_redis)
+    fetch_dump(RedisAccess.at(own_redis.url), tmp_path / "dump.rdb", lambda _done: None)
+    client.flushall()
+    with loaded_dump(tmp_path / "dump.rdb", 0, lambda _done: None) as source:
+        restored(source, own_redis)
+    assert contents(own_redis) == at_cut
+    generation = read_points(client, NAMES)[0].generation
+    assert client.xrange(serving_keys(NAMES, {0: generation})[0].outbox) == outbox
+
+
+def test_a_worker_that_starts_over_takes_a_copy_in_the_making_for_no_leftover(
+    own_redis: LocalRedis, snapshot: Any
+) -> None:
+    one = restorer(snapshot, own_redis)
+    one.copy(lambda _done: None)
+    copied = stale(own_redis)
+
+    async def start_over() -> None:
+        async with world_on_redis(own_redis.url, NAMES.namespace) as world:
+            await world.store.take(0, FENCE, world.log)
+            await world.store.start_over(0, FENCE, 1)
+
+    asyncio.run(start_over())
+    assert stale(own_redis) == copied > 10
+    one.abandon()
+    assert stale(own_redis) == 0
