@@ -27,6 +27,7 @@ from consumers.start import From
 from schemas.errors import BugError, InputError, SegueError
 from schemas.log_lines import Seldom
 from schemas.metrics import Meters
+from schemas.service_manager import Condition, ServiceManager
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,16 @@ async def _consume(settings: ConsumerSettings, mode: Mode, make_sink: MakeSink) 
 
         with Monitor(settings.consumer_host, settings.consumer_port, meters.registry, problems, hangs) as monitor:
             click.echo(f"listening on {monitor.url} (/metrics, /healthz, /readyz)", err=True)
-            await _run(source, engine)
+            manager = ServiceManager()
+            telling = asyncio.create_task(manager.watch(lambda: _condition(problems(), hangs())))
+            try:
+                await _run(source, engine, manager)
+            finally:
+                telling.cancel()
+
+
+def _condition(problems: list[str], hangs: bool) -> Condition:
+    return Condition(not problems, not hangs, "; ".join(problems) or "consuming")
 
 
 def _subscription(settings: ConsumerSettings, mode: Mode) -> Subscription:
@@ -94,7 +104,7 @@ def _subscription(settings: ConsumerSettings, mode: Mode) -> Subscription:
     )
 
 
-async def _run(source: KafkaSource, engine: Engine) -> None:
+async def _run(source: KafkaSource, engine: Engine, manager: ServiceManager) -> None:
     told = _stop_signal()
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="kafka") as thread:
@@ -103,6 +113,7 @@ async def _run(source: KafkaSource, engine: Engine) -> None:
             await asyncio.wait({reading, told, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
             stopped = engine.stopped()
         finally:
+            manager.stopping()
             engine.halt()
             source.stop()
             await asyncio.wait({reading})

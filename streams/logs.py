@@ -1,4 +1,4 @@
-"""The worker's log: to standard error, and no flood of it while a broker is away."""
+"""The log of the worker and the collector: to standard error, and no flood of it while a broker is away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from schemas.log_lines import Seldom
 
-REPEATED = ("aiokafka", "segue.kafka")
+REPEATED = ("aiokafka", "segue.kafka", "streams.collector.writing")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LIBRARIES = ("faust", "mode", "aiokafka", "streams.agents.faust_hooks")
 

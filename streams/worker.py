@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import EXIT_UNAVAILABLE, SegueError, UnavailableError
 from schemas.metrics import Meters
+from schemas.service_manager import Condition, ServiceManager
 from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.agents.ending import Ending
 from streams.agents.faust_hooks import WorkerApp
@@ -32,6 +33,13 @@ _HEARTBEAT_OLD_S = 5.0
 _GROUP_CHECK_S = 1.0
 _LAST_RESORT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
+_OF_A_PARTITION = (
+    "segue_lag_records",
+    "segue_timer_overdue_seconds",
+    "segue_clock_timestamp_seconds",
+    "segue_outbox_entries",
+)
+"""Gauges that speak of a partition that is owned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class Worker:
         self._heartbeat = time.monotonic()
         self._kafka_answers = True
         self._shown: set[int] = set()  # partitions that the gauges speak of
+        self._manager = ServiceManager()
         self._loop = asyncio.get_running_loop()
         self._consumer = parts.app.consumer  # Faust makes it when it is first asked for: not on another thread
         settings = parts.settings
@@ -73,6 +82,7 @@ class Worker:
         url, ticks = self._probes.url, "on" if self._parts.ticker is not None else "off"
         log.info("%s/metrics, %s/healthz, ticks %s", url, url, ticks)
         chores = [self._beat(), self._look_at_log(), self._ask_group(), self._tell_group(), self._run_app()]
+        chores.append(self._manager.watch(self._condition))
         if self._parts.ticker is not None:
             chores.append(self._parts.ticker.run())
         tasks = [ending.watch(asyncio.create_task(chore)) for chore in chores]
@@ -88,6 +98,7 @@ class Worker:
     async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         parts = self._parts
         self._watchdog.stop()
+        self._manager.stopping()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -119,6 +130,12 @@ class Worker:
         serving = sum(lane.serving for lane in lanes)
         return Health(time.monotonic() - self._heartbeat < _HEARTBEAT_OLD_S, serving, len(lanes) - serving)
 
+    def _condition(self) -> Condition:
+        health = self._health()
+        # Without partitions it serves as well: it stands by for those of others.
+        serving = self._consumer.joined is not None and not health.loading
+        return Condition(serving, health.well, f"{health.serving} partitions served, {health.loading} loading")
+
     async def _beat(self) -> None:
         while True:
             self._heartbeat = time.monotonic()
@@ -135,15 +152,22 @@ class Worker:
                 self._kafka_answers = False
                 continue
             self._kafka_answers = True
-            lanes, lag = self._parts.lanes.lanes, "segue_lag_records"
-            for partition, lane in lanes.items():
+            for partition, lane in self._parts.lanes.lanes.items():
                 if partition in bounds:
                     lane.log_end = max(lane.log_end, bounds[partition].end)
-                self._parts.meters.gauge(lag, str(partition)).set(lane.lag)
-            for lost in self._shown - lanes.keys():
-                for name in (lag, "segue_clock_timestamp_seconds", "segue_outbox_entries"):
-                    self._parts.meters.gauge(name).remove(str(lost))  # another worker shows it now
-            self._shown = set(lanes)
+            self._show_lanes(time.time_ns() // 1_000_000)
+
+    def _show_lanes(self, now_ms: int) -> None:
+        lanes, meters = self._parts.lanes.lanes, self._parts.meters
+        for partition, lane in lanes.items():
+            due_ms = lane.earliest_due_ms if lane.serving and self._parts.ticker is not None else None
+            overdue_ms = 0 if due_ms is None else max(0, now_ms - due_ms)
+            meters.gauge("segue_lag_records", str(partition)).set(lane.lag)
+            meters.gauge("segue_timer_overdue_seconds", str(partition)).set(overdue_ms / 1000)
+        for lost in self._shown - lanes.keys():
+            for name in _OF_A_PARTITION:
+                meters.gauge(name).remove(str(lost))  # another worker shows it now
+        self._shown = set(lanes)
 
     async def _ask_group(self) -> None:
         while True:
@@ -166,7 +190,7 @@ class Worker:
         app, here = self._parts.app, self._kafka_answers
         signs = {
             f"partition {lane.partition}": Sign(
-                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.next_offset)
+                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.pipeline.cursor)
             )
             for lane in list(self._parts.lanes.lanes.values())
         }

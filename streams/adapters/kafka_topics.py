@@ -25,6 +25,7 @@ from confluent_kafka.admin import (
     ClusterMetadata,
     ConfigEntry,
     ConfigResource,
+    ConsumerGroupDescription,
     ListOffsetsResultInfo,
     OffsetSpec,
     ResourceType,
@@ -40,6 +41,9 @@ _POLL_S = 0.25
 _RETRY_S = 0.05
 _FIRST_WAIT_S = 0.5
 _PASSING = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.GROUP_AUTHORIZATION_FAILED,  # of the group that the library wants a name for: nobody needs rights to it
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -49,7 +53,7 @@ _PASSING = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
-"""What a broker answers for a moment while a topic is new, or its leader moves."""
+"""What a broker answers for a moment while a topic or a group is new, or its leader moves."""
 _NO_ANSWER = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
 T = TypeVar("T")
 
@@ -68,6 +72,34 @@ class KafkaTopics:
         """Partitions of those of `topics` that exist."""
         found = self._metadata().topics
         return {topic: len(found[topic].partitions) for topic in topics if topic in found}
+
+    def brokers(self) -> int:
+        """How many brokers there are."""
+        return len(self._metadata().brokers)
+
+    def replication(self, topics: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Of those of `topics` that exist: replicas, and replicas in sync, of the partition that has fewest."""
+        found = self._metadata().topics
+        return {
+            topic: (
+                min(len(partition.replicas) for partition in found[topic].partitions.values()),
+                min(len(partition.isrs) for partition in found[topic].partitions.values()),
+            )
+            for topic in topics
+            if topic in found and found[topic].partitions
+        }
+
+    def groups(self, names: Iterable[str]) -> dict[str, ConsumerGroupDescription]:
+        """What the coordinators say of consumer groups; one that does not exist is described as dead."""
+        wanted = list(names)
+        if self.is_embedded() or not wanted:
+            return {}
+
+        def describe() -> dict[str, ConsumerGroupDescription]:
+            futures = self._admin.describe_consumer_groups(wanted, request_timeout=self._timeout_s)
+            return {name: future.result() for name, future in futures.items()}
+
+        return self._ask(describe)
 
     def config(self, topic: str) -> dict[str, str] | None:
         """All settings of a topic, defaults too; None where the broker knows none (the embedded one)."""

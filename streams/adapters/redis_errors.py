@@ -25,7 +25,7 @@ from schemas.redis_access import another_kind, refusal
 Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = tuple[Argument, ...]
 
-_OLDEST_VERSION = (6, 2)
+OLDEST_VERSION = (6, 2)
 _PASSES = re.compile(r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOSCRIPT)\b")
 """Words of Redis' refusals that end by themselves, or when an operator has helped."""
 
@@ -59,7 +59,7 @@ def as_segue_error(error: Exception, address: str) -> SegueError:
 def check_info(info: Mapping[str, Any], address: str, *, is_cluster: bool) -> None:
     """Raises `InputError` when a Redis with this INFO cannot hold the state, or is not what its address says."""
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
-    if version < _OLDEST_VERSION:
+    if version < OLDEST_VERSION:
         raise InputError(f"Redis at {address} is version {info['redis_version']}: expected 6.2 or later")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":

@@ -16,12 +16,12 @@ from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.redis_blocking import BlockingRedis
 from streams.adapters.redis_connection import Script
+from streams.adapters.redis_generations import drop_generations
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import as_text
 from streams.ports import Cursor, Fence
 from streams.sending.ports import Progress
 
-_DELETED_AT_ONCE = 1_000
 _PARTITIONS_ASKED = 1_000
 """Partitions that are asked how many there are; a log of more is known by one of its first."""
 
@@ -183,7 +183,7 @@ class StateInspector:
             return None
         generation, epoch = (int(number) for number in answer)
         kept = StateKeys(self._names, partition, generation)
-        self._redis.ask(meta, lambda client: _delete_other_generations(client, kept))
+        self._redis.ask(meta, lambda client: drop_generations(client, {partition: kept}))
         return epoch
 
     def _keys(self, partition: int) -> StateKeys | None:
@@ -198,18 +198,6 @@ class StateInspector:
             return found
 
         return self._redis.ask(meta, look)
-
-
-def _delete_other_generations(client: Any, kept: StateKeys) -> None:
-    stale: list[bytes] = []
-    for key in client.scan_iter(match=kept.all_generations, count=_DELETED_AT_ONCE):
-        if not key.startswith(kept.this_generation.encode()):
-            stale.append(key)
-        if len(stale) >= _DELETED_AT_ONCE:
-            client.unlink(*stale)
-            stale = []
-    if stale:
-        client.unlink(*stale)
 
 
 def _other_format(partition: int, found: int) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from schemas.topics import Names
@@ -56,14 +57,49 @@ class StateKeys(NamedTuple):
         return self.members_prefix + segment
 
     @property
+    def staged(self) -> str:
+        """String: there while a copy of a state is made under this generation, gone when it serves or is given up."""
+        return self._key("staged")
+
+    @property
     def all_generations(self) -> str:
         """Pattern of the keys of every generation."""
         return self.names.key(self.partition, "g*")
 
-    @property
-    def this_generation(self) -> str:
-        """Prefix of the keys of this generation."""
-        return self._key("")
+    def is_older(self, key: bytes) -> bool:
+        """Whether a key of that pattern belongs to a generation before this one.
+
+        Later ones are no leftovers: a snapshot may be on its way back (see `redis_restore.py`).
+        """
+        found = _GENERATION.search(key)
+        return found is not None and int(found.group(1)) < self.generation
 
     def _key(self, *parts: str) -> str:
         return self.names.key(self.partition, f"g{self.generation}", *parts)
+
+
+class PlacedKey(NamedTuple):
+    """A key of some generation of some partition, taken apart."""
+
+    partition: int
+    generation: int
+    kind: str  # `timers`, `contact`…
+    rest: bytes  # a contact's key, a segment's name, or nothing
+
+
+def all_partitions(names: Names) -> str:
+    """Pattern of the keys of every generation of every partition."""
+    return names.key(0, "g*").replace("{tracking-0}", "{tracking-*}")
+
+
+def placed_key(key: bytes) -> PlacedKey | None:
+    """The parts of a key; None for one that is not of a generation."""
+    found = _PLACED.search(key)
+    if found is None:
+        return None
+    partition, generation, kind, rest = found.groups()
+    return PlacedKey(int(partition), int(generation), kind.decode(), rest or b"")
+
+
+_GENERATION = re.compile(rb"\}:g(\d+):")
+_PLACED = re.compile(rb"\{tracking-(\d+)\}:g(\d+):([a-z]+)(?::(.*))?$", re.DOTALL)

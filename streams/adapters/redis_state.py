@@ -50,6 +50,7 @@ class RedisStateStore:
         self._start_over = Script("start_over")
         self._load = Script("load")
         self._commit = Script("commit")
+        self._drop = Script("drop")
 
     async def check_rights(self, partitions: int) -> None:
         """Raises `AccessError` when a server does not let our user do all that the store does.
@@ -99,7 +100,7 @@ class RedisStateStore:
             raise FenceLostError(partition, fence, _fence(answer) if answer else Fence(0, ""))
         fields = as_text(await self._connection.call("HGETALL", meta))
         known = await self._known(partition, fields)
-        await self._delete_other_generations(self._keys[partition])
+        await self._delete_older_generations(self._keys[partition])
         return known
 
     async def load(
@@ -179,15 +180,17 @@ class RedisStateStore:
             sizes={segment: int(size) for segment, size in sizes.items()},
         )
 
-    async def _delete_other_generations(self, kept: StateKeys) -> None:
+    async def _delete_older_generations(self, kept: StateKeys) -> None:
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
                 "SCAN", cursor, "MATCH", kept.all_generations, "COUNT", _DELETED_AT_ONCE, near=kept.meta
             )
-            stale = [key for key in found if not key.startswith(kept.this_generation.encode())]
-            if stale:
-                await self._connection.call("UNLINK", *stale, near=kept.meta)
+            stale = [key.decode() for key in found if kept.is_older(key)]
+            for start in range(0, len(stale), _DELETED_AT_ONCE):
+                keys = [kept.meta, *stale[start : start + _DELETED_AT_ONCE]]
+                if int(await self._connection.run(self._drop, keys, [kept.generation])) < 0:
+                    return  # Redis was emptied, or the state started over: theirs to tidy
             if int(cursor) == 0:
                 return
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from schemas.errors import InputError, UnavailableError
 from schemas.metrics import Meters
-from streams.ports import CursorMismatchError, Fence, FenceLostError, LogBounds, RawRecord
+from streams.ports import Cursor, CursorMismatchError, Fence, FenceLostError, LogBounds, RawRecord
 
 log = logging.getLogger("segue.worker")
 
@@ -31,6 +31,10 @@ class Pipeline(Protocol):
     @property
     def clock_ms(self) -> int:
         """The partition's clock."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """How far its commits have come; a crowd of timers moves it many times amid one record."""
 
     async def load(self, fence: Fence) -> int:
         """Take the fence, resume the output, and return the offset of the next record."""
@@ -114,6 +118,7 @@ class Lane:
         self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._failures = 0
+        self._stood_at: Cursor | None = None  # at the last failure
         self._refused_since: float | None = None
 
     @property
@@ -179,7 +184,6 @@ class Lane:
             while (records := await self._next()) is not None:
                 await self.pipeline.apply(records)
                 self.next_offset = records[-1].offset + 1
-                self._failures = 0
         finally:
             self.serving = False
             while self._queue:
@@ -251,6 +255,8 @@ class Lane:
             log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
 
     async def _interrupted(self, why: str) -> None:
+        if self.pipeline.cursor != self._stood_at:
+            self._failures, self._stood_at = 0, self.pipeline.cursor
         pause_ms = min(self._bounds.retry_most_ms, self._bounds.retry_first_ms * 2 ** min(self._failures, 16))
         self._failures += 1
         log.warning("%s; trying again in %d ms", why, pause_ms)

@@ -10,12 +10,15 @@ import click
 
 from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
+from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
+from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
+from streams.logs import set_up_log
 
 _log = logging.getLogger(__name__)
 _TOPICS_TIMEOUT_MS = 5_000
@@ -48,7 +51,7 @@ def command(host: str | None, port: int | None) -> None:
         -d '{"userId": "c1", "event": "Product Added", "properties": {"price": 50}}'
     """
     settings = load_settings(CollectorSettings)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_log(settings.log_level)
     asyncio.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
 
 
@@ -77,17 +80,26 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
         app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
-        server = CollectorServer(app, settings.collector_connections)
+        manager = ServiceManager()
+        server = CollectorServer(app, settings.collector_connections, manager.stopping)
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
         click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
         intake.start()
+        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, app.state.readiness)))
         try:
             await server.serve(sockets=[bound])
         finally:
+            telling.cancel()
             await intake.close()
     if ended_by:
         raise ended_by[0]
+
+
+def _condition(started: bool, readiness: Readiness) -> Condition:
+    """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
+    problem = readiness.problem
+    return Condition(started and problem is None, True, "ready" if problem is None else f"not ready: {problem}")
 
 
 def _address(host: str) -> str:

@@ -71,7 +71,9 @@ def create_app(
         Route("/metrics", probes.metrics),
     ]
     middleware = [Middleware(_Metered, meters=meters)]
-    return Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_end))
+    app = Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_end))
+    app.state.readiness = readiness
+    return app
 
 
 def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -29,7 +30,9 @@ def listen(host: str, port: int) -> socket.socket:
 class CollectorServer(uvicorn.Server):
     """Ends cleanly on SIGINT and SIGTERM: calls under way are answered first, and the exit code is 0."""
 
-    def __init__(self, app: ASGIApp, connections: int) -> None:
+    def __init__(self, app: ASGIApp, connections: int, on_stop: Callable[[], None] = lambda: None) -> None:
+        """`on_stop` is called when it was asked to stop, before it has stopped."""
+        self._on_stop = on_stop
         super().__init__(
             uvicorn.Config(
                 app,
@@ -48,8 +51,9 @@ class CollectorServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop at the first signal, at once at the second; it is not raised again afterwards."""
         self.force_exit = self.should_exit
-        self.should_exit = True
+        self.stop()
 
     def stop(self) -> None:
         """Stop as a signal does; may be called from any thread."""
         self.should_exit = True
+        self._on_stop()

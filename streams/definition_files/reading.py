@@ -12,6 +12,7 @@ from schemas.errors import InputError
 from streams.definition_files.list_files import read_list_file
 from streams.definition_files.yaml_document import Document, read_document
 from streams.segmentation import Definitions, DefinitionsError, Problem, compile_definitions
+from streams.segmentation.cost import heavy
 from streams.segmentation.refusals import ABSENT
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -71,7 +72,9 @@ def compile_source(source: Source) -> Definitions:
         raise _placed(document, error) from None
     if document.problems:
         raise _placed(document, DefinitionsError((), warnings=compiled.warnings))
-    return replace(compiled, warnings=tuple(document.placed(compiled.warnings)))
+    weight = heavy(compiled)
+    warnings = [*compiled.warnings, *([] if weight is None else [weight])]
+    return replace(compiled, warnings=tuple(document.placed(warnings)))
 
 
 def _placed(document: Document, error: DefinitionsError) -> DefinitionsError:

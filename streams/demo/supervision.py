@@ -8,7 +8,7 @@
 
 Each program has a session of its own, so that Ctrl-C in a terminal reaches the demo alone. Output goes to one
 file a program in a directory that is removed at the end; after a failure the logs, and only they, are kept. A
-guard process (`streams.demo.guard`) does the same when the supervisor is killed and cannot.
+guard process (`streams.embedded.guard`) does the same when the supervisor is killed and cannot.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Supervisor:
         self._logs.mkdir()
         self._running: list[Running] = []
         self._guard = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "streams.demo.guard", str(self.directory)],
+            [sys.executable, "-P", "-m", "streams.embedded.guard", str(self.directory)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

@@ -58,9 +58,9 @@ class PartitionPipeline:
         self._workspace: Workspace | None = None  # None until definitions are known
 
     @property
-    def next_offset(self) -> int:
-        """The next record to apply."""
-        return self._cursor.offset
+    def cursor(self) -> Cursor:
+        """The next record to apply, and the timer steps committed on its behalf."""
+        return self._cursor
 
     @property
     def clock_ms(self) -> int:

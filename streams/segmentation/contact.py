@@ -150,6 +150,7 @@ class Contact:
         "as_of_ms",
         "bits",
         "contact_id",
+        "courses",
         "created_by",
         "erased",
         "exists",
@@ -185,6 +186,8 @@ class Contact:
         """Truth of every leaf condition and every membership, as bits."""
         self.flips: list[int] = []
         """By unit: the next instant at which one of its leaves may flip."""
+        self.courses: dict[int, Any] = {}
+        """By unit: how its score goes from here on, as far as this step has asked."""
         self.next_due: int | None = None
         """The next instant at which something changes if nothing else comes, in ms; None: never."""
 

@@ -209,6 +209,7 @@ class Core:
 
     def _take(self, contact: Contact, touched: list[Unit], step: Step, first: bool = False) -> None:
         """Look at the units touched, then bring all up to date that reads their bits; emit what moves."""
+        contact.courses.clear()  # their entries may have been touched
         late: set[Unit] = set()
         if self._whiles:
             late = {unit for unit in touched if unit.reads}
@@ -226,6 +227,7 @@ class Core:
                 contact.bits ^= other.bit
                 changed |= other.bit
                 self._move(contact, other, step)
+        contact.courses.clear()
 
     def _move(self, contact: Contact, segment: CompiledSegment, step: Step) -> None:
         contact.sequences[segment.index] += 1

@@ -14,11 +14,17 @@ import msgspec
 from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.contact import MAX_IDS, AppliedIds, Erased, StoredContact, encode_stored
 from streams.segmentation.definitions import Definitions
+from streams.segmentation.problems import Problem
 from streams.segmentation.program import Program
 from streams.segmentation.readings import ScoreUnit
 from streams.segmentation.references import Place
+from streams.segmentation.refusals import ABSENT
 from streams.segmentation.units import Unit
 from streams.segmentation.wording import duration
+
+HEAVY_BYTES = 4_000_000
+"""A contact that takes more than this may hold the others of its partition up: of 4 MB in 100 ratios of 1,000 entries
+each, one record takes about 0.1 s. Other kinds of windows take less for each byte."""
 
 _LONGEST_CONTACT_ID = "\U0010ffff" * 256
 _LONGEST_EVENT_ID = "\U0010ffff" * 128
@@ -101,6 +107,20 @@ def cost_of(definitions: Definitions) -> Cost:
     kept = (*(each for each in by_unit.values() if each.words), *by_fact.values())
     bytes_max = len(encode_stored(_largest(program)))
     return Cost(tuple(map(place_cost, places)), kept, _base(definitions, kept, bytes_max), bytes_max)
+
+
+def heavy(definitions: Definitions) -> Problem | None:
+    """A warning where a contact may become so large that it holds others up."""
+    most = len(encode_stored(_largest(Program(definitions))))
+    if most <= HEAVY_BYTES:
+        return None
+    return Problem(
+        "",
+        ABSENT,
+        f"a contact with very many events may take up to {most:,} bytes, and each of its records more than 0.1 s, in "
+        f"which all others of its partition wait; expected at most {HEAVY_BYTES:,} bytes: let conditions share windows "
+        "and ask for fewer events; `segue check --cost` says what is kept",
+    )
 
 
 def _size(stored: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.records import Track
 from streams.segmentation.contact import Contact
+from streams.segmentation.courses import Course, Reach, Vanishing
 from streams.segmentation.decay import Decaying, HalfLife, largest_sum
 from streams.segmentation.evidence import SHOWN, Past
 from streams.segmentation.patterns import Pattern, property_of
@@ -60,6 +61,37 @@ class _Sums:
         self.steady = 0
         self.decaying = Decaying()
         self.expiring: list[list[Entry]] = [[] for _ in range(durations)]
+
+
+class _Course(Course):
+    """What is left of the points, on top of those that neither decay nor expire and hold now."""
+
+    def __init__(self, sums: _Sums, durations_ms: list[int], decay: HalfLife | None) -> None:
+        self._vanishing = [Vanishing(*each) for each in zip(sums.expiring, durations_ms, strict=True)]
+        super().__init__({edge_ms for each in self._vanishing for edge_ms in each.edges()})
+        self.lasting = 0
+        """Billionths that neither decay nor expire. They stand still while a search looks ahead to the next turn."""
+        self._sums = sums
+        self._decay = decay
+
+    def reach(self, from_ms: int, to_ms: int) -> Reach:
+        low = high = self.lasting
+        for each in self._vanishing:
+            less, more = each.reach(from_ms, to_ms)
+            low += less
+            high += more
+        decaying = self._sums.decaying
+        reading = (self._decay or _NO_DECAY).reading
+        if decaying.weight < 0:  # it rises
+            from_ms, to_ms = to_ms, from_ms
+        return Reach(reading(decaying, low, to_ms), reading(decaying, high, from_ms))
+
+    def crossing(self, bounds: list[int], from_ms: int, edge_ms: int) -> int:  # noqa: ARG002 - the caller looks at the edge
+        if self._decay is None:
+            return NEVER
+        steady = self.lasting + sum(each.reach(from_ms, from_ms).low for each in self._vanishing)
+        reading = self._decay.reading(self._sums.decaying, steady, from_ms)
+        return self._decay.crossing(self._sums.decaying, steady, bounds, reading, from_ms)
 
 
 class PointsUnit(ScoreUnit):
@@ -123,16 +155,17 @@ class PointsUnit(ScoreUnit):
 
     def _steady(self, contact: Contact, sums: _Sums, now_ms: int) -> tuple[int, int]:
         """What does not decay and has not expired, in billionths, and when the next part of it expires."""
-        total, expires_ms = sums.steady, NEVER
+        total, expires_ms = self._lasting(contact, sums), NEVER
         for entries, duration_ms in zip(sums.expiring, self._durations_ms, strict=True):
             place = first_after(entries, now_ms - duration_ms)
             if place < len(entries):
                 expires_ms = min(expires_ms, entries[place].at_ms + duration_ms)
                 total += sum(entry.total for entry in entries[place:])
-        for test, points in self._whiles:
-            if test(contact.bits):
-                total += points
         return total, expires_ms
+
+    def _lasting(self, contact: Contact, sums: _Sums) -> int:
+        """What neither decays nor expires, in billionths."""
+        return sums.steady + sum(points for test, points in self._whiles if test(contact.bits))
 
     def _read(self, sums: _Sums, steady: int, now_ms: int) -> int:
         # A sum without decay is read like one that has not begun to.
@@ -149,6 +182,16 @@ class PointsUnit(ScoreUnit):
         # Up to the next expiry the steady part stands still, and the decaying one falls alone.
         crossing_ms = self._decay.crossing(sums.decaying, steady, watched.bounds, unbounded, now_ms)
         return self.bits_of(watched, unbounded), crossing_ms if crossing_ms < expires_ms else expires_ms
+
+    def next_turn(self, watched: Watched, contact: Contact, now_ms: int, flip_ms: int) -> int:
+        if not self._durations_ms:
+            return flip_ms  # there are no edges
+        sums: _Sums = contact.slots[self.index]
+        course = contact.courses.get(self.index)
+        if course is None:
+            course = contact.courses[self.index] = _Course(sums, self._durations_ms, self._decay)
+        course.lasting = self._lasting(contact, sums)
+        return course.next_turn(watched.bounds, now_ms)
 
     def parts(self, contact: Contact, now_ms: int, past: Past) -> ScoreParts:
         sums: _Sums = contact.slots[self.index]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past
+from streams.segmentation.quantities import NEVER
 from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
 from streams.segmentation.scores import UNBOUNDED, ScoreSpec, Span
 from streams.segmentation.units import Unit
@@ -51,11 +52,16 @@ class ScoreUnit(Unit):
         if watched is None:
             leaves = [leaf for leaf in self._watched.leaves if leaf[0] & wanted]
             watched = self._watched_of[wanted] = self._watching(leaves)
-        return self.look_at(watched, contact, now_ms)
+        bits, flip_ms = self.look_at(watched, contact, now_ms)
+        return bits, flip_ms if flip_ms == NEVER else self.next_turn(watched, contact, now_ms, flip_ms)
+
+    @abstractmethod
+    def next_turn(self, watched: Watched, contact: Contact, now_ms: int, flip_ms: int) -> int:
+        """The first instant after `now_ms` at which one of the leaves turns by time alone; `look_at` said `flip_ms`."""
 
     @abstractmethod
     def look_at(self, watched: Watched, contact: Contact, now_ms: int) -> tuple[int, int]:
-        """As `look`, for some of the leaves."""
+        """As `look`, for some of the leaves. Its instant may be an edge, at which none of them turns after all."""
 
     def span_of_tier(self, name: str) -> Span:
         """The readings of one tier."""

@@ -145,6 +145,16 @@ def _contains(value: Any, part: Any) -> bool:
     return isinstance(value, str) and isinstance(part, str) and part in value
 
 
+def _identity(value: Any) -> tuple[Any, Any]:
+    """What is the same of two scalars if and only if they are equal."""
+    return (None if is_number(value) else type(value)), value
+
+
+def _among(value: Any, identities: frozenset[tuple[Any, Any]]) -> bool:
+    """Whether the value equals one of the scalars with these identities, however many they are."""
+    return isinstance(value, str | bool | int | float) and _identity(value) in identities
+
+
 class Predicate:
     """Compiled operators over a dotted path."""
 
@@ -154,9 +164,14 @@ class Predicate:
         self._steps = tuple(path.split("."))
         self._exists = operators.exists
         self._contains = operators.contains
-        self._none_of = [*([] if operators.ne is None else [operators.ne]), *(operators.not_in or [])]
-        given = {name.rstrip("_"): getattr(operators, name) for name in Operators.model_fields}
-        self._any_of = [(test, given[name]) for name, test in OPERATORS.items() if given[name] is not None]
+        none_of = [*([] if operators.ne is None else [operators.ne]), *(operators.not_in or [])]
+        self._none_of = frozenset(map(_identity, none_of))
+        self._any_of: list[tuple[Test, Any]] = []
+        if operators.in_ is not None:
+            self._any_of.append((_among, frozenset(map(_identity, operators.in_))))
+        for name, test in OPERATORS.items():
+            if name != "in" and getattr(operators, name) is not None:
+                self._any_of.append((test, getattr(operators, name)))
         if operators.matches is not None:
             self._any_of.append((_matches, compile_pattern(operators.matches)))
 
@@ -170,6 +185,6 @@ class Predicate:
         if not self._any_of and not self._none_of:
             return True
         values = list(found(top, steps))
-        if any(equal(value, bound) for bound in self._none_of for value in values):
+        if self._none_of and any(_among(value, self._none_of) for value in values):
             return False
         return not self._any_of or any(all(test(value, bound) for test, bound in self._any_of) for value in values)

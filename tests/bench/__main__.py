@@ -26,6 +26,7 @@ from schemas.records import Track, decode_record
 from schemas.topics import Names
 from schemas.transitions import decode_transition
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
+from tests.bench.restoring import recovery
 from tests.bench.simulation import RECORDS, simulation
 from tests.bench.traffic import DEFINITIONS, Traffic, Visitors, paced
 from tests.support.brokers import start_broker
@@ -193,7 +194,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--contacts", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--only", choices=["catch-up", "latency", "simulate"])
+    parser.add_argument("--only", choices=["catch-up", "latency", "restore", "simulate"])
     parser.add_argument("--records", type=int, default=RECORDS, help="of a simulation")
     chosen = parser.parse_args()
     if chosen.only in (None, "simulate"):
@@ -204,10 +205,13 @@ def main() -> None:
     try:
         servers = os.environ.get("SEGUE_TEST_KAFKA") or start_broker(run.directory).bootstrap_servers
         redis_url = os.environ.get("SEGUE_TEST_REDIS") or start_shared_redis(run.directory)
-        if chosen.only != "latency":
+        if chosen.only in (None, "restore"):
+            with _place(run, servers, redis_url, "create") as place:
+                recovery(place, run.directory.path / "backup", chosen.events, chosen.contacts, PARTITIONS)
+        if chosen.only in (None, "catch-up"):
             with _place(run, servers, redis_url, "create") as place:
                 catch_up(place, chosen.events, chosen.contacts, core_alone(chosen.events // 4, chosen.contacts // 4))
-        if chosen.only != "catch-up":
+        if chosen.only in (None, "latency"):
             for per_second in (200, 2_000):
                 with _place(run, servers, redis_url, "append") as place:
                     latency(place, per_second, chosen.seconds)

@@ -6,9 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -49,6 +52,8 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    reset: bool = False
+    """Reset the connection instead of answering."""
 
 
 Answerer = Callable[[Request], Reply]
@@ -62,6 +67,7 @@ class Receiver:
         self.requests: list[Request] = []
         self.answered: list[Request] = []
         self.connected: Callable[[int], None] = lambda _port: None
+        self._connections: list[socket.socket] = []
         receiver = self
 
         class _Handler(BaseHTTPRequestHandler):
@@ -71,13 +77,21 @@ class Receiver:
             def setup(self) -> None:
                 super().setup()
                 receiver.connected(self.client_address[1])
+                receiver._connections.append(self.connection)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # the sender died amid it
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.path, headers, body)
                 receiver.requests.append(request)
                 reply = receiver.answer(request)
+                if reply.reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                    return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
@@ -91,11 +105,14 @@ class Receiver:
 
         class _Server(ThreadingHTTPServer):
             daemon_threads = True
+            allow_reuse_address = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Senders hang up on purpose."""
 
         self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._handler = _Handler
+        self._make_server = _Server
         if context is not None:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
@@ -110,6 +127,19 @@ class Receiver:
     def __enter__(self) -> Receiver:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
+
+    def go_down(self) -> None:
+        """Refuse connections, and end those that are open."""
+        self.__exit__(None, None, None)
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
+
+    def come_back(self) -> None:
+        """Listen again at the same address; without TLS."""
+        self._server = self._make_server(("127.0.0.1", self.port), self._handler)
+        self.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -55,6 +55,18 @@ def test_warnings_are_shown_and_do_not_matter_for_the_exit_code() -> None:
     assert result.stderr.splitlines()[0].endswith('(found "email_opened"); did you mean email_open?')
 
 
+def test_a_contact_that_may_hold_others_up_is_warned_of() -> None:
+    ratio = "{ratio: {of: {event: page_view, within: %dd}, to: {event: purchase, within: %dd}, gte: 0.5}}"
+    lines = "".join(f"  s{days}: {{when: {ratio % (days, days)}}}\n" for days in range(1, 121))
+    result = check("-", text=f"version: 1\nsegments:\n{lines}")
+    assert result.exit_code == 0
+    [told] = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert "may take up to 4," in told
+    assert "all others of its partition wait" in told
+    few = "".join(lines.splitlines(keepends=True)[:80])
+    assert check("-", text=f"version: 1\nsegments:\n{few}").stderr == ""
+
+
 def test_several_files_are_all_checked_and_one_that_is_refused_refuses_the_call(folder: Path) -> None:
     result = check(folder / "bad.yaml", folder / "good.yaml", folder / "absent.yaml")
     assert result.exit_code == 1

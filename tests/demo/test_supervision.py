@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.demo.guard import is_running
 from streams.demo.supervision import Program, ProgramFailedError, Running, Supervisor
+from streams.embedded.guard import is_running
 from tests.support.processes import base_environment
 from tests.support.waiting import wait_until
 
@@ -83,7 +83,7 @@ def test_a_program_that_ignores_sigterm_and_the_children_of_a_program_are_killed
             return [stubborn.pid, parent.pid, int(child[1])]
 
     stubborn_pid, parent_pid, child_pid = asyncio.run(story())
-    assert not is_running(stubborn_pid)
+    wait_until(lambda: not is_running(stubborn_pid), 5, "the end of the stubborn one")
     wait_until(lambda: not is_running(parent_pid), 5, "the end of the group")
     wait_until(lambda: not Path(f"/proc/{child_pid}").exists() or "Z" in state_of(child_pid), 5, "the child's end")
 

@@ -122,7 +122,7 @@ async def test_too_many_bad_records_stop_the_worker_before_any_of_the_batch_is_p
         assert len(world.dead_letters()) > 40
         pipeline = world.pipeline()
         await pipeline.load(FENCE)
-        at = pipeline.next_offset
+        at = pipeline.cursor.offset
         bad = [RawRecord(at + n, writer.now_ms, b"c1", b"{") for n in range(51)]
         before, letters = world.contents(), len(world.dead_letters())
         with pytest.raises(InputError, match="SEGUE_DEAD_LETTER_RATIO_MAX=1") as refused:

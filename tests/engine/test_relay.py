@@ -280,7 +280,7 @@ async def test_a_delivery_that_failed_for_good_is_told_and_stops_the_folding(err
         await wait_until_async(lambda: world.failures, 10, "the failure")
         assert world.failures == [error]
         with pytest.raises(type(error)):
-            await pipeline.apply([RawRecord(pipeline.next_offset, HOUR, None, definitions_value())])
+            await pipeline.apply([RawRecord(pipeline.cursor.offset, HOUR, None, definitions_value())])
         await pipeline.close()
 
 

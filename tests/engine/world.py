@@ -111,21 +111,28 @@ def memory_contents(store: MemoryStateStore) -> Contents:
     }
 
 
-def redis_contents(url: str, names: Names) -> Contents:
-    """What Redis holds under a namespace, but for the outbox, the fence and the log's identity."""
+def redis_contents(url: str, names: Names, *, only_serving: bool = False) -> Contents:
+    """What Redis holds under a namespace, but for the outbox, the fence and the log's identity.
+
+    With `only_serving` keys of other generations than the one that serves may be there, and are left out.
+    """
     found: Contents = {}
     with clients_of(url) as clients:
         for client in clients:
-            _gather(client, names, found)
+            _gather(client, names, found, only_serving)
     return found
 
 
-def _gather(client: Any, names: Names, found: Contents) -> None:
+def _gather(client: Any, names: Names, found: Contents, only_serving: bool) -> None:
     for key in sorted(client.scan_iter(match=f"{names.namespace}:*", count=1000)):
         name = key.decode().removeprefix(f"{names.namespace}:{{tracking-")
         partition, _, rest = name.partition("}:")
         if name == key.decode() or rest.startswith("consumer:"):
             continue  # the consumers' own
+        if only_serving and rest != "meta":
+            serving = client.hget(names.key(int(partition), "meta"), "generation")
+            if not rest.startswith(f"g{serving.decode()}:"):
+                continue
         into = found.setdefault(partition, {"contacts": {}, "timers": [], "sizes": {}, "members": {}})
         _, _, part = rest.partition(":")
         kind, _, last = part.partition(":")

@@ -96,10 +96,16 @@ def misled(log: PartitionLog, letters: Sequence[Message], *, zombies: bool) -> l
     values = {record.offset: record.value for record in log.records}
     origins = [int(dict(letter.headers)[DEAD_LETTER_OFFSET]) for letter in letters]
     wanted = dead_letters_expected(log)
-    problems = []
-    if (sorted(set(origins)) if zombies else sorted(origins)) != wanted:
-        lost, doubled = sorted(set(wanted) - set(origins)), sorted({one for one in origins if origins.count(one) > 1})
-        problems.append(f"partition {log.partition}: dead letters lost of {lost[:5]}, doubled of {doubled[:5]}")
+    lost, made_up = sorted(set(wanted) - set(origins)), sorted(set(origins) - set(wanted))
+    doubled = [] if zombies else sorted({one for one in origins if origins.count(one) > 1})
+    told = {"lost": lost, "made up": made_up, "doubled": doubled}
+    problems = [
+        f"partition {log.partition}: {word}: {len(found)} dead letters, such as that of record {found[0]}"
+        for word, found in told.items()
+        if found
+    ]
+    if made_up:
+        return problems
     if any(letter.value != values[origin] for letter, origin in zip(letters, origins, strict=True)):
         problems.append(f"partition {log.partition}: a dead letter is not the record that it was")
     return problems

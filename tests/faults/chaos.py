@@ -22,7 +22,8 @@ from tests.support.processes import Commands, base_environment
 from tests.support.run_directory import Run, RunDirectory
 
 _ROUND_S = 60.0
-_RECORDS_PER_S = 40
+_FAULTS_LEAST = 5
+_RECORDS_PER_S = 30
 _LIMIT_S = 90.0
 """After which a fault counts as never mended."""
 _OVERLAP = 0.3  # of the heavy faults: the next one does not wait for their recovery
@@ -116,12 +117,12 @@ class Chaos:
         self._tidy(stage)
 
     def _strike(self, mix: Mix, until: float) -> None:
-        while time.monotonic() < until:
+        while time.monotonic() < until or mix.done.total() < _FAULTS_LEAST:
             kind = mix.strike()
             if kind.heavy and self._chance.random() > _OVERLAP:
                 mix.stage.recovered(mix.last, _LIMIT_S)
             else:
-                pause(self._chance.uniform(0.0, 0.4))
+                pause(self._chance.uniform(0.0, 0.2))
 
     def _count(self, mix: Mix, stage: Stage) -> None:
         self.tally.rounds += 1
@@ -175,9 +176,10 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
     _show(f"seed {seed}, {given.minutes:g} minutes")
-    run, began = Run(), time.monotonic()
+    run = Run()
     try:
         chaos = Chaos(run.directory, seed)
+        began = time.monotonic()
         while time.monotonic() < began + 60 * given.minutes:
             chaos.play_round(began + 60 * given.minutes)
             tally = chaos.tally

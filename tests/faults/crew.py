@@ -58,12 +58,12 @@ class Crew:
         """End a worker by a signal, and start another one in its place that has these traps on its way."""
         with self._lock:
             member = self.members[number]
+            ended = len(member.ends)
             member.next_traps = traps
             member.asked_to_end = by is signal.SIGTERM
             if member.process.returncode is None:
                 member.process.signal(signal.SIGCONT)
                 member.process.signal(by)
-        ended = len(member.ends)
         wait_until(lambda: len(member.ends) > ended, 30, "the worker started again")
         return member
 
@@ -126,7 +126,7 @@ class Crew:
     def _process(self, traps: tuple[Trap, ...]) -> StartedCommand:
         self._seed += 1
         told = Traps(traps, self._seed, str(self._notes))
-        return self._commands.start_module("tests.faults.worker", self._environment | told.environment())
+        return self._commands.start_module("tests.faults.worker", environment=self._environment | told.environment())
 
     def _tell(self, member: Member, code: int) -> None:
         last = member.process.stderr.strip().splitlines()[-3:]

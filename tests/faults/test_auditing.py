@@ -33,9 +33,10 @@ def test_an_acknowledged_record_that_the_log_does_not_hold_is_lost() -> None:
 
 def test_dead_letters_lost_doubled_and_changed_are_told() -> None:
     assert misled(LOG, [_letter(1)], zombies=False) == []
-    assert "lost of [1]" in misled(LOG, [], zombies=False)[0]
-    assert "doubled of [1]" in misled(LOG, [_letter(1), _letter(1)], zombies=False)[0]
+    assert "lost: 1" in misled(LOG, [], zombies=False)[0]
+    assert "doubled: 1" in misled(LOG, [_letter(1), _letter(1)], zombies=False)[0]
     assert misled(LOG, [_letter(1), _letter(1)], zombies=True) == []
+    assert "made up: 1" in misled(LOG, [_letter(1), _letter(0)], zombies=True)[0]
     assert "is not the record" in misled(LOG, [_letter(1, b"}")], zombies=True)[0]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaException
 
 from schemas.errors import EXIT_UNAVAILABLE
 from schemas.instants import parse_instant
@@ -108,13 +109,21 @@ def test_a_timer_that_falls_due_while_everything_is_down_fires_once_on_return_wi
     broker.start()
     own_redis.start()
     worker = place.worker()
-    wait_until(lambda: len(place.output()) == 2, 30, "exited")
+    wait_until(lambda: _published(place) == 2, 30, "exited")
     assert worker.terminate() == 0
     (tracked,) = (body for body in _bodies(place) if body["type"] == "track")
     _, exited = published(place.output())
     assert (exited["type"], exited["cause"]["kind"]) == ("segment.exited", "timer")
     assert parse_instant(exited["effective_at"]) == parse_instant(tracked["occurred_at"]) + 4_000
     assert parse_instant(exited["detected_at"]) > parse_instant(exited["effective_at"]) + 1_000
+
+
+def _published(place: Place) -> int:
+    """Transitions, or -1 where a broker that has just come back does not know yet that it leads."""
+    try:
+        return len(place.output())
+    except KafkaException:
+        return -1
 
 
 def _bodies(place: Place) -> list[Any]:

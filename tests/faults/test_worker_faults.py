@@ -94,14 +94,14 @@ def test_a_bug_anywhere_ends_the_worker_with_its_own_code_and_the_next_one_goes_
     assert verdict.problems == []
 
 
-def test_ports_that_are_away_at_every_thirtieth_call_delay_and_change_nothing(stage: Stage) -> None:
+def test_ports_that_are_away_at_every_fiftieth_call_delay_and_change_nothing(stage: Stage) -> None:
     stage.begin()
     calls = ("take", "load", "commit", "trim", "outbox", "tail", "dead_letter_tail")
-    flaky = tuple(Trap(point, "away", chance=0.03) for point in ALWAYS_PASSED if point.split(".")[0] in calls)
+    flaky = tuple(Trap(point, "away", chance=0.02) for point in ALWAYS_PASSED if point.split(".")[0] in calls)
     for number in range(2):
         stage.crew.replace(number, *flaky)
     wait_until(lambda: len(stage.crew.sprung) > 100, 60, "a hundred errors")
-    stage.recovered("errors at every thirtieth call")
+    stage.recovered("errors at every fiftieth call")
     assert {point for point, _ in stage.crew.sprung} >= {"commit.asked", "commit.sent", "commit.answered"}
     verdict = stage.settle()
     assert [member.ends for member in stage.crew.members] == [[-signal.SIGKILL]] * 2, "none of them ended"

@@ -116,9 +116,11 @@ class Commands:
         """Start `segue ARGUMENTS` in a session of its own; `environment` adds to the test's."""
         return self._start([SEGUE, *arguments], "-".join(arguments[:2]), environment, self._directory)
 
-    def start_module(self, module: str, environment: Mapping[str, str] | None = None) -> StartedCommand:
-        """Start `python -m MODULE`, one of this checkout, as `start` does."""
-        return self._start([sys.executable, "-m", module], module, environment, CHECKOUT)
+    def start_module(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> StartedCommand:
+        """Start `python -m MODULE ARGUMENTS`, one of this checkout, as `start` does."""
+        return self._start([sys.executable, "-m", module, *arguments], module, environment, CHECKOUT)
 
     def _start(
         self, command: list[str], title: str, environment: Mapping[str, str] | None, directory: Path

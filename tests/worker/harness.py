@@ -65,6 +65,10 @@ class RecordingPipeline:
         self.notes = notes
         self.closed = False
 
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.notes.offsets.get(self.partition, 0), 0)
+
     async def load(self, fence: Fence) -> int:
         await self.notes.loading.wait()
         self.notes.loads.append((self.partition, fence))

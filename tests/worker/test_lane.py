@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+
 from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.metrics import Meters
 from streams.agents.ending import Ending
@@ -70,6 +72,9 @@ class HandLane:
 
     async def folded(self, upto: int) -> None:
         await wait_until_async(lambda: self.lane.next_offset == upto, 10, f"folded up to {upto}")
+
+    async def placed(self, at: int) -> None:
+        await wait_until_async(lambda: self.lane.serving and self.log.starts[-1:] == [at], 10, f"placed at {at}")
 
     def count(self, name: str) -> float:
         value: float = self.meters.counter(name)._value.get()
@@ -302,5 +307,29 @@ def test_a_redis_that_was_set_back_is_counted_also_where_the_group_has_not_heard
             hand.offer(range(5, 6))
             await wait_until_async(lambda: hand.log.starts == [0, 2], 10, "placed where Redis stands")
             assert hand.count("segue_replays_total") == 1
+
+    asyncio.run(story())
+
+
+class HaltingPipeline(RecordingPipeline):
+    """One that commits a record and then finds its store away, each time."""
+
+    async def apply(self, records: Sequence[RawRecord]) -> None:
+        await super().apply(records[:1])
+        raise UnavailableError("away after a commit")
+
+
+def test_who_moves_on_in_spite_of_failures_is_not_made_to_wait_longer_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        notes = Notes()
+        hand = HandLane(HaltingPipeline(0, notes))
+        async with _running(hand):
+            for offset in range(6):
+                await hand.placed(offset)
+                hand.offer(range(offset, 10))
+        pauses = [record.getMessage().rpartition("; ")[2] for record in caplog.records if "away" in record.getMessage()]
+        assert pauses[:5] == ["trying again in 1 ms"] * 5
 
     asyncio.run(story())

@@ -141,12 +141,17 @@ class SequenceUnit(Unit):
 
     def _newest_end(self, steps: list[list[int]]) -> int | None:
         """The newest time of a last step that the others lead up to soon enough."""
-        for last_ms in reversed(steps[-1]):
-            first_ms = _latest_start(steps[:-1], last_ms)
+        *before, ends = steps
+        place = len(ends)
+        while place:
+            last_ms = ends[place - 1]
+            first_ms = _latest_start(before, last_ms)
             if first_ms is None:
                 return None  # an earlier end has even less before it
             if last_ms - first_ms <= self._within_ms:
                 return last_ms
+            # What leads up to an earlier end begins no later: the ends in between are too late for it as well.
+            place = bisect_right(ends, first_ms + self._within_ms, hi=place - 1)
         return None
 
 

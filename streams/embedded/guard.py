@@ -1,6 +1,6 @@
 """Ends what a supervisor started when the supervisor itself was killed and could not.
 
-`python -m streams.demo.guard DIRECTORY` reads lines from standard input: `+PID` (a process group was started),
+`python -m streams.embedded.guard DIRECTORY` reads lines from standard input: `+PID` (a process group was started),
 `-PID` (it has ended). The input closes however the supervisor ends; what is still noted then is ended, and the
 directory removed unless the last line was `keep`. Every started program notes itself before it becomes what it
 is, so there is no instant at which one could slip away.

@@ -1,0 +1,44 @@
+"""All checks, in the order in which they are told. A new one is a function and a line here."""
+
+from __future__ import annotations
+
+from streams.doctor import redis_checks, state_checks, topic_checks
+from streams.doctor.facts import Facts
+from streams.doctor.findings import Check, Finding
+
+CHECKS: tuple[Check, ...] = (
+    topic_checks.topics_exist,
+    topic_checks.partition_counts,
+    topic_checks.replication,
+    topic_checks.timestamps,
+    topic_checks.cleanup,
+    topic_checks.retention,
+    topic_checks.message_sizes,
+    topic_checks.log_begins,
+    redis_checks.redis_version,
+    redis_checks.redis_role,
+    redis_checks.eviction,
+    redis_checks.memory,
+    redis_checks.persistence,
+    redis_checks.replicas,
+    redis_checks.latency,
+    redis_checks.redis_clock,
+    redis_checks.broker_clock,
+    state_checks.state_present,
+    state_checks.state_fits_log,
+    state_checks.state_format,
+    state_checks.lag,
+    state_checks.timers_due,
+    state_checks.leftovers,
+    state_checks.owners,
+    state_checks.outbox,
+    state_checks.consumer_progress,
+    state_checks.consumer_dead_letters,
+    state_checks.dead_letters,
+    state_checks.snapshots,
+)
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """What every check says."""
+    return [finding for check in CHECKS for finding in check(facts)]

@@ -1,0 +1,103 @@
+"""A deployment that is well, for tests to spoil."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from schemas.instants import DAY_MS, parse_instant
+from schemas.topics import Names
+from streams.doctor.facts import (
+    ConsumerFacts,
+    Facts,
+    GroupFacts,
+    GroupMember,
+    KafkaFacts,
+    Limits,
+    RedisFacts,
+    SnapshotFacts,
+    StateFacts,
+    TopicFacts,
+)
+from streams.ports import Fence, LogBounds
+from tests.snapshots.points import LOG, point
+
+NOW_MS = parse_instant("2026-03-01T12:00:00Z")
+NAMES = Names("shop")
+LIMITS = Limits(2, (6, 2), 1_048_588, 1_048_576, 20_000)
+KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "2"}
+CONFIGS = {
+    NAMES.tracking: KEPT | {"max.message.bytes": "1048588", "message.timestamp.type": "LogAppendTime"},
+    NAMES.transitions: KEPT,
+    NAMES.dead_letter: KEPT | {"max.message.bytes": "2097164"},
+    NAMES.lists: {"cleanup.policy": "compact", "min.insync.replicas": "2"},
+}
+KAFKA = KafkaFacts(
+    brokers=3,
+    topics={
+        name: TopicFacts(1 if name == NAMES.lists else 2, replicas=3, in_sync=3, config=config)
+        for name, config in CONFIGS.items()
+    },
+    log=LOG,
+    tracking={0: LogBounds(0, 100), 1: LogBounds(0, 100)},
+    transitions={0: LogBounds(0, 30), 1: LogBounds(0, 30)},
+    dead_letters={0: LogBounds(0, 0), 1: LogBounds(0, 0)},
+    without_definitions=(),
+    foreign_start=(),
+    newest_ms=NOW_MS - 1_000,
+    groups={
+        "worker": GroupFacts("shop.segue-worker", "STABLE", (GroupMember("member-1", frozenset({0, 1})),)),
+        "webhook": GroupFacts("shop.segue-webhook", "STABLE", (GroupMember("member-9", frozenset({0, 1})),)),
+    },
+)
+REDIS = RedisFacts(
+    version=(6, 2, 14),
+    role="master",
+    maxmemory=1_000_000,
+    used_memory=500_000,
+    policy="noeviction",
+    aof=True,
+    aof_write_ok=True,
+    rdb_points=False,
+    last_save_ok=True,
+    last_save_age_s=100,
+    replica_lags_bytes=(0,),
+    latency_ms=0.3,
+    clock_ahead_ms=12.0,
+)
+POINTS = {number: point(number, fence=Fence(3, "member-1")) for number in range(2)}
+STATE = StateFacts(
+    points=POINTS,
+    outbox={0: 3, 1: 0},
+    timers_due={0: 1, 1: 0},
+    stale_keys={},
+    consumers=(ConsumerFacts("webhook", 0, 30), ConsumerFacts("webhook", 1, 29)),
+    consumer_dead_letters={"webhook": 0},
+    snapshots=(SnapshotFacts("segue-shop-1", NOW_MS - DAY_MS, {0: 50, 1: 50}),),
+)
+
+
+def well(**other: Any) -> Facts:
+    """Nothing to find fault with, but for `other` in place of whole parts."""
+    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS), **other)
+
+
+def with_kafka(**other: Any) -> Facts:
+    """Other answers of the brokers."""
+    return well(kafka=replace(KAFKA, **other))
+
+
+def with_redis(**other: Any) -> Facts:
+    """Other answers of Redis."""
+    return well(redis=replace(REDIS, **other))
+
+
+def with_state(**other: Any) -> Facts:
+    """Another state."""
+    return well(state=replace(STATE, **other))
+
+
+def with_topic(name: str, **other: Any) -> Facts:
+    """Another topic in place of one; settings among `other` stand with underscores in `config`."""
+    config = {**(KAFKA.topics[name].config or {}), **other.pop("config", {})}
+    return with_kafka(topics={**KAFKA.topics, name: replace(KAFKA.topics[name], config=config, **other)})

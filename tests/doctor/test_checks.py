@@ -1,0 +1,174 @@
+"""Every check of the doctor fires at what it is there for, and is silent about a deployment that is well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+
+from schemas.instants import DAY_MS
+from streams.doctor.checks import CHECKS, examine
+from streams.doctor.facts import ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
+from streams.ports import Cursor, Fence, LogBounds
+from tests.doctor.deployments import KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
+from tests.doctor.deployments import with_topic as topic
+from tests.snapshots.points import LOG, point
+
+TRACKING, TRANSITIONS, DEAD = NAMES.tracking, NAMES.transitions, NAMES.dead_letter
+
+
+class Spoilt(NamedTuple):
+    """A deployment of which one check says something."""
+
+    check: str
+    facts: Facts
+    level: str
+    words: str
+
+
+def _without(name: str) -> Facts:
+    return with_kafka(topics={each: found for each, found in KAFKA.topics.items() if each != name})
+
+
+def _old(days: int) -> Facts:
+    made = SnapshotFacts("old", NOW_MS - days * DAY_MS, {0: 50, 1: 50})
+    return replace(topic(TRACKING, config={"retention.ms": str(10 * DAY_MS)}), state=replace(STATE, snapshots=(made,)))
+
+
+def _group(state: str, *members: GroupMember) -> Facts:
+    return with_kafka(groups={**KAFKA.groups, "worker": GroupFacts("shop.segue-worker", state, members)})
+
+
+def _point(**other: Any) -> Facts:
+    return with_state(points={**POINTS, 1: replace(POINTS[1], **other)})
+
+
+def _consumer(offset: int, start: int = 0, end: int = 30) -> Facts:
+    facts = with_kafka(transitions={0: LogBounds(start, end), 1: LogBounds(start, end)})
+    return replace(facts, state=replace(STATE, consumers=(ConsumerFacts("webhook-crm", 1, offset),)))
+
+
+SPOILT = [
+    Spoilt("topics_exist", _without(NAMES.lists), "error", "no shop.lists"),
+    Spoilt("partition_counts", topic(TRANSITIONS, partitions=3), "error", "equally many"),
+    Spoilt(
+        "partition_counts",
+        with_state(points={0: point(log=LOG._replace(partitions=8))}),
+        "error",
+        "the state was folded from 8",
+    ),
+    Spoilt("replication", topic(TRACKING, in_sync=1), "error", "1 in sync"),
+    Spoilt("replication", topic(TRACKING, in_sync=2), "warning", "all in sync"),
+    Spoilt("replication", topic(TRACKING, replicas=2, in_sync=2), "warning", "3 replicas"),
+    Spoilt("replication", topic(TRACKING, config={"min.insync.replicas": "1"}), "warning", "min.insync.replicas=2"),
+    Spoilt("replication", topic(TRACKING, config={"min.insync.replicas": "3"}), "warning", "no broker may be away"),
+    Spoilt("timestamps", topic(TRACKING, config={"message.timestamp.type": "CreateTime"}), "warning", "LogAppendTime"),
+    Spoilt("cleanup", topic(TRACKING, config={"cleanup.policy": "compact"}), "error", "cleanup.policy=delete"),
+    Spoilt("cleanup", topic(NAMES.lists, config={"cleanup.policy": "delete"}), "error", "cleanup.policy=compact"),
+    Spoilt("cleanup", topic(DEAD, config={"cleanup.policy": "compact,delete"}), "error", "cleanup.policy=delete"),
+    Spoilt("retention", topic(TRACKING, config={"retention.bytes": "1000"}), "error", "no bound"),
+    Spoilt("retention", _old(9), "warning", "cannot be restored"),
+    Spoilt(
+        "retention",
+        replace(topic(TRACKING, config={"retention.ms": "1000"}), state=replace(STATE, snapshots=())),
+        "warning",
+        "no snapshot is known",
+    ),
+    Spoilt("message_sizes", topic(TRACKING, config={"max.message.bytes": "1000"}), "error", "at least 1048588"),
+    Spoilt("message_sizes", topic(TRACKING, config={"max.message.bytes": "5000000"}), "error", "at least 6048576"),
+    Spoilt("log_begins", with_kafka(foreign_start=(1,)), "error", "partition 1 begins with another record"),
+    Spoilt("log_begins", with_kafka(without_definitions=(0, 1)), "error", "segue apply FILE"),
+    Spoilt("redis_version", with_redis(version=(6, 0, 9)), "error", "6.2 or later"),
+    Spoilt("redis_role", with_redis(role="slave"), "error", "SEGUE_REDIS_URL"),
+    Spoilt("eviction", with_redis(policy="allkeys-lru"), "error", "CONFIG SET maxmemory-policy noeviction"),
+    Spoilt("memory", with_redis(used_memory=990_000), "error", "writes are refused"),
+    Spoilt("memory", with_redis(used_memory=800_000), "warning", "25% free"),
+    Spoilt("persistence", with_redis(aof_write_ok=False), "error", "cannot be written"),
+    Spoilt("persistence", with_redis(last_save_ok=False), "error", "the last save failed"),
+    Spoilt("persistence", with_redis(aof=False), "warning", "nothing is kept on disk"),
+    Spoilt("persistence", with_redis(aof=False, rdb_points=True, last_save_age_s=90_000), "warning", "90000 s ago"),
+    Spoilt("replicas", with_redis(replica_lags_bytes=(0, 20_000_000)), "warning", "20,000,000 bytes behind"),
+    Spoilt("latency", with_redis(latency_ms=7.0), "warning", "7.0 ms"),
+    Spoilt("redis_clock", with_redis(clock_ahead_ms=-1_500.0), "warning", "1500 ms behind"),
+    Spoilt("broker_clock", with_kafka(newest_ms=NOW_MS + 5_000), "warning", "5000 ms from now"),
+    Spoilt("state_present", with_state(points={0: POINTS[0]}), "warning", "none of partition 1"),
+    Spoilt("state_fits_log", _point(log=LOG._replace(topic_id="other")), "error", "topic 'other'"),
+    Spoilt("state_fits_log", _point(cursor=Cursor(101, 0)), "error", "goes on at record 101"),
+    Spoilt("state_fits_log", with_kafka(tracking={1: LogBounds(101, 200)}), "error", "101 to 200"),
+    Spoilt("state_format", _point(state_format=3), "error", "run a newer version"),
+    Spoilt("state_format", _point(state_format=1), "warning", "folds the log again"),
+    Spoilt("lag", with_kafka(tracking={0: LogBounds(0, 200_100)}), "warning", "200,000"),
+    Spoilt("timers_due", with_state(timers_due={0: 5_000}), "warning", "5,000 are due"),
+    Spoilt("leftovers", with_state(stale_keys={0: 0, 1: 4}), "warning", "4 keys of other generations, in partition 1"),
+    Spoilt("owners", _group("EMPTY"), "error", "has no members"),
+    Spoilt("owners", _group("DEAD"), "error", "segue fence reset"),
+    Spoilt("owners", _group("STABLE", GroupMember("member-1", frozenset({0}))), "warning", "nobody has partition 1"),
+    Spoilt("owners", _point(fence=Fence(9, "gone")), "error", "partition 1: the fence is another's"),
+    Spoilt("outbox", with_state(outbox={0: 15_000}), "warning", "at most 15,000 of a partition"),
+    Spoilt("consumer_progress", _consumer(31), "error", "beyond the end"),
+    Spoilt("consumer_progress", _consumer(5, start=6), "error", "--name crm --accept-gap"),
+    Spoilt("consumer_progress", _consumer(0, end=200_000), "warning", "200,000 transitions behind"),
+    Spoilt(
+        "consumer_progress",
+        replace(_consumer(5), kafka=replace(KAFKA, groups={"webhook-crm": GroupFacts("g", "EMPTY")})),
+        "error",
+        "nobody consumes them",
+    ),
+    Spoilt("consumer_dead_letters", with_state(consumer_dead_letters={"webhook": 2}), "warning", "2 wait"),
+    Spoilt("dead_letters", with_kafka(dead_letters={0: LogBounds(0, 2), 1: LogBounds(4, 5)}), "warning", "3 records"),
+    Spoilt("snapshots", with_state(snapshots=()), "warning", "none is known"),
+    Spoilt("snapshots", _old(8), "warning", "one within a week"),
+    Spoilt("snapshots", with_kafka(tracking={0: LogBounds(51, 100), 1: LogBounds(0, 100)}), "error", "in partition 0"),
+]
+
+
+def test_nothing_is_found_where_all_is_well() -> None:
+    findings = examine(well())
+    assert [finding for finding in findings if finding.level != "ok"] == []
+    assert len(findings) > len(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_check_says_something_also_where_all_is_well(check: object) -> None:
+    assert callable(check)
+    assert list(check(well()))
+
+
+@pytest.mark.parametrize("spoilt", SPOILT, ids=lambda spoilt: f"{spoilt.check}: {spoilt.words}")
+def test_what_is_wrong_is_told_with_what_was_expected_and_the_fix(spoilt: Spoilt) -> None:
+    check = next(check for check in CHECKS if check.__name__ == spoilt.check)
+    bad = [finding for finding in check(spoilt.facts) if finding.level != "ok"]
+    assert [finding.level for finding in bad] == [spoilt.level], bad
+    assert spoilt.words in " ".join(bad[0])
+    assert bad[0].expected
+    assert bad[0].fix
+
+
+def test_every_check_has_been_seen_firing() -> None:
+    assert {spoilt.check for spoilt in SPOILT} == {check.__name__ for check in CHECKS}
+
+
+@pytest.mark.parametrize(
+    ("facts", "check"),
+    [
+        (with_state(points={}), "state_fits_log"),
+        (with_state(points={number: point(number, offset=0, log=LOG._replace(topic_id="x")) for number in (0, 1)}), ""),
+        (topic(TRACKING, config={"retention.ms": str(30 * DAY_MS)}), "retention"),
+        (_group("STABLE", GroupMember("member-1", frozenset({0, 1})), GroupMember("idle", frozenset())), "owners"),
+        (with_redis(maxmemory=0, used_memory=10**12), "memory"),
+        (with_redis(aof=False, rdb_points=None), "persistence"),
+        (with_kafka(newest_ms=0), "broker_clock"),
+        (with_kafka(topics={name: TopicFacts(2, 1, 1, None) for name in KAFKA.topics}), "replication"),
+    ],
+)
+def test_what_only_looks_wrong_is_not_told(facts: Facts, check: str) -> None:
+    checks = [one for one in CHECKS if check in ("", one.__name__) and one.__name__ != "lag"]
+    assert [finding for one in checks for finding in one(facts) if finding.level != "ok"] == []
+
+
+def test_nothing_breaks_where_there_is_nothing_at_all() -> None:
+    empty = replace(KAFKA, topics={}, tracking={}, transitions={}, dead_letters={}, groups={}, newest_ms=0)
+    bare = replace(STATE, points={}, outbox={}, timers_due={}, consumers=(), consumer_dead_letters={}, snapshots=())
+    findings = examine(well(kafka=empty, state=bare))
+    assert [finding.about for finding in findings if finding.level == "error"] == ["topics"]
