@@ -15,7 +15,8 @@ MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
 PACKAGES = ("schemas/", "streams/", "consumers/", "ops/examples/")
 TEST_MODULE_LINES_MAX = 400
-MAY_PAUSE = ("tests/support/waiting.py", "tests/bench/")  # a measurement keeps to a pace
+# A measurement keeps to a pace; in the simulation time is a number.
+MAY_PAUSE = ("tests/support/waiting.py", "tests/bench/", "tests/simulation/")
 VAGUE_NAMES = {"manager", "helper", "helpers", "util", "utils", "handler", "handlers", "data", "info", "misc", "common"}
 # Pieces, so that this file does not hold what it looks for.
 HOME_DIRECTORIES = ("work", "root", "home", "Users")

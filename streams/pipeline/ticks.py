@@ -17,6 +17,7 @@ from streams.ports import Clock, Message
 
 TICK = encode_record(Tick(type="tick"))
 _LOOK_MS = 10
+_ASK_AGAIN_MS = 1_000
 
 
 class Drift:
@@ -27,13 +28,16 @@ class Drift:
     """
 
     def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
         self._half_ms = max(1, window_ms // 2)
+        self._observed_at_ms: int | None = None
         self._half = -1
         self._current: int | None = None
         self._before: int | None = None
 
     def observe(self, timestamp_ms: int, now_ms: int) -> None:
         """A record with this timestamp has just arrived."""
+        self._observed_at_ms = now_ms
         half, ahead = now_ms // self._half_ms, timestamp_ms - now_ms
         if half != self._half:
             # Nothing seen for long: what was known then is still the best guess there is.
@@ -46,6 +50,10 @@ class Drift:
         """Add this to the wall clock to get the broker's; 0 before anything was seen."""
         known = [value for value in (self._current, self._before) if value is not None]
         return max(known, default=0)
+
+    def is_unsure(self, now_ms: int) -> bool:
+        """Whether nothing was seen for so long, or ever, that one of the clocks may have been set since."""
+        return self._observed_at_ms is None or abs(now_ms - self._observed_at_ms) > self._window_ms
 
 
 class TickTarget(Protocol):
@@ -83,7 +91,11 @@ class _Appended:
 
 
 class Ticker:
-    """Appends ticks: one outstanding a partition, and no sooner than an interval after the one before."""
+    """Appends ticks: one outstanding a partition, and no sooner than an interval after the one before.
+
+    A worker that has seen no record of late cannot know what the broker's clock says. Where timers wait, it appends a
+    tick to ask for that: else one whose clock is an hour behind would be an hour late on a quiet log.
+    """
 
     def __init__(
         self,
@@ -110,6 +122,7 @@ class Ticker:
         self._ticks = meters.counter("segue_ticks_total")
         self._on_failure = on_failure
         self._last: dict[int, _Appended] = {}
+        self._asked_at_ms: int | None = None
         self._appending: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -129,15 +142,25 @@ class Ticker:
                 task.add_done_callback(self._ended)
 
     def _needs_tick(self, target: TickTarget, now_ms: int) -> bool:
-        due_ms = target.earliest_due_ms
-        ahead_ms = self._drift.ahead_ms if self._drift is not None else 0
-        if due_ms is None or now_ms + ahead_ms < due_ms or not target.caught_up:
+        if target.earliest_due_ms is None or not target.caught_up:
             return False
         last = self._last.get(target.partition)
-        if last is None or last.target is not target:
-            return True
-        read_back = last.offset is not None and target.next_offset > last.offset
-        return read_back and now_ms - last.at_ms >= self._interval_ms
+        if last is not None and last.target is target:
+            read_back = last.offset is not None and target.next_offset > last.offset
+            # The wall clock may have been set back since.
+            if not read_back or 0 <= now_ms - last.at_ms < self._interval_ms:
+                return False
+        ahead_ms = self._drift.ahead_ms if self._drift is not None else 0
+        return now_ms + ahead_ms >= target.earliest_due_ms or self._asks(now_ms)
+
+    def _asks(self, now_ms: int) -> bool:
+        """Whether a tick is to ask what time the broker has; one partition's answer is good for all."""
+        if self._drift is None or not self._drift.is_unsure(now_ms):
+            return False
+        if self._asked_at_ms is not None and 0 <= now_ms - self._asked_at_ms < _ASK_AGAIN_MS:
+            return False
+        self._asked_at_ms = now_ms
+        return True
 
     async def _append(self, appended: _Appended) -> None:
         stamp_ms = appended.at_ms if self._drift is None else 0

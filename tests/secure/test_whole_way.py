@@ -10,9 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from schemas.kafka_connection import KafkaConnection
+from tests.faults.auditing import audit
 from tests.live import history
-from tests.live.audited import problems_of
 from tests.live.workers import Place
 from tests.secure.documented import address, kafka_rules, write_redis_users
 from tests.support.processes import Commands, StartedCommand, base_environment
@@ -51,7 +50,8 @@ class Guarded:
         return self.place.worker(**self.user("worker", **SMALL_STEPS))
 
     def problems(self) -> list[str]:
-        return problems_of(KafkaConnection(self.kafka.admin_servers), self.redis.url, self.place.names)
+        place, servers = self.place, self.kafka.admin_servers
+        return audit(servers, self.redis.url, place.names, place.partitions, (), zombies=False).problems
 
 
 @pytest.fixture

@@ -146,6 +146,7 @@ def test_a_tick_that_could_not_be_appended_is_told_since_its_partition_would_get
 def test_where_the_broker_stamps_records_its_clock_counts_and_the_tick_carries_none() -> None:
     async def story() -> None:
         wall, log, drift = Wall(1_000), RecordedLog(), Drift(60_000)
+        drift.observe(timestamp_ms=1_000, now_ms=1_000)
         partition = Partition(earliest_due_ms=11_000)
         ticker = _ticker(wall, log, partition, drift=drift)
         await _look(ticker)
@@ -156,6 +157,58 @@ def test_where_the_broker_stamps_records_its_clock_counts_and_the_tick_carries_n
         wall.ms = 1_020
         await _look(ticker)
         assert [message.timestamp_ms for message in log.messages] == [0]
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_has_seen_no_record_asks_by_one_tick_what_time_the_broker_has() -> None:
+    async def story() -> None:
+        wall, log, drift = Wall(1_000_000), RecordedLog(), Drift(60_000)
+        partitions = [Partition(number, earliest_due_ms=4_600_000) for number in range(3)]
+        ticker = _ticker(wall, log, *partitions, drift=drift)
+        await _look(ticker)
+        assert [message.partition for message in log.messages] == [0], "one of them asks for all"
+        wall.ms += 500
+        await _look(ticker)
+        assert len(log.messages) == 1, "the answer is on its way"
+        partitions[0].next_offset = 11
+        drift.observe(timestamp_ms=4_600_000, now_ms=wall.ms)  # the tick was read back: we are an hour behind
+        await _look(ticker)
+        assert [message.partition for message in log.messages] == [0, 0, 1, 2], "all are due by the broker's clock"
+
+    asyncio.run(story())
+
+
+def test_a_worker_asks_again_after_a_long_silence_and_not_where_nothing_waits_for_a_time() -> None:
+    async def story() -> None:
+        wall, log, drift = Wall(1_000_000), RecordedLog(), Drift(60_000)
+        drift.observe(1_000_000, 1_000_000)
+        partition = Partition(earliest_due_ms=9_000_000)
+        ticker = _ticker(wall, log, partition, drift=drift)
+        wall.ms += 60_000
+        await _look(ticker)
+        assert log.messages == []
+        wall.ms += 1
+        partition.earliest_due_ms = None
+        await _look(ticker)
+        assert log.messages == []
+        partition.earliest_due_ms = 9_000_000
+        await _look(ticker)
+        assert len(log.messages) == 1
+
+    asyncio.run(story())
+
+
+def test_a_wall_clock_that_is_set_back_holds_no_tick_up() -> None:
+    async def story() -> None:
+        wall, log = Wall(5_000_000), RecordedLog()
+        partition = Partition(earliest_due_ms=1_000)
+        ticker = _ticker(wall, log, partition)
+        await _look(ticker)
+        partition.next_offset = 11
+        wall.ms -= 3_600_000
+        await _look(ticker)
+        assert len(log.messages) == 2
 
     asyncio.run(story())
 
