@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
 
 import httpx
 
+from streams.ports import Message
 from tests.support.processes import Commands, StartedCommand
 from tests.support.waiting import wait_until
 
@@ -22,9 +25,10 @@ class Calls:
     """A collector, and somebody who calls it until it is stopped; a call that is refused is not made again."""
 
     def __init__(self, commands: Commands) -> None:
-        self.collector: StartedCommand = commands.start("collector", "--port", "0", environment=_KEYS)
-        url = self.collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
-        self._client = httpx.Client(base_url=url, auth=("website-write-key", ""), timeout=90)
+        self._commands = commands
+        self._client = httpx.Client(auth=("website-write-key", ""), timeout=90)
+        self.collector: StartedCommand
+        self._start_collector()
         wait_until(lambda: self._client.get("/readyz").status_code == 200, 30, "the collector to be ready")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="calls", daemon=True)
@@ -42,10 +46,30 @@ class Calls:
         self._thread.join()
         self._client.close()
 
+    def abandon(self) -> None:
+        """Call no more, whatever becomes of the call under way."""
+        self._stopped.set()
+
+    def kill_collector(self) -> None:
+        """`kill -9`; another one takes the calls."""
+        self.collector.kill()
+        self._start_collector()
+
+    def missing(self, tracking: Sequence[Sequence[Message]]) -> list[str]:
+        """What was answered with 200 and is not in the log, of which `tracking` is all, by partition."""
+        written = [message.value or b"" for log in tracking for message in log]
+        held = {json.loads(value)["event_id"] for value in written if b'"call-' in value}
+        lost = self.answered - held
+        return [f"lost: {len(lost)} events that the collector had acknowledged, such as {min(lost)}"] if lost else []
+
     def goes_on(self, timeout_s: float) -> None:
         """Wait until a call that is made from now on is taken."""
         taken = len(self.answered) + 1  # the one under way may have been made before
         wait_until(lambda: len(self.answered) > taken, timeout_s, "the collector taking calls")
+
+    def _start_collector(self) -> None:
+        self.collector = self._commands.start("collector", "--port", "0", environment=_KEYS)
+        self._client.base_url = self.collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
 
     def _run(self) -> None:
         while not self._stopped.wait(_PAUSE_S):

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
-from tests.faults.auditing import Verdict
+from tests.faults.auditing import Verdict, read_topic
+from tests.faults.calls import Calls
+from tests.faults.listener import Listener
 from tests.faults.mix import Mix
 from tests.faults.servers import Servers, pause
 from tests.faults.stage import Stage
@@ -87,7 +89,8 @@ class Chaos:
 
     def play_round(self, until: float) -> None:
         """One round, which ends early at the instant `until`; audited."""
-        servers, number = self._servers, self.tally.rounds + 1
+        self.tally.rounds += 1
+        servers, number = self._servers, self.tally.rounds
         environment = base_environment(
             SEGUE_KAFKA_BOOTSTRAP_SERVERS=servers.broker.bootstrap_servers,
             SEGUE_REDIS_URL=servers.line.url,
@@ -99,39 +102,54 @@ class Chaos:
             commands, servers.broker.bootstrap_servers, servers.view.url, f"round{number}", directory, seed=number
         )
         stage.zombies = True
-        mix = Mix(servers, stage, self._chance)
-        known, problems = len(self.tally.verdict.problems), []
+        known = len(self.tally.verdict.problems)
         try:
-            stage.begin(rate_per_s=_RECORDS_PER_S)
-            self._strike(mix, min(until, time.monotonic() + _ROUND_S))
-            self.tally.verdict += stage.settle()
+            self._play(stage, commands, until)
         except AssertionError as error:
-            problems.append(f"round {number}, after {mix.last}: {error}")
+            self.tally.verdict.problems.append(f"round {number}: {error}")
         finally:
             stage.close()
             commands.kill_all()
-        self.tally.verdict.problems += problems
         if len(self.tally.verdict.problems) > known:
             self._keep_logs(commands)
-        self._count(mix, stage)
         self._tidy(stage)
+
+    def _play(self, stage: Stage, commands: Commands, until: float) -> None:
+        stage.begin(rate_per_s=_RECORDS_PER_S)
+        calls, listener = Calls(commands), Listener(commands)
+        calls.start()
+        mix = Mix(self._servers, stage, calls, listener, self._chance)
+        try:
+            self._strike(mix, min(until, time.monotonic() + _ROUND_S))
+            calls.goes_on(_LIMIT_S)
+            calls.stop()
+            verdict = stage.settle()
+            for topic, told in ((stage.names.tracking, calls.missing), (stage.names.transitions, listener.settle)):
+                verdict.problems += told(read_topic(stage.servers, topic, stage.partitions))
+            verdict.acknowledged += len(calls.answered)
+            self.tally.verdict += verdict
+        except AssertionError as error:
+            raise AssertionError(f"after {mix.last}: {error}") from error
+        finally:
+            calls.abandon()
+            self._count(mix, stage)
 
     def _strike(self, mix: Mix, until: float) -> None:
         while time.monotonic() < until or mix.done.total() < _FAULTS_LEAST:
             kind = mix.strike()
+            mix.listener.look()
             if kind.heavy and self._chance.random() > _OVERLAP:
                 mix.stage.recovered(mix.last, _LIMIT_S)
             else:
                 pause(self._chance.uniform(0.0, 0.2))
 
     def _count(self, mix: Mix, stage: Stage) -> None:
-        self.tally.rounds += 1
         self.tally.faults += mix.done
         self.tally.faults += Counter(_SPRUNG[action] for _, action in stage.crew.sprung)
         self.tally.recoveries += stage.recoveries
 
     def _keep_logs(self, commands: Commands) -> None:
-        path = Path(tempfile.gettempdir(), f"segue-chaos-{self.tally.seed}-{self.tally.rounds + 1}.log")
+        path = Path(tempfile.gettempdir(), f"segue-chaos-{self.tally.seed}-{self.tally.rounds}.log")
         path.write_text(commands.tails())
         self.tally.verdict.problems.append(f"what the workers of this round wrote is in {path}")
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.faults.calls import Calls
 from tests.faults.failpoints import ALWAYS_PASSED, Action, Trap
+from tests.faults.listener import Listener
 from tests.faults.servers import Servers, pause
 from tests.faults.stage import SESSION_S, Stage
 
@@ -18,7 +20,7 @@ class Kind(NamedTuple):
     """A fault: what it does, and how often it comes compared with the others."""
 
     inject: Callable[[Mix], None]
-    weight: int
+    weight: float
     heavy: bool  # its recovery is waited for, most times
 
 
@@ -28,6 +30,8 @@ class Mix:
 
     servers: Servers
     stage: Stage
+    calls: Calls
+    listener: Listener
     chance: random.Random
     done: Counter[str] = field(default_factory=Counter)
     last: str = "nothing"
@@ -108,6 +112,11 @@ class Mix:
         self.servers.broker.kill()
         self.servers.broker.start()
 
+    def long_without_broker(self) -> None:
+        self.servers.broker.kill()
+        pause(30)
+        self.servers.broker.start()
+
     def hang_broker(self) -> None:
         self.servers.broker.pause()
         pause(self.between(0.2, 6.0))
@@ -135,5 +144,8 @@ KINDS: dict[str, Kind] = {
     "zombie": Kind(Mix.zombie, 2, heavy=True),
     "broker restarted": Kind(Mix.restart_broker, 1, heavy=True),
     "broker killed": Kind(Mix.kill_broker, 1, heavy=True),
+    "broker away for 30 s": Kind(Mix.long_without_broker, 0.2, heavy=True),
+    "collector killed": Kind(lambda mix: mix.calls.kill_collector(), 3, heavy=False),
+    "consumer killed": Kind(lambda mix: mix.listener.kill(), 3, heavy=False),
     "broker hung": Kind(Mix.hang_broker, 2, heavy=True),
 }

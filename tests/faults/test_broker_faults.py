@@ -81,11 +81,8 @@ def test_what_was_acknowledged_stays_and_everybody_comes_back(
     verdict = stage.settle()
     assert verdict.problems == []
     assert {code for member in stage.crew.members for code in member.ends} <= {EXIT_UNAVAILABLE}
-    logs = read_topic(broker.bootstrap_servers, stage.names.tracking, stage.partitions)
-    written = [message.value or b"" for log in logs for message in log]
-    held = {json.loads(value)["event_id"] for value in written if b'"call-' in value}
     assert len(calls.answered) > 3
-    assert calls.answered <= held
+    assert calls.missing(read_topic(broker.bootstrap_servers, stage.names.tracking, stage.partitions)) == []
 
 
 def test_a_timer_that_falls_due_while_everything_is_down_fires_once_on_return_with_its_true_instant(
