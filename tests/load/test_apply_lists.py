@@ -201,11 +201,19 @@ def test_without_a_time_what_is_sent_occurs_after_all_that_the_log_holds_also_wh
     assert [record.type for record in records] == ["list", "erase", "list", "list", "list"]
 
 
-def _log_end(kafka: Kafka, topic: str, partitions: int) -> int:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "test"})
-    ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30) for p in range(partitions)]
-    consumer.close()
-    return sum(end[1] for end in ends if end is not None)
+class _LogEnds:
+    """Where logs end, asked for on one connection: to make one for each look takes longer than an apply."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "test"})
+
+    def of(self, topic: str, partitions: int) -> int:
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        ends = [self._consumer.get_watermark_offsets(place, timeout=30) for place in places]
+        return sum(end[1] for end in ends if end is not None)
+
+    def close(self) -> None:
+        self._consumer.close()
 
 
 @pytest.mark.parametrize("stage", ["lists", "tracking"])
@@ -217,11 +225,13 @@ def test_an_apply_that_is_killed_is_completed_by_the_next_with_every_contact_on_
     big = [f"c{number}" for number in range(40_000)]
     path = definitions.write(["stays", "new"], big)
     topic, partitions = (names.lists, 1) if stage == "lists" else (names.tracking, PARTITIONS)
-    before, entries = _log_end(kafka, topic, partitions), _log_end(kafka, names.lists, 1)
+    ends = _LogEnds(kafka)
+    before, entries = ends.of(topic, partitions), ends.of(names.lists, 1)
     killed = commands.start("apply", path, "--at", LATER)
-    wait_until(lambda: _log_end(kafka, topic, partitions) > before + 500, 60, f"the first writes to {topic}")
+    wait_until(lambda: ends.of(topic, partitions) > before + 500, 60, f"the first writes to {topic}")
     killed.kill()
-    assert _log_end(kafka, names.lists, 1) - entries < 2 * len(big), "it was killed before it was done"
+    assert ends.of(names.lists, 1) - entries < 2 * len(big), "it was killed before it was done"
+    ends.close()
     again = segue("apply", path, "--at", LATER)
     assert again.returncode == EXIT_DONE, again.stderr
     assert "list big: 40,000 put on, 0 taken off, 0 unchanged" in again.stdout

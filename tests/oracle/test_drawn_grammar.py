@@ -31,7 +31,7 @@ def drawn() -> list[Case]:
     found: list[Case] = []
 
     @seed(1)
-    @settings(max_examples=700, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1_500, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
     @given(cases(EVERYTHING))
     def collect(case: Case) -> None:
         found.append(case)

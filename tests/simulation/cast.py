@@ -71,10 +71,8 @@ class Cast:
             network.away = False
             network.weather.trouble = 0.0
         for worker in self.running():
-            worker.process.dies_at_step = None
             if worker.process.paused:
                 worker.process.resume()
-        self.consumer.process.dies_at_step = None
 
     def _died(self, worker: Worker) -> None:
         self.note(f"{worker.process.name} is killed")
