@@ -1,0 +1,71 @@
+"""Every change that breaks a law is noticed by the quick tests: each is applied to a copy, and they must fail there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.run_directory import CHECKOUT
+
+PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
+QUICK = (
+    "tests/consumers/test_gate.py",
+    "tests/consumers/test_window.py",
+    "tests/worker/test_lane.py",
+    "tests/engine/test_state_store.py",
+    "tests/engine/test_relay.py",
+    "tests/engine/test_batches.py",
+    "tests/engine/test_dead_letters.py",
+    "tests/engine/test_workspace.py",
+    "tests/simulation/test_simulation.py::test_nothing_is_lost_and_nothing_comes_twice_whatever_breaks",
+)
+"""What needs no server, in the order of what is quickest."""
+_SEEDS = "40"
+_TIMEOUT_S = 600
+_ALL_PASSED, _SOME_FAILED = 0, 1
+
+
+def _run_quick_tests(directory: Path) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-k", "not redis and not kafka",
+         *QUICK],
+        cwd=directory, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
+        env=inherited | {"SEGUE_SIMULATION_SEEDS": _SEEDS, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The packages and their tests, apart from the checkout."""
+    for name in ("schemas", "streams", "consumers", "tests"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-c", "import streams; print(streams.__file__)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(found.stdout.strip()).is_relative_to(tmp_path), "the copy is what is tested"
+    return tmp_path
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda path: path.stem)
+def test_a_change_that_breaks_a_law_is_noticed(patch: Path, copy: Path) -> None:
+    # Outside of a repository: git apply would pass over paths that the surrounding one does not know.
+    outside = os.environ | {"GIT_CEILING_DIRECTORIES": str(copy.parent)}
+    applied = subprocess.run(
+        ["git", "apply", "--verbose", str(patch)], cwd=copy, env=outside, capture_output=True, text=True, check=False
+    )
+    assert applied.returncode == 0, f"{patch.name} must be written anew:\n{applied.stderr}"
+    outcome = _run_quick_tests(copy)
+    assert outcome.returncode == _SOME_FAILED, f"survived:\n{outcome.stdout[-2_000:]}{outcome.stderr[-2_000:]}"
+
+
+def test_the_quick_tests_pass_where_nothing_is_broken(copy: Path) -> None:
+    outcome = _run_quick_tests(copy)
+    assert outcome.returncode == _ALL_PASSED, outcome.stdout[-3_000:]
