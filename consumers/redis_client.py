@@ -12,7 +12,7 @@ from redis.asyncio.cluster import ClusterNode
 
 from consumers.settings import ConsumerSettings
 from schemas.errors import SegueError, UnavailableError
-from schemas.redis_access import RedisAccess, another_kind, refusal
+from schemas.redis_access import RedisAccess, another_kind, passes, refusal
 
 AnyRedis: TypeAlias = Redis | RedisCluster
 
@@ -59,7 +59,7 @@ def _as_segue_error(error: Exception) -> SegueError | None:
         return another_kind("", is_cluster=True)
     if _NO_CLUSTER in str(error):
         return another_kind("", is_cluster=False)
-    if isinstance(error, (*_AWAY, exceptions.RedisClusterException)):
+    if isinstance(error, (*_AWAY, exceptions.RedisClusterException)) or passes(str(error)):
         return UnavailableError(f"Redis does not answer: {error}")
     return None
 

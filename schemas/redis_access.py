@@ -19,8 +19,7 @@ from schemas.tls import TlsFiles
 _CLUSTER = "+cluster"
 _SCHEMES = ("redis", "rediss", "unix", f"redis{_CLUSTER}", f"rediss{_CLUSTER}")
 _PORT = 6379
-
-
+_PASSES = re.compile(r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOSCRIPT)\b")
 _FORBIDDEN = re.compile(r"NOPERM|ACL failure|executing the script can't|no permissions|NOAUTH|WRONGPASS", re.IGNORECASE)
 _TLS_REFUSED = re.compile(
     r"certificate verify failed|alert .*(certificate|unknown ca)|certificate required",
@@ -138,6 +137,14 @@ def refusal(address: str, text: str, *, forbidden: bool = False) -> AccessError 
             "go with it"
         )
     return None
+
+
+def passes(text: str) -> bool:
+    """Whether what Redis refused will be taken later by itself, or when an operator has helped: it is full, or busy.
+
+    By the words: where a script met the refusal, drivers do not tell by the kind of their error.
+    """
+    return _PASSES.search(text) is not None
 
 
 def another_kind(address: str, *, is_cluster: bool) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -20,14 +19,12 @@ from redis.exceptions import (
 )
 
 from schemas.errors import BugError, InputError, SegueError, UnavailableError
-from schemas.redis_access import another_kind, refusal
+from schemas.redis_access import another_kind, passes, refusal
 
 Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = tuple[Argument, ...]
 
 OLDEST_VERSION = (6, 2)
-_PASSES = re.compile(r"\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOSCRIPT)\b")
-"""Words of Redis' refusals that end by themselves, or when an operator has helped."""
 
 
 class UnknownScriptError(UnavailableError):
@@ -50,8 +47,8 @@ def as_segue_error(error: Exception, address: str) -> SegueError:
         return MovedAwayError(f"slot {error.slot_id} of Redis Cluster moved from {address} to {error.node_addr}")
     if isinstance(error, AskError | TryAgainError | ClusterDownError):
         return UnavailableError(f"Redis Cluster at {address} moves or misses slots: {text}")
-    passes = isinstance(error, ConnectionError | TimeoutError | OSError)
-    if passes or (isinstance(error, ResponseError) and _PASSES.search(text)):
+    away = isinstance(error, ConnectionError | TimeoutError | OSError)
+    if away or (isinstance(error, ResponseError) and passes(text)):
         return UnavailableError(f"Redis at {address} is away: {text}")
     return BugError(f"Redis at {address} does not understand: {text}")
 

@@ -18,6 +18,7 @@ from consumers.window import Progress
 from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
+from tests.support.redis_servers import LocalRedis
 from tests.support.run_directory import free_port
 
 Story = Callable[[AnyRedis, Names], Awaitable[None]]
@@ -129,6 +130,18 @@ def test_an_address_that_says_another_kind_of_redis_is_refused(redis_url: str, n
             await asyncio.gather(*(store.load(partition) for partition in range(30)))  # some the server may hold
 
     run(wrong, namespace, story)
+
+
+def test_a_full_redis_is_unavailable_also_where_a_script_meets_it(own_redis: LocalRedis) -> None:
+    async def story(client: AnyRedis, names: Names) -> None:
+        store = RedisProgressStore(client, names, "webhook")
+        await client.config_set("maxmemory", 1)
+        with pytest.raises(UnavailableError, match="OOM"):
+            await store.save(0, Progress(1, 5, 5), [])
+        await client.config_set("maxmemory", 0)
+        assert await store.save(0, Progress(1, 5, 5), []) == Progress(1, 5, 5)
+
+    run(own_redis.url, "", story)
 
 
 def test_dead_letters_are_listed_oldest_first_and_one_twice_is_one(redis_url: str, namespace: str) -> None:

@@ -199,8 +199,11 @@ def main() -> int:
         chaos = Chaos(run.directory, seed)
         began = time.monotonic()
         while time.monotonic() < began + 60 * given.minutes:
+            known = len(chaos.tally.verdict.problems)
             chaos.play_round(began + 60 * given.minutes)
             tally = chaos.tally
+            for problem in tally.verdict.problems[known:]:
+                _show(f"PROBLEM {problem}")
             tally.minutes = (time.monotonic() - began) / 60
             _show(
                 f"{tally.minutes:5.1f} min  round {tally.rounds}: {tally.faults.total()} faults, "
