@@ -17,7 +17,7 @@ from schemas.instants import parse_instant
 from schemas.topics import HEADER_SEQ, partition_of
 from streams.segmentation.canonical import contact_key
 from tests.conftest import Kafka
-from tests.faults.door_servers import Tracking, place_on, track
+from tests.faults.tracks import Tracking, place_on, track
 from tests.live import history
 from tests.live.workers import Place
 from tests.support.processes import Commands

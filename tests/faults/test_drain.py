@@ -16,7 +16,7 @@ from schemas.errors import EXIT_DONE
 from tests.conftest import Kafka
 from tests.consumers.receiver import SECRET, Receiver
 from tests.consumers.transitions import TransitionLog, make
-from tests.faults.door_clients import KEYS, OpenLoop, log_ids
+from tests.faults.open_loop import KEYS, OpenLoop, log_ids
 from tests.live import history
 from tests.live.workers import Place, comparable, metric, published
 from tests.support.processes import Commands, StartedCommand

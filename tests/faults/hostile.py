@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from schemas.instants import format_instant
 from schemas.topics import partition_of
-from tests.faults.door_servers import track
+from tests.faults.tracks import track
 
 _EVENTS = ("page_view", "email_open", "email_click", "cart_add", "purchase", "unsubscribe")
 _MEGABYTE = 1_000_000

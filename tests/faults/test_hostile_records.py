@@ -13,8 +13,8 @@ from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.conftest import Kafka
 from tests.engine.world import redis_contents
-from tests.faults.door_hostile import Mixture
-from tests.faults.door_servers import Tracking
+from tests.faults.hostile import Mixture
+from tests.faults.tracks import Tracking
 from tests.live import history
 from tests.live.workers import Place
 from tests.load.topics import read_log

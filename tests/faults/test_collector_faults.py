@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import EXIT_DONE
-from tests.faults.door_clients import KEYS, OpenLoop, log_ids
+from tests.faults.open_loop import KEYS, OpenLoop, log_ids
 from tests.live.workers import Place
 from tests.support.brokers import Broker
 from tests.support.processes import Commands, StartedCommand
