@@ -81,7 +81,7 @@ demo: $(RUNTIME)
 	@$(BIN)/segue demo $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: $(DEVELOPMENT)
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m bench $(ARGS)
 
 generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents

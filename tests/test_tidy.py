@@ -16,7 +16,7 @@ FUNCTION_LINES_MAX = 40
 PACKAGES = ("schemas/", "streams/", "consumers/", "ops/examples/")
 TEST_MODULE_LINES_MAX = 400
 # A measurement keeps to a pace; in the simulation time is a number.
-MAY_PAUSE = ("tests/support/waiting.py", "tests/bench/", "tests/simulation/")
+MAY_PAUSE = ("tests/support/waiting.py", "bench/", "tests/simulation/")
 VAGUE_NAMES = {"manager", "helper", "helpers", "util", "utils", "handler", "handlers", "data", "info", "misc", "common"}
 # Pieces, so that this file does not hold what it looks for.
 HOME_DIRECTORIES = ("work", "root", "home", "Users")
@@ -40,7 +40,7 @@ def committed() -> list[str]:
 FILES = committed()
 MODULES = [name for name in FILES if name.endswith(".py")]
 OURS = [name for name in MODULES if name.startswith(tuple(f"{package}/" for package in PACKAGES))]
-TESTS = [name for name in MODULES if name.startswith("tests/")]
+TESTS = [name for name in MODULES if name.startswith(("tests/", "bench/"))]
 
 
 def text_of(name: str) -> str:

@@ -1,6 +1,6 @@
 """How fast `segue simulate` is, and how much memory it takes: the whole command, over a file of a shop's records.
 
-`python -m tests.bench.simulation` runs this alone, without Kafka and Redis; `--write FILE` makes the file and no more.
+`python -m bench.simulation` runs this alone, without Kafka and Redis; `--write FILE` makes the file and no more.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from tests.bench.traffic import Traffic
+from bench.traffic import Traffic
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.bench.__main__ import Place
+    from bench.__main__ import Place
 
 _TIMEOUT_S = 900
 _START_MS = 1_767_225_600_000  # 2026-01-01

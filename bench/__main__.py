@@ -22,13 +22,13 @@ import redis
 import yaml
 from confluent_kafka import Consumer, TopicPartition
 
+from bench.restoring import recovery
+from bench.simulation import RECORDS, simulation
+from bench.traffic import DEFINITIONS, Traffic, Visitors, paced
 from schemas.records import Track, decode_record
 from schemas.topics import Names
 from schemas.transitions import decode_transition
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
-from tests.bench.restoring import recovery
-from tests.bench.simulation import RECORDS, simulation
-from tests.bench.traffic import DEFINITIONS, Traffic, Visitors, paced
 from tests.support.brokers import start_broker
 from tests.support.processes import Commands, StartedCommand, base_environment
 from tests.support.redis_servers import start_shared_redis
