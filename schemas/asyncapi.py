@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from schemas import topics
-from schemas.records import RECORD_TYPES
+from schemas.record_models import RECORD_TYPES
 
 Tree: TypeAlias = dict[str, object]
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from schemas.asyncapi import Untitled, asyncapi
 from schemas.headers import DeadLetterHeaders, TransitionHeaders, WebhookHeaders
 from schemas.lists import ListEntry
-from schemas.records import RECORD_TYPES, AnyRecord
+from schemas.record_models import RECORD_TYPES, AnyRecord
 from schemas.transitions import Transition
 from schemas.webhooks import WebhookBody
 

@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from schemas.records import ContactId, Instant
+from schemas.record_models import ContactId, Instant
 
 ListName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 EntryKey: TypeAlias = tuple[str, str]

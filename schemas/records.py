@@ -1,4 +1,4 @@
-"""Records of the `tracking` topic, as models, and their decoding from bytes.
+"""Records of the `tracking` topic, and their decoding from bytes.
 
 `decode_record` is the one way from bytes to a record: the worker, the collector, `segue load` and the
 simulator all pass through it, so a line that one of them takes, all of them take.
@@ -7,23 +7,30 @@ simulator all pass through it, so a line that one of them takes, all of them tak
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
+from pydantic import ValidationError
+
+from schemas import record_models as models
+from schemas.expectations import EVENT_NAME_PATTERN, expectation
+from schemas.instants import parse_instant
+from schemas.record_models import (
+    RECORD_TYPES,
+    Consent,
+    DefinitionsRecord,
+    Erase,
+    Identify,
+    JsonObject,
+    ListMembership,
+    Tick,
 )
 
-from schemas.expectations import EVENT_NAME_PATTERN, HASH_PATTERN, expectation
-from schemas.instants import format_instant, parse_instant
+__all__ = [
+    "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
+    "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record", "definitions_hash", "describe",
+    "encode_record", "parse_json", "validate_record",
+]  # fmt: skip
 
 MAX_DEPTH = 64
 """Objects and lists nested deeper than this make a record invalid, everywhere alike."""
@@ -41,141 +48,48 @@ class InvalidRecordError(ValueError):
 Reason: TypeAlias = Literal["undecodable", "too_deep", "unknown_type", "invalid"]
 
 
-def _instant(value: object) -> int:
-    if isinstance(value, str):
-        return parse_instant(value)
-    raise ValueError("expected an RFC 3339 time as a string")
+if TYPE_CHECKING:
+    Moment: TypeAlias = int
+else:
+    Moment = str  # as it is decoded; `decode_record` puts the number in its place at once
 
 
-# For readers of the JSON Schema, which cannot say the rest: a day that exists, and 1970 to 2199 in UTC.
-_INSTANT_PATTERN = (
-    "^(1969-12-31|2200-01-01|(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))"
-    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
-
-Instant = Annotated[
-    int,
-    BeforeValidator(_instant),
-    PlainSerializer(format_instant, return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": _INSTANT_PATTERN,
-            "examples": ["2026-11-21T10:00:00.123Z"],
-        }
-    ),
-]
-"""Text in RFC 3339 outside, milliseconds since the epoch inside."""
-
-EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
-ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-JsonObject: TypeAlias = dict[str, Any]
-
-
-class _Record(BaseModel):
-    # Strict: "true" is not true, 1 is not "1". Unknown fields are ignored, so that producers may add some.
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    received_at: Instant | None = Field(default=None, description="When the collector took the record in.")
-    backfill: bool = Field(default=False, description="An import of history: its step has cause `backfill`.")
-
-
-class _ContactRecord(_Record):
-    event_id: EventId = Field(description="Identity of the record; a second one with it changes nothing.")
-    contact_id: ContactId = Field(description="Whom it is about; also the Kafka key.")
-    occurred_at: Instant = Field(description="When it happened, RFC 3339 with a zone and seconds.")
-
-
-class Machine(BaseModel):
-    """Why an event looks as if a machine had caused it."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
+class Suspicion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether an event looks as if a machine had caused it, and why."""
 
     suspected: bool
-    reasons: list[str] = Field(default_factory=list)
+    reasons: list[str] = []
 
 
-class Track(_ContactRecord):
-    """Something a contact did."""
+class Track(msgspec.Struct, tag_field="type", tag="track", forbid_unknown_fields=True, gc=False):
+    """Something a contact did, as its model has it: most records are of this type, and a model would cost most of
+    the time that their decoding takes.
+    """
 
-    type: Literal["track"]
-    event: EventName
-    properties: JsonObject = Field(default_factory=dict)
-    context: JsonObject = Field(default_factory=dict)
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    contact_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    event: Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN.replace("$", r"\Z"))]
+    occurred_at: Moment
+    properties: JsonObject = {}
+    context: JsonObject = {}
     source: str | None = None
-    machine: Machine | None = None
-
-
-class Identify(_ContactRecord):
-    """Traits of a contact were set; `null` removes a trait."""
-
-    type: Literal["identify"]
-    traits: JsonObject
-
-
-class Consent(_ContactRecord):
-    """A consent decision for one purpose."""
-
-    type: Literal["consent"]
-    purpose: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    granted: bool
-    document: str = Field(description="What the contact was shown: a form's version or a hash of its words.")
-    method: str = Field(description="How the decision was made, e.g. `web_form`.")
-
-
-class Erase(_ContactRecord):
-    """Forget this contact."""
-
-    type: Literal["erase"]
-
-
-class ListMembership(_ContactRecord):
-    """The contact was put on a static list or taken off."""
-
-    type: Literal["list"]
-    list: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    member: bool
-
-
-class Tick(_Record):
-    """Time passed in this partition and nothing else happened."""
-
-    type: Literal["tick"]
-
-
-class DefinitionsRecord(_Record):
-    """These definitions hold from here on in this partition."""
-
-    type: Literal["definitions"]
-    definitions: str = Field(description="The canonical JSON text of the definition file.")
-    hash: Annotated[str, StringConstraints(pattern=HASH_PATTERN)] = Field(description="SHA-256 of it.")
-    number: Annotated[int, Field(ge=1)] = Field(description="Counts 1, 2, 3 with every change.")
-    author: str = ""
-    message: str = ""
-    silent: bool = False
-    accept_short_history: bool = False
-    semantics: str = Field(description="Version of the semantics that the text was written for.")
-    tzdata: str = Field(description="Version of the time zone database.")
+    machine: Suspicion | None = None
+    received_at: Moment | None = None
+    backfill: bool = False
+    type: ClassVar[Literal["track"]] = "track"
 
 
 ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
 Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
 
-AnyRecord = Annotated[Record, Field(discriminator="type")]
-RECORD: TypeAdapter[Record] = TypeAdapter(AnyRecord)
-RECORD_TYPES: dict[str, type[BaseModel]] = {
-    "track": Track,
-    "identify": Identify,
-    "consent": Consent,
-    "erase": Erase,
-    "list": ListMembership,
-    "tick": Tick,
-    "definitions": DefinitionsRecord,
-}
-
 _json = msgspec.json.Decoder()
+
+
+class _Untyped(msgspec.Struct, tag_field="type", tag=""):
+    """Never met. Beside a second one the type must be there, else it would be taken for granted."""
+
+
+_track = msgspec.json.Decoder(Track | _Untyped)
 
 
 def _depth_within(value: object, allowed: int) -> bool:
@@ -186,7 +100,8 @@ def _depth_within(value: object, allowed: int) -> bool:
     return True
 
 
-def _parse_json(raw: bytes) -> object:
+def parse_json(raw: bytes) -> object:
+    """The JSON in `raw`, nested within bounds. Raises `InvalidRecordError`."""
     # The parser's own bound on depth moves with the depth of the Python stack; ours does not.
     brackets = raw.count(b"{") + raw.count(b"[")
     try:
@@ -219,20 +134,60 @@ def validate_record(value: object) -> Record:
     if not isinstance(kind, str) or kind not in RECORD_TYPES:
         raise InvalidRecordError("unknown_type", f"type: expected one of {', '.join(RECORD_TYPES)}")
     try:
-        return RECORD.validate_python(value)
+        model = models.RECORD.validate_python(value)
     except ValidationError as error:
         raise InvalidRecordError("invalid", describe(error)) from None
+    return _tracked(model) if isinstance(model, models.Track) else model
+
+
+def _tracked(model: models.Track) -> Track:
+    machine = None if model.machine is None else Suspicion(model.machine.suspected, model.machine.reasons)
+    return Track(
+        event_id=model.event_id,
+        contact_id=model.contact_id,
+        event=model.event,
+        occurred_at=model.occurred_at,
+        properties=model.properties,
+        context=model.context,
+        source=model.source,
+        machine=machine,
+        received_at=model.received_at,
+        backfill=model.backfill,
+    )
+
+
+def _decode_track(raw: bytes) -> Track | None:
+    """The event in `raw`; None where that is for the slower way to say, which then also says what is wrong.
+
+    It takes nothing that the slower way would not take, and takes it for the same.
+    """
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        return None
+    try:
+        event = _track.decode(raw)
+        if not isinstance(event, Track):
+            return None
+        event.occurred_at = parse_instant(event.occurred_at)  # type: ignore[arg-type]  # see `Moment`
+        if event.received_at is not None:
+            event.received_at = parse_instant(event.received_at)  # type: ignore[arg-type]
+    except (ValueError, RecursionError):  # of which msgspec's are some
+        return None
+    return event
 
 
 def decode_record(raw: bytes | None) -> Record:
     """The record in the value of a Kafka message or a line of a file. Raises `InvalidRecordError`."""
     if raw is None:
         raise InvalidRecordError("undecodable", "expected JSON, not an empty value")
-    return validate_record(_parse_json(raw))
+    return _decode_track(raw) or validate_record(parse_json(raw))
 
 
-def encode_record(record: Record) -> bytes:
+def encode_record(record: Record | models.Track) -> bytes:
     """The bytes of a record as our own producers write it; `decode_record` reads them back."""
+    if isinstance(record, Track):
+        fields = msgspec.structs.asdict(record)
+        fields["machine"] = None if record.machine is None else models.Machine(**msgspec.structs.asdict(record.machine))
+        record = models.Track.model_construct(type="track", **fields)
     return msgspec.json.encode(record.model_dump(exclude_none=True))
 
 

@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from schemas.instants import format_instant, parse_any_instant
-from schemas.records import ContactId, EventId, Instant
+from schemas.record_models import ContactId, EventId, Instant
 
 
 def _later_instant(value: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.records import Instant
+from schemas.record_models import Instant
 from schemas.transitions import Transition, TransitionType
 
 

@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, TypeA
 from pydantic_settings import NoDecode
 
 from schemas.errors import InputError
-from schemas.records import ContactId
+from schemas.record_models import ContactId
 from schemas.settings import CommonSettings
 
 LinkKind: TypeAlias = Literal["open", "click"]

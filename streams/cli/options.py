@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.errors import InputError
 from schemas.instants import parse_instant
-from schemas.records import ContactId
+from schemas.record_models import ContactId
 
 
 class InstantType(click.ParamType):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from schemas.errors import InputError, UnavailableError
-from schemas.topics import partition_of, position_name
+from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
 from streams.segmentation import Contact, Core, contact_key, parse_canonical
@@ -51,7 +51,7 @@ def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
         raise InputError(f"the contact {printable(contact_id)} is not known{erased}")
     # A crowd of timers is committed in parts: some of the contact's may be due and not committed yet.
     while contact.next_due is not None and contact.next_due <= stored.clock_ms:
-        core.fire(contact, stored.clock_ms, position_name(partition, stored.offset), [])
+        core.fire(contact, stored.clock_ms, (partition, stored.offset), [])
     return Explainer(core, contact, stored.clock_ms)
 
 

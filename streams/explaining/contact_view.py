@@ -42,7 +42,7 @@ def _score(core: Core, contact: Contact, name: str, now_ms: int) -> View:
 
 def _segments(core: Core, contact: Contact) -> list[View]:
     """Segments that the contact ever was in, those that it is in first."""
-    known = [segment for segment in core.program.segments if contact.sequences[segment.index]]
+    known = [segment for segment in core.program.segments if segment.index in contact.sequences]
     rows = [
         {
             "segment": segment.name,

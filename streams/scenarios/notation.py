@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from schemas.records import ContactId, EventId, JsonObject, Machine
+from schemas.record_models import ContactId, EventId, JsonObject, Machine
 from streams.scenarios.moments import MomentField
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import Bound, Duration, Event

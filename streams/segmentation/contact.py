@@ -7,6 +7,7 @@ derived from it and are computed anew when it is decoded.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -98,9 +99,10 @@ class StoredContact(msgspec.Struct, array_like=True):
     known_since_ms: int
     as_of_ms: int
     applied_ids: bytes
-    sequences: list[int]
-    since_ms: list[int]
-    slots: list[Any]
+    moves: dict[int, tuple[int, int]]
+    """By segment that it was ever in: transitions so far, and the last one's instant after `known_since_ms`."""
+    slots: dict[int, Any]
+    """By unit that has seen something of it."""
     facts: dict[str, tuple[int, Any]]
     erased: Erased | None
 
@@ -142,6 +144,20 @@ def encode_stored(stored: StoredContact) -> bytes:
         return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
 
 
+class Slots(dict[int, Any]):
+    """What each unit keeps of a contact's past. Units that have seen nothing of it yet take no room."""
+
+    __slots__ = ("_fresh",)
+
+    def __init__(self, fresh: Sequence[Callable[[], Any]]) -> None:
+        """`fresh` makes, by unit, the slot of a contact of whom nothing is known."""
+        super().__init__()
+        self._fresh = fresh
+
+    def __missing__(self, index: int) -> Any:
+        return self._fresh[index]()
+
+
 class Contact:
     """A contact as the core works on it. Make one with `Core.new` or `Core.decode`."""
 
@@ -174,18 +190,18 @@ class Contact:
         self.known_since_ms = 0
         self.as_of_ms = 0
         self.applied_ids = AppliedIds()
-        self.sequences: list[int] = []
-        """By segment: transitions so far. Odd: the contact is a member."""
-        self.since_ms: list[int] = []
-        """By segment: `effective_at` of the last transition."""
-        self.slots: list[Any] = []
+        self.sequences: dict[int, int] = {}
+        """By segment that it was ever in: transitions so far. Odd: the contact is a member."""
+        self.since_ms: dict[int, int] = {}
+        """By segment that it was ever in: `effective_at` of the last transition."""
+        self.slots = Slots(())
         """By unit: what its conditions keep of the past."""
         self.facts: dict[str, tuple[int, Any]] = {}
         """`trait:NAME`, `consent:PURPOSE` or `list:NAME` -> (event time, value); a value of None is a removal."""
         self.bits = 0
         """Truth of every leaf condition and every membership, as bits."""
-        self.flips: list[int] = []
-        """By unit: the next instant at which one of its leaves may flip."""
+        self.flips: dict[int, int] = {}
+        """By unit: the next instant at which one of its leaves may flip; absent where none can."""
         self.courses: dict[int, Any] = {}
         """By unit: how its score goes from here on, as far as this step has asked."""
         self.next_due: int | None = None
@@ -193,7 +209,7 @@ class Contact:
 
     def schedule(self, purge_after_ms: int) -> None:
         """Set `next_due` from the flips, and from the end of an erasure's remains."""
-        due = min(self.flips, default=NEVER)
+        due = min(self.flips.values()) if self.flips else NEVER
         if self.erased is not None:
             due = min(due, self.erased.clock_ms + purge_after_ms + 1)
         self.next_due = None if due > LAST_INSTANT_MS else due

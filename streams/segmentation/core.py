@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from schemas.records import ContactRecord
+from schemas.records import ContactRecord, Track
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import (
     AppliedIds,
     Contact,
     Erased,
+    Slots,
     StoredContact,
     decode_stored,
     encode_stored,
@@ -19,7 +20,6 @@ from streams.segmentation.contact import (
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
-from streams.segmentation.quantities import NEVER
 from streams.segmentation.steps import Step, facts_of, transition
 from streams.segmentation.units import Unit, look
 
@@ -45,13 +45,21 @@ class Core:
         self.program = Program(definitions)
         self._units = self.program.units
         self._dependents = self.program.dependents
+        self._readers = self.program.readers
         self._whiles = [other for other in self._dependents if not isinstance(other, CompiledSegment)]
-        self._plain = [unit for unit in self._units if not unit.reads]
-        self._packing = [unit for unit in self._units if type(unit).store is not Unit.store]
-        """Units whose slots are stored in another form than they are worked on."""
-        self._forgetting = [(unit.index, unit.forget) for unit in self._units if unit.forgets]
+        self._place_of_while = {
+            other.index: 1 << place
+            for place, other in enumerate(self._dependents)
+            if not isinstance(other, CompiledSegment)
+        }
+        self._standing = [unit for unit in self._units if unit.standing]
+        self._fresh = [unit.fresh for unit in self._units]
+        self._fresh_stored = [unit.store(unit.fresh()) for unit in self._units]
+        self._packs = [type(unit).store is not Unit.store for unit in self._units]
+        """Whether a unit's slot is stored in another form than it is worked on."""
         self._cells = [cells for unit in self._units for cells in unit.cells]
         self._horizon_ms = definitions.deduplicate_ms
+        self._blank_bits, self._first = self._look_at_nobody()
 
     @property
     def entries_merged(self) -> int:
@@ -66,17 +74,30 @@ class Core:
 
     def _blank(self, contact: Contact) -> Contact:
         contact.exists = False
-        contact.bits = 0
+        contact.bits = self._blank_bits
         contact.created_by = ""
         contact.known_since_ms = contact.as_of_ms = 0
         contact.applied_ids = AppliedIds()
         contact.facts = {}
-        contact.slots = [unit.fresh() for unit in self._units]
-        contact.flips = [NEVER] * len(self._units)
-        contact.sequences = [0] * len(self.program.segments)
-        contact.since_ms = [0] * len(self.program.segments)
+        contact.slots = Slots(self._fresh)
+        contact.flips = {}
+        contact.sequences = {}
+        contact.since_ms = {}
         contact.schedule(self._horizon_ms)
         return contact
+
+    def _look_at_nobody(self) -> tuple[int, int]:
+        """What holds of a contact of whom nothing is known, and the places of the segments that it enters at first."""
+        self._blank_bits = 0
+        nobody = self.new("")
+        look(nobody, [unit for unit in self._units if not (unit.reads or unit.standing)], 0)
+        look(nobody, self._whiles, 0)
+        assert not nobody.flips, "of whom nothing is known nothing flips"
+        first = 0
+        for place, other in enumerate(self._dependents):
+            if isinstance(other, CompiledSegment) and other.member(nobody.bits):
+                first |= 1 << place
+        return nobody.bits, first
 
     def encode(self, contact: Contact) -> bytes | None:
         """The stored form; None where nothing of the contact is left to store.
@@ -86,27 +107,34 @@ class Core:
         if not contact.exists:
             if contact.erased is None:
                 return None
-            return encode_stored(StoredContact(None, "", 0, 0, b"", [], [], [], {}, contact.erased))
-        slots, as_of_ms = contact.slots, contact.as_of_ms
-        for index, forget in self._forgetting:
-            forget(slots[index], as_of_ms)
-        slots = slots.copy()
-        for unit in self._packing:
-            slots[unit.index] = unit.store(slots[unit.index])
+            return encode_stored(StoredContact(None, "", 0, 0, b"", {}, {}, {}, contact.erased))
+        sequences, since_ms, known_since_ms = contact.sequences, contact.since_ms, contact.known_since_ms
         return encode_stored(
             StoredContact(
                 contact.contact_id,
                 contact.created_by,
-                contact.known_since_ms,
+                known_since_ms,
                 contact.as_of_ms,
                 bytes(contact.applied_ids.entries),
-                contact.sequences,
-                contact.since_ms,
-                slots,
+                {index: (sequences[index], since_ms[index] - known_since_ms) for index in sorted(sequences)},
+                self._stored_slots(contact),
                 contact.facts,
                 contact.erased,
             )
         )
+
+    def _stored_slots(self, contact: Contact) -> dict[int, Any]:
+        slots, as_of_ms, units = contact.slots, contact.as_of_ms, self._units
+        stored = {}
+        for index in sorted(slots):
+            slot, unit = slots[index], units[index]
+            if unit.forgets:
+                unit.forget(slot, as_of_ms)
+            if self._packs[index]:
+                slot = unit.store(slot)
+            if slot != self._fresh_stored[index]:
+                stored[index] = slot
+        return stored
 
     def decode(self, key: str, raw: bytes) -> Contact:
         """A contact from its stored form."""
@@ -120,24 +148,32 @@ class Core:
         contact.as_of_ms = stored.as_of_ms
         contact.applied_ids = AppliedIds(stored.applied_ids)
         contact.facts = stored.facts
-        contact.sequences = stored.sequences
-        contact.since_ms = stored.since_ms
-        contact.slots = stored.slots
-        for unit in self._packing:
-            contact.slots[unit.index] = unit.restore(contact.slots[unit.index])
-        for segment in self.program.segments:
-            if contact.sequences[segment.index] & 1:
-                contact.bits |= segment.bit
-        look(contact, self._plain, contact.as_of_ms)
+        for index, (sequence, after_ms) in stored.moves.items():
+            contact.sequences[index] = sequence
+            contact.since_ms[index] = stored.known_since_ms + after_ms
+            if sequence & 1:
+                contact.bits |= self.program.segments[index].bit
+        units, slots = self._units, contact.slots
+        for index, slot in stored.slots.items():
+            slots[index] = units[index].restore(slot) if self._packs[index] else slot
+        look(contact, self._seen(contact), contact.as_of_ms)
         for score in self._whiles:
             look(contact, (score,), contact.as_of_ms)
         contact.schedule(self._horizon_ms)
         return contact
 
+    def _seen(self, contact: Contact) -> list[Unit]:
+        """The units that may say something else of the contact than of one of whom nothing is known, but for whiles."""
+        units, by_fact = self._units, self.program.by_fact
+        seen = [units[index] for index in contact.slots if not units[index].reads]
+        for name in contact.facts:
+            seen += by_fact.get(name, ())
+        return seen + self._standing
+
     # --- records and timers ----------------------------------------------------------------------------
 
     def apply(
-        self, contact: Contact, record: ContactRecord, now_ms: int, position: str, emitted: list[Transition]
+        self, contact: Contact, record: ContactRecord, now_ms: int, position: tuple[int, int], emitted: list[Transition]
     ) -> Outcome:
         """Apply a record at `now_ms`; its transitions are appended to `emitted`.
 
@@ -162,11 +198,11 @@ class Core:
             touched = self._fold(contact, record, at_ms, now_ms)
             contact.as_of_ms = now_ms
             step = Step(now_ms, now_ms, position, emitted, record)
-            self._take(contact, self._units if first else touched, step, first=first)
+            self._take(contact, touched + self._seen(contact) if first else touched, step, first=first)
             contact.schedule(self._horizon_ms)
         return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
 
-    def fire(self, contact: Contact, now_ms: int, position: str, emitted: list[Transition]) -> None:
+    def fire(self, contact: Contact, now_ms: int, position: tuple[int, int], emitted: list[Transition]) -> None:
         """Take the contact's timer step at `next_due`, which is at or before `now_ms`."""
         due_ms = contact.next_due
         assert due_ms is not None, "only a contact with a timer is fired"
@@ -176,7 +212,7 @@ class Core:
             contact.erased = None
         if contact.exists:
             flips = contact.flips
-            touched = [unit for unit in self._units if flips[unit.index] <= due_ms]
+            touched = [self._units[index] for index in sorted(flips) if flips[index] <= due_ms]
             contact.as_of_ms = due_ms
             contact.applied_ids.forget(due_ms, self._horizon_ms)
             self._take(contact, touched, Step(due_ms, now_ms, position, emitted))
@@ -194,8 +230,7 @@ class Core:
     def _fold(self, contact: Contact, record: ContactRecord, at_ms: int, now_ms: int) -> list[Unit]:
         """Put the record's content into the contact's state; the units whose bits it may have changed."""
         if record.type == "track":
-            units = self.program.by_event.get(record.event, ())
-            return [unit for unit in units if unit.touch(contact, record, at_ms, now_ms)]
+            return self._fold_event(contact, record, at_ms, now_ms)
         touched: list[Unit] = []
         for name, value in facts_of(record):
             units = self.program.by_fact.get(name, ())
@@ -205,32 +240,49 @@ class Core:
                 touched.extend(units)
         return touched
 
+    def _fold_event(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> list[Unit]:
+        touched, slots = [], contact.slots
+        for unit in self.program.by_event.get(event.event, ()):
+            index = unit.index
+            seen = index in slots
+            if not seen:
+                slots[index] = unit.fresh()
+            if unit.touch(contact, event, at_ms, now_ms):
+                touched.append(unit)
+            elif not seen:
+                del slots[index]
+        return touched
+
     # --- steps -----------------------------------------------------------------------------------------
 
     def _take(self, contact: Contact, touched: list[Unit], step: Step, first: bool = False) -> None:
         """Look at the units touched, then bring all up to date that reads their bits; emit what moves."""
         contact.courses.clear()  # their entries may have been touched
-        late: set[Unit] = set()
-        if self._whiles:
-            late = {unit for unit in touched if unit.reads}
-            touched = [unit for unit in touched if not unit.reads]
-        changed = look(contact, touched, step.at_ms)
-        if first:
-            changed = -1
-        if not changed and not late:
+        pending = self._first if first else 0
+        for unit in touched:
+            if unit.reads:
+                pending |= self._place_of_while[unit.index]
+            elif look(contact, (unit,), step.at_ms):
+                pending |= self._readers[unit.index]
+        if not pending:
             return
-        for other in self._dependents:
+        # Whoever reads a bit stands after its owner, so the lowest place is always the next one.
+        dependents = self._dependents
+        while pending:
+            place = pending & -pending
+            pending ^= place
+            other = dependents[place.bit_length() - 1]
             if not isinstance(other, CompiledSegment):
-                if other.reads & changed or other in late:
-                    changed |= look(contact, (other,), step.at_ms)
-            elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):
+                if look(contact, (other,), step.at_ms):
+                    pending |= self._readers[other.index]
+            elif other.member(contact.bits) != bool(contact.bits & other.bit):
                 contact.bits ^= other.bit
-                changed |= other.bit
+                pending |= self.program.readers_of_segment[other.index]
                 self._move(contact, other, step)
         contact.courses.clear()
 
     def _move(self, contact: Contact, segment: CompiledSegment, step: Step) -> None:
-        contact.sequences[segment.index] += 1
+        contact.sequences[segment.index] = contact.sequences.get(segment.index, 0) + 1
         contact.since_ms[segment.index] = step.at_ms
         scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
         step.emitted.append(transition(contact, segment, step, scores, valid_until(contact, segment)))

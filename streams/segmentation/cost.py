@@ -146,12 +146,15 @@ def _largest(program: Program) -> StoredContact:
         LAST_INSTANT_MS,
         LAST_INSTANT_MS,
         AppliedIds.largest(),
-        [_GREATEST] * segments,
-        [LAST_INSTANT_MS] * segments,
-        [unit.largest() for unit in program.units],
+        _memberships(segments),
+        {unit.index: unit.largest() for unit in program.units},
         {name: (LAST_INSTANT_MS, None if name.startswith(_TRAIT) else True) for name in program.by_fact},
         Erased(LAST_INSTANT_MS, LAST_INSTANT_MS),
     )
+
+
+def _memberships(segments: int) -> dict[int, tuple[int, int]]:
+    return dict.fromkeys(range(segments), (_GREATEST, LAST_INSTANT_MS))
 
 
 def _base(definitions: Definitions, kept: tuple[Kept, ...], bytes_max: int) -> tuple[Kept, ...]:
@@ -164,7 +167,7 @@ def _base(definitions: Definitions, kept: tuple[Kept, ...], bytes_max: int) -> t
     )
     memberships = Kept(
         (f"membership of {segments:,} segments: how many transitions, and when the last was",),
-        _size([_GREATEST] * segments) + _size([LAST_INSTANT_MS] * segments),
+        _size(_memberships(segments)),
         (),
     )
     rest = bytes_max - sum(each.bytes_max or 0 for each in (*kept, ids, memberships))

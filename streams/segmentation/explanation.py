@@ -107,7 +107,7 @@ class Explainer:
         return ExplainedSegment(
             segment=name,
             member=member,
-            sequence=self.contact.sequences[compiled.index],
+            sequence=self.contact.sequences.get(compiled.index, 0),
             since=self._since(compiled),
             until_ms=self._core.valid_until(self.contact, compiled),
             when=when,
@@ -125,7 +125,7 @@ class Explainer:
         turn = None if self._turns is None else self._turns.of_segment(compiled.name)
         if turn is not None:
             return turn
-        moved = self.contact.sequences[compiled.index]
+        moved = self.contact.sequences.get(compiled.index, 0)
         return Turn(self.contact.since_ms[compiled.index] if moved else self.contact.known_since_ms, None)
 
     def _node(self, node: Node, ahead: Mapping[int, int | None], expanded: set[str]) -> ExplainedNode:

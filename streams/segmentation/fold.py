@@ -9,7 +9,6 @@ import heapq
 from collections.abc import MutableMapping
 
 from schemas.records import ContactRecord
-from schemas.topics import position_name
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
@@ -78,7 +77,7 @@ class Fold:
             contact = self.contacts.get(key)
             if contact is None or contact.next_due != due_ms:
                 continue
-            self.core.fire(contact, self.clock_ms, position_name(self.partition, offset), self.emitted)
+            self.core.fire(contact, self.clock_ms, (self.partition, offset), self.emitted)
             self._changed(contact)
             steps += 1
         return steps
@@ -95,7 +94,7 @@ class Fold:
         if contact is None:
             contact = self.contacts[key] = self._new(record.contact_id, key)
         before, existed = contact.next_due, contact.exists
-        outcome = self.core.apply(contact, record, self.clock_ms, position_name(self.partition, offset), self.emitted)
+        outcome = self.core.apply(contact, record, self.clock_ms, (self.partition, offset), self.emitted)
         if outcome.result == "applied":
             self.existing += contact.exists - existed
             self._changed(contact, before)

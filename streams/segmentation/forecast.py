@@ -69,17 +69,17 @@ def turns_ahead(contact: Contact, segment: CompiledSegment, tests: Sequence[Test
 def _next_flip(contact: Contact, segment: CompiledSegment) -> int:
     """The next instant at which something may flip that the segment rests on; past the last instant: never."""
     flips = contact.flips
-    return min([flips[index] for index in segment.flips], default=NEVER)
+    return min([flips[index] for index in segment.flips if index in flips], default=NEVER)
 
 
 def _play_on(contact: Contact, segment: CompiledSegment, at_ms: int) -> int:
     """Play time forward to the next flip of what the segment rests on; the bits that changed."""
     flips, before, wanted = contact.flips, contact.bits, segment.all_read
     # A unit may serve other segments too, whose flips are no stops of this search.
-    changed = look_ahead(contact, [unit for unit in segment.units if flips[unit.index] == at_ms], at_ms, wanted)
+    changed = look_ahead(contact, [unit for unit in segment.units if flips.get(unit.index) == at_ms], at_ms, wanted)
     for other in segment.rests_on:
         if not isinstance(other, CompiledSegment):
-            if flips[other.index] == at_ms or other.reads & changed:
+            if flips.get(other.index) == at_ms or other.reads & changed:
                 look_ahead(contact, (other,), at_ms, wanted)
                 changed = before ^ contact.bits
         elif other.reads & changed and other.member(contact.bits) != bool(contact.bits & other.bit):

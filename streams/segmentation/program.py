@@ -82,6 +82,10 @@ class Program:
                 self.dependents.append(compiled)
             elif self.scores[place.name].reads:
                 self.dependents.append(self.scores[place.name])
+        self.readers = [self._readers(unit.mask) for unit in self.units]
+        """By unit: the dependents that read it, as bits of their places."""
+        self.readers_of_segment = [self._readers(segment.bit) for segment in self.segments]
+        """By segment, likewise."""
         self.by_event = self._index((unit, unit.events) for unit in self.units)
         self.by_fact = self._index((unit, unit.facts) for unit in self.units)
 
@@ -213,6 +217,9 @@ class Program:
     def _segment_mask(self) -> int:
         """The lowest bit of a membership: all bits under it are leaves."""
         return min(self._segment_bits.values())
+
+    def _readers(self, bits: int) -> int:
+        return sum(1 << place for place, other in enumerate(self.dependents) if other.reads & bits)
 
     @staticmethod
     def _index(pairs: Iterable[tuple[Unit, frozenset[str]]]) -> dict[str, tuple[Unit, ...]]:

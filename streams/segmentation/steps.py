@@ -7,18 +7,27 @@ import hashlib
 import msgspec
 
 from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
+from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition, known_cause, known_transition
 from streams.segmentation.contact import Contact
 from streams.segmentation.program import CompiledSegment
 
 
 class Step:
-    """One step: its instant, the clock at which it is taken, its record (or a timer), where its transitions go."""
+    """One step: its instant, the clock at which it is taken, its record (or a timer), where its transitions go.
+
+    Its position is the partition and the offset of the record that was applied or that moved the clock.
+    """
 
     __slots__ = ("_cause", "_position", "_record", "at_ms", "emitted", "now_ms")
 
     def __init__(
-        self, at_ms: int, now_ms: int, position: str, emitted: list[Transition], record: ContactRecord | None = None
+        self,
+        at_ms: int,
+        now_ms: int,
+        position: tuple[int, int],
+        emitted: list[Transition],
+        record: ContactRecord | None = None,
     ) -> None:
         self.at_ms = at_ms
         self.now_ms = now_ms
@@ -31,7 +40,7 @@ class Step:
     def cause(self) -> Cause:
         """Why it is taken. Most steps move nobody, so it is made when the first transition asks for it."""
         if self._cause is None:
-            record, position = self._record, self._position
+            record, position = self._record, position_name(*self._position)
             self._cause = known_cause("timer", position) if record is None else cause_of(record, position)
         return self._cause
 

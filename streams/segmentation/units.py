@@ -19,6 +19,7 @@ from schemas.records import Track
 from streams.segmentation.canonical import meaning
 from streams.segmentation.evidence import Evidence, Past
 from streams.segmentation.problems import Findings
+from streams.segmentation.quantities import NEVER
 from streams.segmentation.windows import Cells
 from streams.segmentation.wording import Wording, one_line
 
@@ -44,6 +45,8 @@ class Unit(ABC):
     reads: int = 0
     """Bits of others that it reads. One that reads some is looked at after them."""
 
+    standing: bool = False
+    """Whether it may hold, or flip, of a contact of whom it has seen neither an event nor a fact."""
     timed: bool = False
     """Whether time alone can flip one of its bits."""
     forgets: bool = False
@@ -99,12 +102,20 @@ class Unit(ABC):
         return stored
 
 
+def note_flip(flips: dict[int, int], index: int, flip_ms: int) -> None:
+    """Let a unit's next flip be at `flip_ms`."""
+    if flip_ms < NEVER:
+        flips[index] = flip_ms
+    elif index in flips:
+        del flips[index]
+
+
 def look(contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
     """Read the units' bits at `now_ms` and their next flips into the contact; the bits that changed."""
     before = bits = contact.bits
-    flips = contact.flips
     for unit in units:
-        true, flips[unit.index] = unit.look(contact, now_ms)
+        true, flip_ms = unit.look(contact, now_ms)
+        note_flip(contact.flips, unit.index, flip_ms)
         bits = bits & ~unit.mask | true
     contact.bits = bits
     return before ^ bits
@@ -113,9 +124,9 @@ def look(contact: Contact, units: Iterable[Unit], now_ms: int) -> int:
 def look_ahead(contact: Contact, units: Iterable[Unit], now_ms: int, wanted: int) -> int:
     """As `look`, for those bits alone that are in `wanted`."""
     before = bits = contact.bits
-    flips = contact.flips
     for unit in units:
-        true, flips[unit.index] = unit.look_for(wanted, contact, now_ms)
+        true, flip_ms = unit.look_for(wanted, contact, now_ms)
+        note_flip(contact.flips, unit.index, flip_ms)
         mask = unit.mask & wanted
         bits = bits & ~mask | true & mask
     contact.bits = bits

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from schemas.errors import InputError, UnavailableError
 from schemas.expectations import expectation
+from schemas.record_models import RECORD_TYPES
+from schemas.record_models import Track as TrackModel
 from schemas.records import (
-    RECORD_TYPES,
     Consent,
     ContactRecord,
     Erase,
@@ -62,10 +63,11 @@ def compose(fields: Mapping[str, Any]) -> Outgoing:
     """
     try:
         msgspec.json.encode(dict(fields))  # refuses what a terminal in another encoding makes of a letter
-        record = RECORD_TYPES[fields["type"]].model_validate(fields)
-        assert isinstance(record, Track | Identify | Consent | Erase | ListMembership), "a record of a contact"
-        value = encode_record(record)
-        decode_record(value)
+        model = RECORD_TYPES[fields["type"]].model_validate(fields)
+        assert isinstance(model, TrackModel | Identify | Consent | Erase | ListMembership), "a record of a contact"
+        value = encode_record(model)
+        record = decode_record(value)
+        assert isinstance(record, Track | Identify | Consent | Erase | ListMembership)
     except ValidationError as error:
         raise InputError("; ".join(_wrong(problem) for problem in error.errors(include_url=False))) from None
     except UnicodeEncodeError as error:

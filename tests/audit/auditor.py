@@ -127,7 +127,7 @@ def _compare_standing(folded: Folded, found: dict[str, Any], expected: Expected)
         if standing is None:
             problems.append(f"contact {contact.contact_id} is stored and must not exist")
             continue
-        sequences = {segment.name: contact.sequences[segment.index] for segment in core.program.segments}
+        sequences = {segment.name: contact.sequences.get(segment.index, 0) for segment in core.program.segments}
         members = {name: bool(count & 1) for name, count in sequences.items()}
         readings = {
             score.name: repr(float(score.reading(contact, clock_ms) / 1000))

@@ -176,7 +176,7 @@ def test_a_state_beyond_the_end_of_the_log_is_of_another_log() -> None:
 def _stored(*records: dict[str, Any], clock_ms: int = AT) -> bytes | None:
     contact = CORE.new("c1")
     for fields in records:
-        CORE.apply(contact, compose(fields).record, clock_ms, "tracking-0@1", [])
+        CORE.apply(contact, compose(fields).record, clock_ms, (0, 1), [])
     return CORE.encode(contact)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from pydantic import BaseModel, RootModel
 
-from schemas.records import RECORD_TYPES
+from schemas.record_models import RECORD_TYPES
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.file_parts import FileSpec, SegmentSpec
 from streams.segmentation.scores import ScoreSpec, WhileSpec

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from schemas.documents import GENERATED
 from schemas.headers import DeadLetterHeaders, TransitionHeaders
 from schemas.lists import decode_entry, encode_entry
-from schemas.records import RECORD_TYPES, InvalidRecordError, decode_record, encode_record
+from schemas.record_models import RECORD_TYPES
+from schemas.records import InvalidRecordError, decode_record, encode_record
 from schemas.transitions import decode_transition, encode_transition
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.record_models import RECORD_TYPES
 from schemas.records import (
     MAX_DEPTH,
-    RECORD_TYPES,
     DefinitionsRecord,
     Identify,
     InvalidRecordError,
@@ -22,6 +23,8 @@ from schemas.records import (
     decode_record,
     definitions_hash,
     encode_record,
+    parse_json,
+    validate_record,
 )
 
 BEFORE = (
@@ -224,3 +227,66 @@ def test_the_largest_definitions_that_are_allowed_are_decoded() -> None:
     record = decode_record(raw)
     assert isinstance(record, DefinitionsRecord)
     assert record.definitions == text
+
+
+_ANY = st.sampled_from(
+    [
+        "x",
+        "",
+        "a" * 129,
+        "a" * 257,
+        "page_view",
+        "page_view\n",
+        "Page",
+        1,
+        True,
+        None,
+        1.5,
+        [],
+        {},
+        [1],
+        {"a": {"b": 1}},
+        "2026-11-21T10:00:00.123Z",
+        "2026-11-21T10:00:00Z",
+        "2026-02-30T10:00:00.000Z",
+        "2026-11-21",
+        "1969-01-01T00:00:00Z",
+    ]
+)
+_FIELDS = ("type", "event_id", "contact_id", "event", "occurred_at", "properties", "context", "source", "machine",
+           "received_at", "backfill", "unknown")  # fmt: skip
+_VALID: dict[str, Any] = {
+    "type": "track", "event_id": "e", "contact_id": "c", "event": "page_view", "occurred_at": "2026-11-21T10:00:00.1Z",
+    "machine": {"suspected": True, "reasons": ["prefetch_proxy"]},
+}  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.sampled_from(_FIELDS), _ANY, max_size=2),
+    st.dictionaries(st.sampled_from(("suspected", "reasons", "more")), _ANY, max_size=2),
+    st.sets(st.sampled_from(_FIELDS), max_size=1),
+    st.integers(0, 70),
+)
+def test_the_quick_way_takes_what_the_models_take_and_for_the_same(
+    changed: dict[str, object], machine: dict[str, object], left_out: set[str], depth: int
+) -> None:
+    deep: object = {}
+    for _ in range(depth):
+        deep = {"d": deep} if depth % 2 else [deep]
+    body = _VALID | {"properties": {"deep": deep}, "machine": {**_VALID["machine"], **machine}} | changed
+    raw = json.dumps({name: value for name, value in body.items() if name not in left_out}).encode()
+    assert _outcome(decode_record, raw) == _outcome(lambda each: validate_record(parse_json(each)), raw)
+
+
+def _outcome(decode: Callable[[bytes], Record], raw: bytes) -> object:
+    try:
+        return decode(raw)
+    except InvalidRecordError as error:
+        return error.reason, error.detail
+
+
+def test_of_a_key_given_twice_the_last_counts_on_the_quick_way_too() -> None:
+    raw = json.dumps(_VALID).encode().replace(b'"event_id": "e"', b'"event_id": "e", "event_id": "f"')
+    record = decode_record(raw)
+    assert isinstance(record, Track)
+    assert record.event_id == "f"

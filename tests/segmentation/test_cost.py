@@ -83,12 +83,12 @@ def drawn_record(chance: random.Random, number: int, now_ms: int) -> Any:
 def test_no_stored_contact_is_larger_than_the_cost_says(seed: int) -> None:
     chance, core, cost = random.Random(seed), Core(EVERYTHING), cost_of(EVERYTHING)
     contact, now_ms, largest = core.new("somebody"), START, 0
-    core.apply(contact, erasure(now_ms), now_ms, "p", [])
+    core.apply(contact, erasure(now_ms), now_ms, (0, 1), [])
     for number in range(3_500):
         now_ms += chance.choice([0, 1, 10, 10, 50])
         while contact.next_due is not None and contact.next_due <= now_ms:
-            core.fire(contact, now_ms, "p", [])
-        core.apply(contact, drawn_record(chance, number, now_ms), now_ms, "p", [])
+            core.fire(contact, now_ms, (0, 1), [])
+        core.apply(contact, drawn_record(chance, number, now_ms), now_ms, (0, 1), [])
         if number % 50 == 0 or 995 < number < 1005:
             raw = core.encode(contact)
             assert raw is not None
@@ -96,8 +96,8 @@ def test_no_stored_contact_is_larger_than_the_cost_says(seed: int) -> None:
             sent = sum(len(json.dumps(value)) for value in traits)
             assert len(raw) <= cost.bytes_max + sent
             largest = max(largest, len(raw))
-            for unit, slot in zip(core.program.units, contact.slots, strict=True):
-                assert size(unit.store(slot)) <= size(unit.largest()), unit.keeps()
+            for unit in core.program.units:
+                assert size(unit.store(contact.slots[unit.index])) <= size(unit.largest()), unit.keeps()
     assert largest > 150_000, "the case comes near no bound"
 
 
@@ -126,7 +126,7 @@ def test_the_bytes_of_counts_are_exactly_those_of_a_contact_that_is_full(conditi
         body = {"type": "track", "event_id": str(number), "contact_id": "c", "event": event}
         record = decode_record(json.dumps({**body, "occurred_at": "2026-01-01T00:00:00Z"}).encode())
         assert isinstance(record, Track)
-        core.apply(contact, record, START, "p", [])
+        core.apply(contact, record, START, (0, 1), [])
     (unit,) = core.program.units
     full, most = size(contact.slots[0]), size(unit.largest())
     never = size([LAST_INSTANT_MS] * 1000) if "sequence" in condition else 0

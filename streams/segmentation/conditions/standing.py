@@ -73,7 +73,7 @@ class FactUnit(Unit):
 class KnownUnit(Unit):
     """True from a duration after the clock of the contact's first record."""
 
-    timed = True
+    timed = standing = True
 
     def __init__(self, duration_ms: int) -> None:
         self._duration_ms = duration_ms

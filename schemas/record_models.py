@@ -1,0 +1,154 @@
+"""Records of the `tracking` topic as models: the source of their JSON Schema, and of what is said of a wrong one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+)
+
+from schemas.expectations import EVENT_NAME_PATTERN, HASH_PATTERN
+from schemas.instants import format_instant, parse_instant
+
+
+def _instant(value: object) -> int:
+    if isinstance(value, str):
+        return parse_instant(value)
+    raise ValueError("expected an RFC 3339 time as a string")
+
+
+# For readers of the JSON Schema, which cannot say the rest: a day that exists, and 1970 to 2199 in UTC.
+_INSTANT_PATTERN = (
+    "^(1969-12-31|2200-01-01|(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))"
+    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": _INSTANT_PATTERN,
+            "examples": ["2026-11-21T10:00:00.123Z"],
+        }
+    ),
+]
+"""Text in RFC 3339 outside, milliseconds since the epoch inside."""
+
+EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
+ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class _Record(BaseModel):
+    # Strict: "true" is not true, 1 is not "1". Unknown fields are ignored, so that producers may add some.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    received_at: Instant | None = Field(default=None, description="When the collector took the record in.")
+    backfill: bool = Field(default=False, description="An import of history: its step has cause `backfill`.")
+
+
+class _ContactRecord(_Record):
+    event_id: EventId = Field(description="Identity of the record; a second one with it changes nothing.")
+    contact_id: ContactId = Field(description="Whom it is about; also the Kafka key.")
+    occurred_at: Instant = Field(description="When it happened, RFC 3339 with a zone and seconds.")
+
+
+class Machine(BaseModel):
+    """Why an event looks as if a machine had caused it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    suspected: bool
+    reasons: list[str] = Field(default_factory=list)
+
+
+class Track(_ContactRecord):
+    """Something a contact did."""
+
+    type: Literal["track"]
+    event: EventName
+    properties: JsonObject = Field(default_factory=dict)
+    context: JsonObject = Field(default_factory=dict)
+    source: str | None = None
+    machine: Machine | None = None
+
+
+class Identify(_ContactRecord):
+    """Traits of a contact were set; `null` removes a trait."""
+
+    type: Literal["identify"]
+    traits: JsonObject
+
+
+class Consent(_ContactRecord):
+    """A consent decision for one purpose."""
+
+    type: Literal["consent"]
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    granted: bool
+    document: str = Field(description="What the contact was shown: a form's version or a hash of its words.")
+    method: str = Field(description="How the decision was made, e.g. `web_form`.")
+
+
+class Erase(_ContactRecord):
+    """Forget this contact."""
+
+    type: Literal["erase"]
+
+
+class ListMembership(_ContactRecord):
+    """The contact was put on a static list or taken off."""
+
+    type: Literal["list"]
+    list: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    member: bool
+
+
+class Tick(_Record):
+    """Time passed in this partition and nothing else happened."""
+
+    type: Literal["tick"]
+
+
+class DefinitionsRecord(_Record):
+    """These definitions hold from here on in this partition."""
+
+    type: Literal["definitions"]
+    definitions: str = Field(description="The canonical JSON text of the definition file.")
+    hash: Annotated[str, StringConstraints(pattern=HASH_PATTERN)] = Field(description="SHA-256 of it.")
+    number: Annotated[int, Field(ge=1)] = Field(description="Counts 1, 2, 3 with every change.")
+    author: str = ""
+    message: str = ""
+    silent: bool = False
+    accept_short_history: bool = False
+    semantics: str = Field(description="Version of the semantics that the text was written for.")
+    tzdata: str = Field(description="Version of the time zone database.")
+
+
+AnyRecord = Annotated[
+    Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord, Field(discriminator="type")
+]
+RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord
+RECORD: TypeAdapter[RecordModel] = TypeAdapter(AnyRecord)
+RECORD_TYPES: dict[str, type[BaseModel]] = {
+    "track": Track,
+    "identify": Identify,
+    "consent": Consent,
+    "erase": Erase,
+    "list": ListMembership,
+    "tick": Tick,
+    "definitions": DefinitionsRecord,
+}
