@@ -7,13 +7,12 @@ derived from it and are computed anew when it is decoded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from typing import Any
-
-import msgspec
 
 from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.quantities import NEVER
+from streams.segmentation.slots import Slots
+from streams.segmentation.stored import Erased
 
 _ID_BYTES = 16
 _ENTRY_BYTES = _ID_BYTES + 6
@@ -82,80 +81,6 @@ class AppliedIds:
         entries += digest + now_ms.to_bytes(6, "big")
         if len(entries) > MAX_IDS * _ENTRY_BYTES:
             del entries[: len(entries) - MAX_IDS * _ENTRY_BYTES]
-
-
-class Erased(msgspec.Struct, array_like=True, frozen=True):
-    """What is left of an erasure: records with an event time up to `at_ms` are dropped until it is purged."""
-
-    at_ms: int
-    clock_ms: int
-
-
-class StoredContact(msgspec.Struct, array_like=True):
-    """The stored form of a contact."""
-
-    contact_id: str | None
-    created_by: str
-    known_since_ms: int
-    as_of_ms: int
-    applied_ids: bytes
-    moves: dict[int, tuple[int, int]]
-    """By segment that it was ever in: transitions so far, and the last one's instant after `known_since_ms`."""
-    slots: dict[int, Any]
-    """By unit that has seen something of it."""
-    facts: dict[str, tuple[int, Any]]
-    erased: Erased | None
-
-
-_LONG_NUMBER = 1
-"""Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
-
-
-def _lengthened(value: Any) -> Any:
-    """The value with its long numbers as extensions."""
-    if isinstance(value, dict):
-        return {key: _lengthened(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_lengthened(each) for each in value]
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return msgspec.msgpack.Ext(_LONG_NUMBER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-    return value
-
-
-def _long_number(code: int, packed: memoryview) -> int:
-    assert code == _LONG_NUMBER, "no other extension is stored"
-    return int.from_bytes(packed, "big", signed=True)
-
-
-_decoder = msgspec.msgpack.Decoder(StoredContact, ext_hook=_long_number)
-_encoder = msgspec.msgpack.Encoder()
-
-
-def decode_stored(raw: bytes) -> StoredContact:
-    """The stored form in `raw`."""
-    return _decoder.decode(raw)
-
-
-def encode_stored(stored: StoredContact) -> bytes:
-    """The bytes of a stored contact: the same for the same contact, always."""
-    try:
-        return _encoder.encode(stored)
-    except OverflowError:
-        return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
-
-
-class Slots(dict[int, Any]):
-    """What each unit keeps of a contact's past. Units that have seen nothing of it yet take no room."""
-
-    __slots__ = ("_fresh",)
-
-    def __init__(self, fresh: Sequence[Callable[[], Any]]) -> None:
-        """`fresh` makes, by unit, the slot of a contact of whom nothing is known."""
-        super().__init__()
-        self._fresh = fresh
-
-    def __missing__(self, index: int) -> Any:
-        return self._fresh[index]()
 
 
 class Contact:

@@ -7,20 +7,13 @@ from typing import Any, NamedTuple
 from schemas.records import ContactRecord, Track
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
-from streams.segmentation.contact import (
-    AppliedIds,
-    Contact,
-    Erased,
-    Slots,
-    StoredContact,
-    decode_stored,
-    encode_stored,
-    id_digest,
-)
+from streams.segmentation.contact import AppliedIds, Contact, id_digest
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
+from streams.segmentation.slots import Slots
 from streams.segmentation.steps import Step, facts_of, transition
+from streams.segmentation.stored import Erased, StoredContact, decode_stored, encode_stored
 from streams.segmentation.units import Unit, look
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from schemas.instants import LAST_INSTANT_MS
-from streams.segmentation.contact import MAX_IDS, AppliedIds, Erased, StoredContact, encode_stored
+from streams.segmentation.contact import MAX_IDS, AppliedIds
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.problems import Problem
 from streams.segmentation.program import Program
 from streams.segmentation.readings import ScoreUnit
 from streams.segmentation.references import Place
 from streams.segmentation.refusals import ABSENT
+from streams.segmentation.stored import Erased, StoredContact, encode_stored
 from streams.segmentation.units import Unit
 from streams.segmentation.wording import duration
 

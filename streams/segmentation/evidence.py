@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from schemas.records import Track
-from streams.segmentation.patterns import Pattern
+from streams.segmentation.matching import Pattern
 from streams.segmentation.windows import Since
 from streams.segmentation.wording import instant, plural
 
@@ -164,3 +164,19 @@ def plain(value: Any) -> str:
     """A value of a property or a trait in few words."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class CountEvidence(Evidence):
+    """How many events count."""
+
+    kind = "count"
+    count: int
+    or_more: bool
+    """There may be more: the state keeps only as many as the conditions need. False where the log was read."""
+    newest: tuple[Occurrence, ...]
+    reach: Reach
+
+    def found(self) -> str:
+        more = " or more" if self.or_more else ""
+        return f"has {self.count or 'none'}{more}{listed(self.newest)}{self.reach.told()}"

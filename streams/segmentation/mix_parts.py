@@ -13,19 +13,10 @@ from typing import Literal, NamedTuple
 
 from schemas.records import Track
 from streams.segmentation.courses import Vanishing
-from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.matching import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano
 from streams.segmentation.scores import FrequencySpec, MixPart, MonetarySpec, RecencySpec
-from streams.segmentation.windows import (
-    LARGEST,
-    MAX_ENTRIES,
-    Cells,
-    Entry,
-    drop_until,
-    during,
-    first_after,
-    newest,
-)
+from streams.segmentation.windows import LARGEST, MAX_ENTRIES, Cells, Entry, drop_until, during, first_after, newest
 
 _CONTEXT = Context(prec=50)
 

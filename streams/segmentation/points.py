@@ -10,7 +10,7 @@ from streams.segmentation.contact import Contact
 from streams.segmentation.courses import Course, Reach, Vanishing
 from streams.segmentation.decay import Decaying, HalfLife, largest_sum
 from streams.segmentation.evidence import SHOWN, Past
-from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.matching import Pattern, property_of
 from streams.segmentation.quantities import NANO, NEVER, nano, rounded
 from streams.segmentation.readings import ScoreUnit, Watched
 from streams.segmentation.score_evidence import Contribution, ExpiringSum, ScoreParts, WhilePoints

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past
 from streams.segmentation.quantities import NEVER
@@ -20,12 +22,13 @@ class Watched(NamedTuple):
     bounds: list[int]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ScoreUnit(Unit):
     """A score and all leaves that read it."""
 
     def __init__(self, name: str, spec: ScoreSpec) -> None:
+        super().__init__()
         self.name = name
-        self.mask = 0
         self._low = -UNBOUNDED if spec.floor is None else spec.floor
         self._high = UNBOUNDED if spec.cap is None else spec.cap
         self._watched = Watched([], [])

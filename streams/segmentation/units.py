@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mypy_extensions import mypyc_attr
 from pydantic import BaseModel
 
 from schemas.records import Track
@@ -31,29 +32,30 @@ Test: TypeAlias = Callable[[int], bool]
 """A condition on a contact's bits."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Unit(ABC):
     """Watches one thing of a contact. Stateless itself: the state is the contact's slot `index`."""
 
     index: int
     """Place of its slot and its flip."""
-    mask: int = 0
-    """The bits it owns."""
-    events: frozenset[str] = frozenset()
-    """Names of the events that may touch it."""
-    facts: frozenset[str] = frozenset()
-    """Names of the facts that it reads."""
-    reads: int = 0
-    """Bits of others that it reads. One that reads some is looked at after them."""
 
-    standing: bool = False
-    """Whether it may hold, or flip, of a contact of whom it has seen neither an event nor a fact."""
-    timed: bool = False
-    """Whether time alone can flip one of its bits."""
-    forgets: bool = False
-    """Whether time alone makes something in its slot useless."""
-
-    cells: tuple[Cells, ...] = ()
-    """What bounds its windows."""
+    def __init__(self) -> None:
+        self.mask = 0
+        """The bits it owns."""
+        self.events: frozenset[str] = frozenset()
+        """Names of the events that may touch it."""
+        self.facts: frozenset[str] = frozenset()
+        """Names of the facts that it reads."""
+        self.reads = 0
+        """Bits of others that it reads. One that reads some is looked at after them."""
+        self.standing = False
+        """Whether it may hold, or flip, of a contact of whom it has seen neither an event nor a fact."""
+        self.timed = False
+        """Whether time alone can flip one of its bits."""
+        self.forgets = False
+        """Whether time alone makes something in its slot useless."""
+        self.cells: tuple[Cells, ...] = ()
+        """What bounds its windows."""
 
     def watch(self, bit: int, asked: Any) -> None:  # noqa: ARG002 - what is asked is all that its spec says
         """Own one more bit: the truth of what is asked, for most kinds of leaves by their spec."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from datetime import tzinfo
-from typing import Annotated
-
-from pydantic import Field
 
 from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
-from streams.segmentation.patterns import EventSpec, Pattern
+from streams.segmentation.matching import Pattern
+from streams.segmentation.patterns import SinceSpec
 from streams.segmentation.quantities import parse_duration
 from streams.segmentation.wording import duration
 
-MAX_COUNT = 1000
 MAX_ENTRIES = 1000
 """Entries that a windowed aggregate keeps; past that, all but the newest half are merged into cells."""
 _NEWEST = 500
@@ -22,14 +19,6 @@ _CELLS = 256
 _MOST_CELLS = 400
 """A window has at most 257 cells. What reaches further back than its window gets wider ones instead of more."""
 LONGEST_MS = parse_duration("3650d")
-
-
-class SinceSpec(EventSpec):
-    """Only events strictly after the nth newest of these count."""
-
-    nth: Annotated[int, Field(ge=1, le=MAX_COUNT)] = Field(
-        default=1, description="The how many-th newest of these events is the start.", examples=[5]
-    )
 
 
 class Since:

@@ -18,7 +18,8 @@ from schemas.errors import InputError
 from schemas.topics import HEADER_EPOCH, HEADER_SEQ
 from streams.ports import LogBounds
 from streams.segmentation.canonical import contact_key
-from streams.segmentation.contact import AppliedIds, StoredContact, decode_stored, id_digest
+from streams.segmentation.contact import AppliedIds, id_digest
+from streams.segmentation.stored import StoredContact, decode_stored
 from streams.sending.ports import Follower, Progress
 from streams.sending.sending import Sent
 

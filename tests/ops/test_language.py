@@ -10,7 +10,7 @@ import pytest
 from streams.definition_files.reading import read_definitions
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.file_parts import FileSpec, SegmentSpec
-from streams.segmentation.patterns import CLOCK_PROPERTIES
+from streams.segmentation.matching import CLOCK_PROPERTIES
 from streams.segmentation.problems import Spec
 from streams.segmentation.scores import MixPart, PointsRule, ScoreSpec
 from streams.segmentation.values import Operators

@@ -12,9 +12,8 @@ from hypothesis import given, note
 from streams.explaining.replay import Replay, replay_lines
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
-from streams.segmentation.conditions.performed import CountEvidence
 from streams.segmentation.conditions.ratio import RatioEvidence
-from streams.segmentation.evidence import Evidence
+from streams.segmentation.evidence import CountEvidence, Evidence
 from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, Explainer
 from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
 from streams.segmentation.turns import Turn

@@ -15,8 +15,8 @@ from schemas.instants import LAST_INSTANT_MS, format_instant
 from schemas.records import Erase, Track, decode_record
 from streams.cli.check import command
 from streams.segmentation import Core, compile_definitions
-from streams.segmentation.contact import decode_stored
 from streams.segmentation.cost import Cost, PlaceCost, cost_of
+from streams.segmentation.stored import decode_stored
 from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
 from tests.segmentation.timeline import MINUTE, SECOND, START, definitions
 

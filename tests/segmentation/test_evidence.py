@@ -12,7 +12,7 @@ from streams.explaining.replay import Replay, replay_lines
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
-from streams.segmentation.conditions.performed import CountEvidence
+from streams.segmentation.evidence import CountEvidence
 from streams.segmentation.explanation import ExplainedNode, Explainer
 from streams.segmentation.score_evidence import ScoreEvidence
 from tests.segmentation.timeline import DAY, HOUR, MINUTE, START, segment

@@ -14,14 +14,14 @@ from streams.segmentation.conditions.distinct import DistinctUnit
 from streams.segmentation.conditions.extreme import ExtremeUnit
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Past, reach
-from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.matching import Pattern, property_of
+from streams.segmentation.patterns import MAX_COUNT
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NANO, NEVER, nano, plainly
 from streams.segmentation.units import LeafKind, Scope, Unit
 from streams.segmentation.windows import (
     LARGEST,
     LONGEST_MS,
-    MAX_COUNT,
     MAX_ENTRIES,
     Cells,
     Entry,
@@ -38,6 +38,7 @@ class TotalUnit(Unit):
     """`sum` and `avg` of the same values. Without a window and a start, one running total; else an entry an event."""
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
+        super().__init__()
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._property = spec.property
         self._values = property_of(spec.property, zone)

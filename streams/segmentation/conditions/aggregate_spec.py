@@ -10,10 +10,9 @@ from pydantic.config import JsonDict
 
 from streams.segmentation.comparisons import Bounds, RatioBounds
 from streams.segmentation.evidence import Evidence, Occurrence, Reach, listed, plain
-from streams.segmentation.patterns import CountedSpec, Path
+from streams.segmentation.patterns import MAX_COUNT, CountedSpec, Path, SinceSpec
 from streams.segmentation.quantities import Duration
 from streams.segmentation.shapes import some_of
-from streams.segmentation.windows import MAX_COUNT, SinceSpec
 from streams.segmentation.wording import bounds, counted, number, plural
 
 _SHAPE: JsonDict = {

@@ -61,9 +61,9 @@ class AnniversaryEvidence(Evidence):
 class AnniversaryUnit(Unit):
     """Reads the trait; keeps nothing of its own."""
 
-    timed = True
-
     def __init__(self, spec: AnniversarySpec, zone: tzinfo) -> None:
+        super().__init__()
+        self.timed = True
         self._steps = tuple(spec.trait.split("."))
         self._fact = f"trait:{self._steps[0]}"
         self._lead = timedelta(days=spec.days_before)

@@ -12,7 +12,7 @@ from streams.segmentation.comparisons import Comparisons
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import SHOWN, Past, reach
-from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.matching import Pattern, property_of
 from streams.segmentation.quantities import NEVER, is_number
 from streams.segmentation.units import Unit
 from streams.segmentation.values import equal
@@ -39,6 +39,7 @@ class DistinctUnit(Unit):
     """Keeps the newest values by their latest time: one more than the greatest bound asks for."""
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
+        super().__init__()
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._property = spec.property
         self._values = property_of(spec.property, zone)

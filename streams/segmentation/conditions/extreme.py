@@ -14,7 +14,7 @@ from streams.segmentation.comparisons import Comparisons, exactly
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence, AggregateSpec
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Occurrence, Past, reach
-from streams.segmentation.patterns import Pattern, property_of
+from streams.segmentation.matching import Pattern, property_of
 from streams.segmentation.quantities import NEVER, nano
 from streams.segmentation.units import Unit
 from streams.segmentation.windows import Since, during
@@ -30,6 +30,7 @@ class ExtremeUnit(Unit):
     """
 
     def __init__(self, spec: AggregateSpec, zone: tzinfo) -> None:
+        super().__init__()
         self._pattern = Pattern(spec, zone, spec.include_machine)
         self._property = spec.property
         self._values = property_of(spec.property, zone)

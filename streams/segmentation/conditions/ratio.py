@@ -14,7 +14,8 @@ from streams.segmentation.canonical import meaning
 from streams.segmentation.comparisons import Comparisons, RatioBounds, check_bounds
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
-from streams.segmentation.patterns import CountedSpec, Pattern
+from streams.segmentation.matching import Pattern
+from streams.segmentation.patterns import CountedSpec
 from streams.segmentation.problems import Findings, join
 from streams.segmentation.quantities import NEVER, Duration, plainly
 from streams.segmentation.refusals import ABSENT
@@ -150,6 +151,7 @@ class RatioUnit(Unit):
     """Keeps the entries of both counts, for all conditions on their quotient."""
 
     def __init__(self, spec: RatioSpec, zone: tzinfo) -> None:
+        super().__init__()
         self._of = _Window(spec.of, zone)
         self._to = _Window(spec.to, zone)
         self._leaves: list[tuple[int, int, Comparisons]] = []

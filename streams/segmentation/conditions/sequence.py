@@ -13,7 +13,8 @@ from schemas.instants import LAST_INSTANT_MS
 from schemas.records import Track
 from streams.segmentation.contact import Contact
 from streams.segmentation.evidence import Evidence, Occurrence, Past
-from streams.segmentation.patterns import INCLUDE_MACHINE, EventSpec, Pattern
+from streams.segmentation.matching import Pattern
+from streams.segmentation.patterns import INCLUDE_MACHINE, EventSpec
 from streams.segmentation.problems import Spec
 from streams.segmentation.quantities import NEVER, Duration
 from streams.segmentation.units import LeafKind, Unit
@@ -72,6 +73,7 @@ class SequenceUnit(Unit):
     """
 
     def __init__(self, spec: SequenceSpec, zone: tzinfo) -> None:
+        super().__init__()
         self._steps = [Pattern(step, zone, spec.include_machine) for step in spec.steps]
         self._within_ms = spec.within
         self._in_last_ms = spec.in_last

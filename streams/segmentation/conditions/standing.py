@@ -56,6 +56,7 @@ class FactUnit(Unit):
     """True while a fact has a certain value; None stands for a fact that is not known."""
 
     def __init__(self, fact: str, value: bool | None, names: dict[bool | None, str]) -> None:
+        super().__init__()
         self._fact = fact
         self._value = value
         self._names = names
@@ -73,9 +74,9 @@ class FactUnit(Unit):
 class KnownUnit(Unit):
     """True from a duration after the clock of the contact's first record."""
 
-    timed = standing = True
-
     def __init__(self, duration_ms: int) -> None:
+        super().__init__()
+        self.timed = self.standing = True
         self._duration_ms = duration_ms
 
     def look(self, contact: Contact, now_ms: int) -> tuple[int, int]:

@@ -69,6 +69,7 @@ class TraitUnit(Unit):
     """Reads the trait that the path begins with; keeps nothing of its own."""
 
     def __init__(self, spec: TraitSpec) -> None:
+        super().__init__()
         self._top = spec.name.split(".")[0]
         self._fact = f"trait:{self._top}"
         self._predicate = Predicate(spec.name, spec)

@@ -1,0 +1,67 @@
+"""The stored form of a contact: the same bytes for the same contact, always."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Erased(msgspec.Struct, array_like=True, frozen=True):
+    """What is left of an erasure: records with an event time up to `at_ms` are dropped until it is purged."""
+
+    at_ms: int
+    clock_ms: int
+
+
+class StoredContact(msgspec.Struct, array_like=True):
+    """The stored form of a contact."""
+
+    contact_id: str | None
+    created_by: str
+    known_since_ms: int
+    as_of_ms: int
+    applied_ids: bytes
+    moves: dict[int, tuple[int, int]]
+    """By segment that it was ever in: transitions so far, and the last one's instant after `known_since_ms`."""
+    slots: dict[int, Any]
+    """By unit that has seen something of it."""
+    facts: dict[str, tuple[int, Any]]
+    erased: Erased | None
+
+
+_LONG_NUMBER = 1
+"""Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
+
+
+def _lengthened(value: Any) -> Any:
+    """The value with its long numbers as extensions."""
+    if isinstance(value, dict):
+        return {key: _lengthened(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_lengthened(each) for each in value]
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return msgspec.msgpack.Ext(_LONG_NUMBER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return value
+
+
+def _long_number(code: int, packed: memoryview) -> int:
+    assert code == _LONG_NUMBER, "no other extension is stored"
+    return int.from_bytes(packed, "big", signed=True)
+
+
+_decoder = msgspec.msgpack.Decoder(StoredContact, ext_hook=_long_number)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def decode_stored(raw: bytes) -> StoredContact:
+    """The stored form in `raw`."""
+    return _decoder.decode(raw)
+
+
+def encode_stored(stored: StoredContact) -> bytes:
+    """The bytes of a stored contact: the same for the same contact, always."""
+    try:
+        return _encoder.encode(stored)
+    except OverflowError:
+        return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
