@@ -17,7 +17,7 @@ from schemas.asyncapi import Untitled, asyncapi
 from schemas.headers import DeadLetterHeaders, TransitionHeaders, WebhookHeaders
 from schemas.lists import ListEntry
 from schemas.record_models import RECORD_TYPES, AnyRecord
-from schemas.transitions import Transition
+from schemas.transition_models import Transition
 from schemas.webhooks import WebhookBody
 
 GENERATED = Path(__file__).parent / "generated"

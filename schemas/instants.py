@@ -6,7 +6,7 @@ Records carry instants as text, all code carries them as `int`.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 
 DAY_MS = 86_400_000
@@ -80,16 +80,18 @@ def parse_any_instant(text: str) -> int:
     return instant
 
 
-@lru_cache(maxsize=4096)
-def _minute_text(minute: int) -> str:
-    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M:}"
+@lru_cache(maxsize=16_384)
+def _day_text(day: int) -> str:
+    return f"{date.fromordinal(_EPOCH_DAY + day).isoformat()}T"
 
 
+_MINUTE_TEXTS = tuple(f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
 _SECOND_TEXTS = tuple(f"{second:02d}." for second in range(60))
 _MILLI_TEXTS = tuple(f"{milli:03d}Z" for milli in range(1000))
 
 
 def format_instant(instant_ms: int) -> str:
     """RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`, for the years 0001 to 9999."""
-    minute, rest_ms = divmod(instant_ms, 60_000)
-    return _minute_text(minute) + _SECOND_TEXTS[rest_ms // 1000] + _MILLI_TEXTS[rest_ms % 1000]
+    second, milli = divmod(instant_ms, 1000)
+    day, second = divmod(second, 86_400)
+    return _day_text(day) + _MINUTE_TEXTS[second // 60] + _SECOND_TEXTS[second % 60] + _MILLI_TEXTS[milli]

@@ -2,107 +2,115 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from schemas.instants import format_instant, parse_any_instant
-from schemas.record_models import ContactId, EventId, Instant
+from schemas import transition_models as models
+from schemas.instants import format_instant
+from schemas.transition_models import CauseKind, TransitionType
 
-
-def _later_instant(value: object) -> int:
-    if isinstance(value, str):
-        return parse_any_instant(value)
-    raise ValueError("expected an RFC 3339 time as a string")
-
-
-LaterInstant = Annotated[
-    int,
-    BeforeValidator(_later_instant),
-    PlainSerializer(format_instant, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-"""As `Instant`, up to the year 9999."""
-
-CauseKind = Literal["event", "traits", "consent", "list", "erasure", "timer", "definition", "backfill", "merge"]
-TransitionType = Literal["segment.entered", "segment.exited"]
+__all__ = [
+    "Cause", "CauseKind", "Transition", "TransitionType", "cause_body", "decode_transition", "encode_transition",
+    "known_transition",
+    "transition_body",
+]  # fmt: skip
 
 
-class Cause(BaseModel):
-    """Why the step was taken that changed the membership."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
+class Cause(msgspec.Struct, frozen=True, gc=False):
+    """Why the step was taken that changed the membership; see the model."""
 
     kind: CauseKind
-    position: str = Field(
-        description="The record that was applied or that moved the clock.", examples=["tracking-3@1042"]
-    )
-    event_id: EventId | None = None
+    position: str
+    event_id: str | None = None
     event: str | None = None
 
 
-class Transition(BaseModel):
-    """A contact entered or left a segment, exactly once and in order per contact and segment."""
+class Transition(msgspec.Struct, frozen=True, gc=False):
+    """A contact entered or left a segment, exactly once and in order per contact and segment; see the model.
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    Instants are in milliseconds here. Its fields are right by construction, and are not checked again.
+    """
 
-    transition_id: str = Field(description="The same for the same change, however often the log is replayed.")
+    transition_id: str
     type: TransitionType
-    contact_id: ContactId
+    contact_id: str
     segment: str
     tags: list[str]
-    definition: str = Field(description="SHA-256 of the canonical JSON of the segment and all it refers to.")
-    sequence: Annotated[int, Field(ge=1)] = Field(
-        description="Counts 1, 2, 3 per contact and segment: odd entered, even exited."
-    )
-    effective_at: Instant = Field(description="The exact millisecond at which the membership changed.")
-    detected_at: Instant = Field(description="The clock of the partition when the change was seen.")
+    definition: str
+    sequence: int
+    effective_at: int
+    detected_at: int
     cause: Cause
-    scores: dict[str, float | int] = Field(description="Reading at `effective_at` of the scores it depends on.")
-    valid_until: LaterInstant | None = Field(description="When it will change again if nothing else comes.")
+    scores: dict[str, float | int]
+    valid_until: int | None
 
 
-_FIELDS_OF_CAUSE = frozenset(Cause.model_fields)
-_FIELDS_OF_TRANSITION = frozenset(Transition.model_fields)
-_set = object.__setattr__
+class _CauseText(msgspec.Struct, omit_defaults=True, gc=False):
+    kind: str
+    position: str
+    event_id: str | None = None
+    event: str | None = None
 
 
-def known_cause(kind: CauseKind, position: str, event_id: str | None = None, event: str | None = None) -> Cause:
-    """A cause made of values that are right by construction, at a fraction of the cost of checking them."""
-    cause = Cause.__new__(Cause)
-    _set(cause, "__dict__", {"kind": kind, "position": position, "event_id": event_id, "event": event})
-    _set(cause, "__pydantic_fields_set__", _FIELDS_OF_CAUSE)
-    _set(cause, "__pydantic_extra__", None)
-    _set(cause, "__pydantic_private__", None)
-    return cause
+class _TransitionText(msgspec.Struct, gc=False):
+    """A transition as JSON has it."""
+
+    transition_id: str
+    type: str
+    contact_id: str
+    segment: str
+    tags: list[str]
+    definition: str
+    sequence: int
+    effective_at: str
+    detected_at: str
+    cause: _CauseText
+    scores: dict[str, float | int]
+    valid_until: str | None
 
 
-def known_transition(values: dict[str, object]) -> Transition:
-    """A transition made of all its fields, right by construction and in the order of the model."""
-    transition = Transition.__new__(Transition)
-    _set(transition, "__dict__", values)
-    _set(transition, "__pydantic_fields_set__", _FIELDS_OF_TRANSITION)
-    _set(transition, "__pydantic_extra__", None)
-    _set(transition, "__pydantic_private__", None)
-    return transition
+def _text(transition: Transition) -> _TransitionText:
+    cause, effective_at = transition.cause, format_instant(transition.effective_at)
+    timely = transition.detected_at == transition.effective_at
+    return _TransitionText(
+        transition.transition_id,
+        transition.type,
+        transition.contact_id,
+        transition.segment,
+        transition.tags,
+        transition.definition,
+        transition.sequence,
+        effective_at,
+        effective_at if timely else format_instant(transition.detected_at),
+        _CauseText(cause.kind, cause.position, cause.event_id, cause.event),
+        transition.scores,
+        None if transition.valid_until is None else format_instant(transition.valid_until),
+    )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def cause_body(cause: Cause) -> dict[str, str]:
+    """The JSON object of a cause, absent parts left out."""
+    return {name: value for name, value in msgspec.structs.asdict(cause).items() if value is not None}
 
 
 def transition_body(transition: Transition) -> dict[str, object]:
     """The JSON object of a transition: fields in the order of the model, absent parts of the cause left out."""
-    body = dict(transition.__dict__)
-    body["cause"] = {key: value for key, value in transition.cause.__dict__.items() if value is not None}
-    body["effective_at"] = format_instant(transition.effective_at)
-    body["detected_at"] = format_instant(transition.detected_at)
-    body["valid_until"] = None if transition.valid_until is None else format_instant(transition.valid_until)
+    body: dict[str, object] = msgspec.to_builtins(_text(transition))
     return body
 
 
 def encode_transition(transition: Transition) -> bytes:
     """The bytes that go to Kafka."""
-    return msgspec.json.encode(transition_body(transition))
+    return _encode(_text(transition))
 
 
 def decode_transition(raw: bytes) -> Transition:
     """The transition in the value of a Kafka message. Raises `pydantic.ValidationError`."""
-    return Transition.model_validate(msgspec.json.decode(raw))
+    return known_transition(models.Transition.model_validate(msgspec.json.decode(raw)))
+
+
+def known_transition(model: models.Transition) -> Transition:
+    """The transition that a model has found to be right."""
+    return Transition(**vars(model) | {"cause": Cause(**vars(model.cause))})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.record_models import Instant
-from schemas.transitions import Transition, TransitionType
+from schemas.transition_models import Transition, TransitionType
 
 
 class WebhookBody(BaseModel):

@@ -94,7 +94,7 @@ class Recomputation:
 def _difference(partition: int, expected: Transition, published: Transition) -> str:
     fields = [
         f"{name} is {getattr(published, name)!r}, expected {getattr(expected, name)!r}"
-        for name in Transition.model_fields
+        for name in Transition.__struct_fields__
         if getattr(published, name) != getattr(expected, name)
     ]
     return f"partition {partition}, {expected.segment}: {'; '.join(fields)}"

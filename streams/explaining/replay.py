@@ -11,7 +11,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
-from schemas.transitions import known_cause
+from schemas.transitions import Cause
 from streams.pipeline.admission import Admission, RejectedRecordError
 from streams.ports import RawRecord
 from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
@@ -58,7 +58,7 @@ class Replay:
         while self._fold.fire(clock_ms, offset, limit=1):
             contact = self._fold.contacts[self._key]
             if contact.exists:
-                cause = known_cause("timer", position_name(self.partition, offset))
+                cause = Cause("timer", position_name(self.partition, offset))
                 self._turns.note(contact, contact.as_of_ms, cause)
             self._settle()
 

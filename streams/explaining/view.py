@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
 from schemas.instants import format_instant
+from schemas.transitions import cause_body
 from streams.segmentation.evidence import Evidence
 from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, WhyNot
 from streams.segmentation.turns import Turn
@@ -58,7 +59,7 @@ def _why_not(why_not: WhyNot) -> View:
 
 
 def _turn(turn: Turn) -> View:
-    cause = None if turn.cause is None else turn.cause.model_dump(exclude_none=True)
+    cause = None if turn.cause is None else cause_body(turn.cause)
     return {"at": format_instant(turn.at_ms), "cause": cause}
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
 from schemas.topics import position_name
-from schemas.transitions import Cause, CauseKind, Transition, known_cause, known_transition
+from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
 from streams.segmentation.program import CompiledSegment
 
@@ -41,7 +41,7 @@ class Step:
         """Why it is taken. Most steps move nobody, so it is made when the first transition asks for it."""
         if self._cause is None:
             record, position = self._record, position_name(*self._position)
-            self._cause = known_cause("timer", position) if record is None else cause_of(record, position)
+            self._cause = Cause("timer", position) if record is None else cause_of(record, position)
         return self._cause
 
 
@@ -53,21 +53,19 @@ def transition(
     assert contact_id is not None, "only a contact that exists moves"
     sequence = contact.sequences[segment.index]
     identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
-    return known_transition(
-        {
-            "transition_id": hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
-            "type": "segment.entered" if sequence & 1 else "segment.exited",
-            "contact_id": contact_id,
-            "segment": segment.name,
-            "tags": segment.tags,
-            "definition": segment.definition,
-            "sequence": sequence,
-            "effective_at": step.at_ms,
-            "detected_at": step.now_ms,
-            "cause": step.cause,
-            "scores": scores,
-            "valid_until": valid_until,
-        }
+    return Transition(
+        hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
+        "segment.entered" if sequence & 1 else "segment.exited",
+        contact_id,
+        segment.name,
+        segment.tags,
+        segment.definition,
+        sequence,
+        step.at_ms,
+        step.now_ms,
+        step.cause,
+        scores,
+        valid_until,
     )
 
 
@@ -77,10 +75,10 @@ _KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "lis
 def cause_of(record: ContactRecord, position: str) -> Cause:
     """Why a record's own step is taken."""
     if record.backfill:
-        return known_cause("backfill", position, record.event_id)
+        return Cause("backfill", position, record.event_id)
     if record.type == "track":
-        return known_cause("event", position, record.event_id, record.event)
-    return known_cause(_KINDS[record.type], position, record.event_id)
+        return Cause("event", position, record.event_id, record.event)
+    return Cause(_KINDS[record.type], position, record.event_id)
 
 
 def facts_of(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:

@@ -9,7 +9,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumers.arrivals import RawMessage
-from schemas.transitions import Transition, encode_transition
+from schemas import transition_models as models
+from schemas.transitions import Transition, encode_transition, known_transition
 
 EFFECTIVE_AT = "2026-11-21T10:00:00.000Z"
 
@@ -62,7 +63,7 @@ def make(seq: int, contact: str = "c1", *, partition: int = 0, epoch: int = 1) -
         "scores": {"engagement": 41.2},
         "valid_until": None,
     }
-    return Made(partition, seq, epoch, Transition.model_validate(body))
+    return Made(partition, seq, epoch, known_transition(models.Transition.model_validate(body)))
 
 
 class TransitionLog:

@@ -69,8 +69,8 @@ def transition(
         tags=[],
         definition="d",
         sequence=sequence,
-        effective_at=format_instant(at_ms),  # type: ignore[arg-type]  # text outside, milliseconds inside
-        detected_at=format_instant(at_ms),  # type: ignore[arg-type]  # the same
+        effective_at=at_ms,
+        detected_at=at_ms,
         cause=Cause(kind=cause, position="tracking-0@1", event_id=event[0], event=event[1]),
         scores={},
         valid_until=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from schemas.errors import InputError
@@ -81,7 +82,7 @@ def test_a_difference_names_the_field_and_both_values() -> None:
     recomputation = Recomputation()
     read_log(recomputation)
     first, *others = worked()
-    early = Transition.model_construct(**vars(first) | {"effective_at": first.effective_at - 1})
+    early = msgspec.structs.replace(first, effective_at=first.effective_at - 1)
     for transition in [early, *others]:
         recomputation.publish(0, transition, START_MS)
     assert len(recomputation.compare()) == len(others)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from schemas.records import DefinitionsRecord, Tick, decode_record
-from schemas.transitions import Transition
+from schemas.transitions import Transition, cause_body
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
 from tests.oracle.history import clock_of
 from tests.oracle.language import File
@@ -114,7 +114,7 @@ def row_of_transition(transition: Transition) -> Row:
         "sequence": transition.sequence,
         "effective_at": transition.effective_at,
         "detected_at": transition.detected_at,
-        "cause": transition.cause.model_dump(exclude_none=True),
+        "cause": cause_body(transition.cause),
         "scores": {name: repr(float(value)) for name, value in sorted(transition.scores.items())},
         "valid_until": transition.valid_until,
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, note
 
+from schemas.transitions import cause_body
 from streams.explaining.replay import Replay, replay_lines
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
@@ -82,7 +83,7 @@ def assert_segment(oracle: WatchingOracle, contact: Contact, segment: ExplainedS
 def told(turn: Turn | None) -> Turned:
     assert turn is not None
     assert turn.cause is not None
-    return Turned(turn.at_ms, turn.cause.model_dump(exclude_none=True))
+    return Turned(turn.at_ms, cause_body(turn.cause))
 
 
 def from_state(replay: Replay) -> Explainer:
