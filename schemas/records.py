@@ -7,13 +7,13 @@ simulator all pass through it, so a line that one of them takes, all of them tak
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from pydantic import ValidationError
 
 from schemas import record_models as models
-from schemas.expectations import EVENT_NAME_PATTERN, expectation
+from schemas.expectations import expectation
 from schemas.instants import parse_instant
 from schemas.record_models import (
     RECORD_TYPES,
@@ -21,10 +21,10 @@ from schemas.record_models import (
     DefinitionsRecord,
     Erase,
     Identify,
-    JsonObject,
     ListMembership,
     Tick,
 )
+from schemas.tracks import Suspicion, Track, Untyped
 
 __all__ = [
     "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
@@ -48,48 +48,13 @@ class InvalidRecordError(ValueError):
 Reason: TypeAlias = Literal["undecodable", "too_deep", "unknown_type", "invalid"]
 
 
-if TYPE_CHECKING:
-    Moment: TypeAlias = int
-else:
-    Moment = str  # as it is decoded; `decode_record` puts the number in its place at once
-
-
-class Suspicion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether an event looks as if a machine had caused it, and why."""
-
-    suspected: bool
-    reasons: list[str] = []
-
-
-class Track(msgspec.Struct, tag_field="type", tag="track", forbid_unknown_fields=True, gc=False):
-    """Something a contact did, as its model has it: most records are of this type, and a model would cost most of
-    the time that their decoding takes.
-    """
-
-    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    contact_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    event: Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN.replace("$", r"\Z"))]
-    occurred_at: Moment
-    properties: JsonObject = {}
-    context: JsonObject = {}
-    source: str | None = None
-    machine: Suspicion | None = None
-    received_at: Moment | None = None
-    backfill: bool = False
-    type: ClassVar[Literal["track"]] = "track"
-
-
 ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
 Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
 
 _json = msgspec.json.Decoder()
 
 
-class _Untyped(msgspec.Struct, tag_field="type", tag=""):
-    """Never met. Beside a second one the type must be there, else it would be taken for granted."""
-
-
-_track = msgspec.json.Decoder(Track | _Untyped)
+_track = msgspec.json.Decoder(Track | Untyped)
 
 
 def _depth_within(value: object, allowed: int) -> bool:

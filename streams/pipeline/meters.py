@@ -24,6 +24,7 @@ class PipelineMeters:
         self._entries_merged = meters.counter("segue_window_entries_merged_total")
         self._timer_lateness = meters.histogram("segue_timer_lateness_seconds")
         self._sizes: dict[str, int] = {}
+        self._steps = self._latest_ms = 0  # of timers since the last commit
 
     def loaded(self, sizes: Mapping[str, int], segments: Iterable[str], clock_ms: int) -> None:
         """These are the sizes of segments in the partition now."""
@@ -33,13 +34,13 @@ class PipelineMeters:
 
     def released(self, late_ms: int, steps: int) -> None:
         """Timers fired, the earliest of them this long after its instant."""
-        self._timer_steps.inc(steps)
-        self._timer_lateness.observe(late_ms / 1000)
+        self._steps += steps
+        self._latest_ms = max(self._latest_ms, late_ms)
 
     def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
         """A batch's records were folded; for them, so many entries of windows were merged into others."""
         self._entries_merged.inc(entries_merged)
-        for kind, count in Counter(entry.type for entry in admitted).items():
+        for kind, count in Counter([entry.type for entry in admitted]).items():
             self._meters.counter("segue_records_total", kind).inc(count)
         for outcome, count in Counter(outcomes).items():
             self._meters.counter("segue_record_outcomes_total", outcome.result).inc(count)
@@ -50,6 +51,10 @@ class PipelineMeters:
 
     def committed(self, commit: Commit, transitions: Sequence[Transition], seconds: float) -> None:
         """A commit was made, with these transitions."""
+        if self._steps:
+            self._timer_steps.inc(self._steps)
+            self._timer_lateness.observe(self._latest_ms / 1000)
+            self._steps = self._latest_ms = 0
         self._commit_seconds.observe(seconds)
         self._commit_records.observe(commit.after.offset - commit.before.offset)
         self._clock.set(commit.clock_ms / 1000)

@@ -17,12 +17,13 @@ from schemas.errors import BugError
 from streams.pipeline.admission import Admission, Admitted, RejectedRecordError
 from streams.pipeline.dead_letters import DeadLetters, Rejected
 from streams.pipeline.draft import Draft
+from streams.pipeline.folding import Folding
 from streams.pipeline.meters import PipelineMeters
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.relay import Relay
 from streams.pipeline.workspace import Changes, Workspace
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Core, Outcome
+from streams.segmentation import Core
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
@@ -50,6 +51,7 @@ class PartitionPipeline:
             partition, ports, ratio_max=bounds.dead_letter_ratio_max, window_records=bounds.dead_letter_window_records
         )
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
+        self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
         self._fence = Fence(0, "")
         self._cursor = Cursor(0, 0)
         self._clock_ms = 0
@@ -166,48 +168,11 @@ class PartitionPipeline:
         return admitted, rejected
 
     async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft, workspace: Workspace) -> None:
-        fold = workspace.fold
-        clock_ms = fold.clock_ms
-        until_ms = max((entry.timestamp_ms for entry in admitted), default=0)
-        until_ms = max(until_ms, clock_ms)
+        until_ms = max(max((entry.timestamp_ms for entry in admitted), default=0), workspace.fold.clock_ms)
         missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
         await self._load(missing, until_ms, workspace)
-        outcomes: list[Outcome] = []
-        merged_before = workspace.core.entries_merged
-        most = self._bounds.transitions_per_commit_max
-        for offset, timestamp_ms, _, record, key in admitted:
-            clock_ms = max(clock_ms, timestamp_ms)
-            timer = fold.next_timer()
-            if workspace.horizon_ms <= clock_ms or (timer is not None and timer[0] <= clock_ms):
-                await self._release_timers(clock_ms, offset, until_ms, draft, workspace)
-            if record is None:
-                fold.fire(clock_ms, offset)
-                continue
-            outcomes.append(fold.apply(record, offset, clock_ms, key))
-            if fold.emitted:
-                draft.add(fold.emitted, offset)
-                fold.emitted.clear()
-                if len(draft.transitions) >= most:
-                    await self._commit(Cursor(offset + 1, 0), draft)
-                    await self._load((), until_ms, workspace)
-        self._meters.folded(admitted, outcomes, workspace.core.entries_merged - merged_before)
-
-    async def _release_timers(
-        self, clock_ms: int, offset: int, until_ms: int, draft: Draft, workspace: Workspace
-    ) -> None:
-        """Fire the timers due at `clock_ms` on behalf of the record at `offset`, in as many commits as they need."""
-        fold, most = workspace.fold, self._bounds.timers_per_commit_max
-        while True:
-            timer = fold.next_timer()
-            steps = fold.fire(clock_ms, offset, workspace.until, most - draft.timer_steps)
-            if steps and timer is not None:
-                draft.count_timer_steps(steps, offset)
-                draft.add(fold.emitted, offset)
-                fold.emitted.clear()
-                self._meters.released(clock_ms - timer[0], steps)
-            if draft.timer_steps < most and workspace.horizon_ms > clock_ms:
-                return
-            await self._commit(draft.within_record(offset), draft)
+        for after in self._folding.fold(admitted, workspace, draft):
+            await self._commit(after, draft)
             workspace.trim(between_batches=False)
             await self._load((), until_ms, workspace)
 

@@ -32,10 +32,14 @@ class AppliedIds:
     and storing it is copying it.
     """
 
-    __slots__ = ("entries",)
+    __slots__ = ("_earliest_ms", "entries")
 
     def __init__(self, entries: bytes = b"") -> None:
         self.entries = bytearray(entries)
+        self._earliest_ms = self._first_clock()
+
+    def _first_clock(self) -> int:
+        return int.from_bytes(self.entries[_ID_BYTES:_ENTRY_BYTES], "big") if self.entries else NEVER
 
     def holds(self, digest: bytes, now_ms: int, horizon_ms: int) -> bool:
         """Whether the id was applied at most `horizon_ms` before `now_ms`."""
@@ -65,6 +69,8 @@ class AppliedIds:
 
     def forget(self, now_ms: int, horizon_ms: int) -> None:
         """Forget ids whose horizon is over."""
+        if now_ms - self._earliest_ms <= horizon_ms:
+            return  # as it mostly is
         entries = self.entries
         end = 0
         while end < len(entries):
@@ -73,14 +79,18 @@ class AppliedIds:
             end += _ENTRY_BYTES
         if end:
             del entries[:end]
+        self._earliest_ms = self._first_clock()
 
     def add(self, digest: bytes, now_ms: int, horizon_ms: int) -> None:
         """Remember the id, and forget those whose horizon is over."""
         self.forget(now_ms, horizon_ms)
         entries = self.entries
         entries += digest + now_ms.to_bytes(6, "big")
-        if len(entries) > MAX_IDS * _ENTRY_BYTES:
+        if len(entries) == _ENTRY_BYTES:
+            self._earliest_ms = now_ms
+        elif len(entries) > MAX_IDS * _ENTRY_BYTES:
             del entries[: len(entries) - MAX_IDS * _ENTRY_BYTES]
+            self._earliest_ms = self._first_clock()
 
 
 class Contact:
