@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from streams.segmentation.quantities import NEVER
 from streams.segmentation.windows import Entry
 
@@ -49,6 +51,7 @@ class Vanishing:
         )
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Course(ABC):
     """The reading of a score from now on, without cap and floor."""
 

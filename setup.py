@@ -1,0 +1,41 @@
+"""Builds the package. With SEGUE_COMPILED=1 mypyc compiles the modules in which a worker spends its time.
+
+The same source serves both ways; see ops/decisions/0107.
+"""
+
+from __future__ import annotations
+
+import os
+
+from setuptools import setup
+
+COMPILED = [
+    "schemas/instants.py",
+    "schemas/topics.py",
+    "streams/pipeline/admission.py",
+    "streams/pipeline/draft.py",
+    "streams/pipeline/folding.py",
+    "streams/pipeline/workspace.py",
+    "streams/segmentation/conditions/counting.py",
+    "streams/segmentation/contact.py",
+    "streams/segmentation/core.py",
+    "streams/segmentation/courses.py",
+    "streams/segmentation/decay.py",
+    "streams/segmentation/expressions.py",
+    "streams/segmentation/fold.py",
+    "streams/segmentation/forecast.py",
+    "streams/segmentation/matching.py",
+    "streams/segmentation/points.py",
+    "streams/segmentation/program.py",
+    "streams/segmentation/readings.py",
+    "streams/segmentation/steps.py",
+    "streams/segmentation/units.py",
+    "streams/segmentation/windows.py",
+]
+
+if os.environ.get("SEGUE_COMPILED") == "1":
+    from mypyc.build import mypycify  # only who compiles needs it
+
+    setup(ext_modules=mypycify(COMPILED, opt_level="3", debug_level="1"))
+else:
+    setup()
