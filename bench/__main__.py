@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, latency, restore, simulation
+from bench import catch_up, collector, latency, restore, simulation
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
     "catch-up": catch_up,
+    "collector": collector,
     "latency": latency,
     "restore": restore,
     "simulate": simulation,
