@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from schemas.errors import InputError
+from streams.collector.http_protocol import BoundedHttpProtocol
 
 STOP_TIMEOUT_S = 20
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class CollectorServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=BoundedHttpProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
