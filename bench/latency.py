@@ -80,7 +80,7 @@ def through_collector(place: Place, per_second: int, seconds: float) -> tuple[Se
             per_second / events_a_call,
             port=port,
             connections=_CONNECTIONS,
-            transitions=True,
+            traffic="transitions",
         ),
         events_a_call,
     )
@@ -107,6 +107,7 @@ def from_append(place: Place, per_second: int, seconds: float) -> Sequence[Cell]
         "append",
         seconds + _WARM_UP_S,
         per_second,
+        traffic="transitions",
         servers=place.servers,
         topic=place.names.tracking,
         partitions=place.partitions,

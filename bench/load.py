@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bench.keep_alive import Answers, KeepAliveClient
 from bench.pacing import Schedule
-from bench.requests import Kind, requests_of, shop_event, transition_event
+from bench.requests import Kind, one_in_ten, requests_of, shop_event, transition_event
 from bench.traffic import Traffic
 from tests.support.processes import Commands, StartedCommand
 
@@ -31,8 +31,8 @@ class Plan:
     per_second: float | None = None
     port: int = 0
     connections: int = 16
-    transitions: bool = False
-    """Whether one event in ten is to cause a transition; else all are a shop's."""
+    traffic: Literal["shop", "transitions", "newcomers"] = "shop"
+    """A shop's events; one event in ten causes a transition; each is the one event of a new contact (in the log)."""
     servers: str = ""
     topic: str = ""
     partitions: int = 0
@@ -78,7 +78,7 @@ def carry_out(plan: Plan) -> Outcome:
     """Send what is planned."""
     if plan.kind == "append":
         return _append(plan)
-    event = transition_event if plan.transitions else shop_event
+    event = transition_event if plan.traffic == "transitions" else shop_event
     client = KeepAliveClient(("127.0.0.1", plan.port), plan.connections, requests_of(plan.kind, event))
     if plan.per_second is None:
         return _told(client.closed_loop(plan.seconds), [])
@@ -94,13 +94,8 @@ def _append(plan: Plan) -> Outcome:
     while (wait_s := schedule.wait_s(time.monotonic_ns())) is not None:
         time.sleep(wait_s)
         for number, _ in schedule.ready(time.monotonic_ns()):
-            new = number % 10 == 0
-            traffic.write(
-                time.time_ns() // 1_000_000,
-                stamp=False,
-                contact=number if new else number // 10 * 10,
-                event="page_view" if new else "product_view",
-            )
+            contact, event = (number, "cart_add") if plan.traffic == "newcomers" else one_in_ten(number)
+            traffic.write(time.time_ns() // 1_000_000, stamp=False, contact=contact, event=event)
         traffic.poll()
     traffic.flush()
     due = [schedule.due_ns(number) for number in range(schedule.total)]

@@ -43,12 +43,14 @@ class Seen:
 class StartedObserver:
     """An observer under way."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, from_end: bool = False) -> None:
+        """With `from_end` it passes over all that lies in the topic already."""
         number = time.monotonic_ns()
         self._outcome = place.directory / f"observer-{number}.outcome"
         self._count = place.directory / f"observer-{number}.count"
         file = place.directory / f"observer-{number}.json"
         plan = {"servers": place.servers, "topic": place.names.transitions, "partitions": place.partitions}
+        plan |= {"from_end": from_end}
         file.write_text(json.dumps(plan | {"outcome": str(self._outcome), "count": str(self._count)}))
         self._process = place.commands.start_module("bench.observer", str(file))
         self._process.wait_for_output("observing")
@@ -75,10 +77,14 @@ class StartedObserver:
 
 
 class _Observer:
-    def __init__(self, servers: str, topic: str, partitions: int, count: Path) -> None:
+    def __init__(self, servers: str, topic: str, partitions: int, count: Path, *, from_end: bool) -> None:
         self._consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench", "fetch.wait.max.ms": 50})
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
-        self._gates = [Gate(0, 0)] * partitions
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        for place in places:
+            _, end = self._consumer.get_watermark_offsets(place, timeout=30)
+            place.offset = end if from_end else 0
+        self._consumer.assign(places)
+        self._gates = [Gate(0, 0, accept_gap=from_end)] * partitions
         self._count = count
         self._seen: list[Seen] = []
 
@@ -122,7 +128,9 @@ def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text())
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    observer = _Observer(plan["servers"], plan["topic"], plan["partitions"], Path(plan["count"]))
+    observer = _Observer(
+        plan["servers"], plan["topic"], plan["partitions"], Path(plan["count"]), from_end=plan["from_end"]
+    )
     sys.stdout.write("observing\n")
     sys.stdout.flush()
     seen = observer.observe(ended)

@@ -38,9 +38,14 @@ def shop_event(number: int) -> str:
     )
 
 
+def one_in_ten(number: int) -> tuple[int, str]:
+    """Contact and event: each tenth event is the first of a new contact, and the nine after it are its others."""
+    return (number, "page_view") if number % 10 == 0 else (number // 10 * 10, "product_view")
+
+
 def transition_event(number: int) -> str:
     """One event in ten is the first of a new contact and lets it enter a segment; the others change nothing."""
-    contact, event = (number, "page_view") if number % 10 == 0 else (number // 10 * 10, "product_view")
+    contact, event = one_in_ten(number)
     return (
         f'{{"type":"track","messageId":"m{number}","userId":"visitor-{contact}","event":"{event}",'
         f'"properties":{_PROPERTIES},"context":{_CONTEXT}}}'
