@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, collector, latency, lateness, restore, simulation
+from bench import catch_up, collector, growth, latency, lateness, restore, simulation
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
     "catch-up": catch_up,
     "collector": collector,
+    "growth": growth,
     "lateness": lateness,
     "latency": latency,
     "restore": restore,
