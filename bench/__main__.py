@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, collector, growth, latency, lateness, restore, simulation
+from bench import catch_up, collector, growth, latency, lateness, recovery, restore, simulation
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
@@ -19,6 +19,7 @@ COMMANDS: dict[str, ModuleType] = {
     "growth": growth,
     "lateness": lateness,
     "latency": latency,
+    "recovery": recovery,
     "restore": restore,
     "simulate": simulation,
 }

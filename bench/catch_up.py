@@ -12,7 +12,6 @@ from bench.tables import Table, add_json, progress, publish
 from bench.traffic import DEFINITIONS, Traffic, Visitors
 from schemas.records import Track, decode_record
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
-from tests.support.waiting import wait_until
 
 _TIMEOUT_S = 900
 
@@ -68,9 +67,9 @@ def catch_up(place: Place, events: int, contacts: int) -> tuple[float, float]:
     total = place.ends()
     progress("one worker folds it")
     worker = place.commands.start("worker")
-    wait_until(lambda: place.offsets() > total // 10, 120, "a tenth of the log")
+    place.fold_until(worker, total // 10, 120)
     begun, folded, cpu = time.monotonic(), place.offsets(), cpu_s(worker.pid)
-    wait_until(lambda: place.offsets() >= total, _TIMEOUT_S, "the end of the log")
+    place.fold_until(worker, total, _TIMEOUT_S)
     took, used, done = time.monotonic() - begun, cpu_s(worker.pid) - cpu, total - folded
     assert worker.terminate() == 0, worker.tail()
     return done / took, done / used

@@ -22,7 +22,6 @@ from bench.redis_memory import Memory, by_kind, used_bytes
 from bench.stand import Place, Stand, cpu_s, memory_bytes, stand
 from bench.tables import Cell, Table, add_json, progress, publish
 from bench.traffic import DEFINITIONS
-from tests.support.waiting import wait_until
 
 _TIMEOUT_S = 3_600
 _CONTACTS = 10_000
@@ -139,9 +138,9 @@ def _folded(place: Place, existing: int) -> tuple[float, float, int]:
     """Events a second, and microseconds of the worker's processor time an event, once all contacts exist."""
     total = place.ends()
     worker = place.commands.start("worker")
-    wait_until(lambda: place.offsets() >= existing, _TIMEOUT_S, "all contacts to exist")
+    place.fold_until(worker, existing, _TIMEOUT_S)
     begun, used, folded = time.monotonic(), cpu_s(worker.pid), place.offsets()
-    wait_until(lambda: place.offsets() >= total, _TIMEOUT_S, "the end of the log")
+    place.fold_until(worker, total, _TIMEOUT_S)
     took, used = time.monotonic() - begun, cpu_s(worker.pid) - used
     worker_bytes = memory_bytes(worker.pid)
     assert worker.terminate() == 0, worker.tail()

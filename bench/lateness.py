@@ -16,7 +16,6 @@ from bench.stand import Place, stand
 from bench.tables import Cell, Table, add_json, progress, publish
 from bench.traffic import Traffic
 from streams.adapters.redis_keys import StateKeys
-from tests.support.waiting import wait_until
 
 DEFINITIONS = """
 version: 1
@@ -60,7 +59,7 @@ def _fill(place: Place, pending: int) -> None:
     traffic.flush()
     total = place.ends()
     worker = place.commands.start("worker")
-    wait_until(lambda: place.offsets() >= total, _LOADING_TIMEOUT_S, "the crowd to be folded")
+    place.fold_until(worker, total, _LOADING_TIMEOUT_S)
     assert worker.terminate() == 0, worker.tail()
     client = place.client()
     # The first generation of the state: its definitions are those that the topics began with.

@@ -9,7 +9,6 @@ import time
 from bench.stand import DAY_MS, START_MS, Place, stand
 from bench.tables import Table, add_json, progress, publish
 from bench.traffic import Traffic
-from tests.support.waiting import wait_until
 
 _TIMEOUT_S = 900
 _AFTER_SNAPSHOT = 10
@@ -75,5 +74,5 @@ def _fold(place: Place) -> None:
     """Start a worker, and end it when the log is folded."""
     total = place.ends()
     worker = place.commands.start("worker")
-    wait_until(lambda: place.offsets() >= total, _TIMEOUT_S, "the end of the log")
+    place.fold_until(worker, total, _TIMEOUT_S)
     assert worker.terminate() == 0, worker.tail()

@@ -20,6 +20,7 @@ from tests.support.brokers import start_broker
 from tests.support.processes import Commands, StartedCommand, base_environment
 from tests.support.redis_servers import LocalRedis
 from tests.support.run_directory import Run, RunDirectory
+from tests.support.waiting import wait_until
 
 PARTITIONS = 4
 START_MS = 1_767_225_600_000  # 2026-01-01
@@ -61,6 +62,15 @@ class Place:
         ]
         consumer.close()
         return sum(end[1] for end in ends if end is not None)
+
+    def fold_until(self, worker: StartedCommand, records: int, timeout_s: float) -> None:
+        """Wait until so many records are folded; `AssertionError` if the worker ends or time runs out before."""
+
+        def folded() -> bool:
+            assert worker.returncode is None, f"the worker ended early: {worker.tail()}"
+            return self.offsets() >= records
+
+        wait_until(folded, timeout_s, f"{records:,} records to be folded")
 
     def start_worker(self, environment: dict[str, str] | None = None) -> StartedCommand:
         """A worker that serves every partition."""
