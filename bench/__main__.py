@@ -1,4 +1,4 @@
-"""`python -m bench COMMAND`: what Segue can do on this machine. Without a command, all of them with their defaults.
+"""`python -m bench COMMAND`: what Segue can do on this machine. Without a command, all measurements by their defaults.
 
 Each command starts a Kafka and a Redis of its own (or takes SEGUE_TEST_KAFKA and SEGUE_TEST_REDIS), prints tables, and
 writes them as JSON where `--json FILE` asks for it. Servers, load and observers run on the same cores as what is
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, collector, growth, latency, lateness, recovery, restore, simulation
+from bench import catch_up, collector, growth, latency, lateness, profile, recovery, restore, simulation
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
@@ -19,11 +19,14 @@ COMMANDS: dict[str, ModuleType] = {
     "growth": growth,
     "lateness": lateness,
     "latency": latency,
+    "profile": profile,
     "recovery": recovery,
     "restore": restore,
     "simulate": simulation,
 }
 """A measurement is a module with `add_arguments(parser)` and `run(arguments)`, and one line here."""
+_BY_NAME_ALONE = {"profile"}
+"""Asks for a right that not every user has, and says where time goes, not how much."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +51,7 @@ def main() -> None:
     """Run what was asked for."""
     options = parser()
     chosen = options.parse_args()
-    names = list(COMMANDS) if chosen.command is None else [chosen.command]
+    names = [name for name in COMMANDS if name not in _BY_NAME_ALONE] if chosen.command is None else [chosen.command]
     for name in names:
         progress(name)
         COMMANDS[name].run(chosen if chosen.command is not None else options.parse_args([name]))
