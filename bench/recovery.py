@@ -78,7 +78,7 @@ def _replayed(place: Place, events: int, contacts: int) -> Table:
     progress("the log is folded for the first time")
     live = _folded(place)
     progress("Redis is lost, and the log folded again")
-    place.client().flushall()
+    place.empty_redis()
     again = _folded(place)
     rows: list[tuple[Cell, ...]] = [
         ("catching up", *live, 1.0),

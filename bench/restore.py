@@ -47,13 +47,13 @@ def recovery(place: Place, events: int, contacts: int) -> Table:
     _fold(place)
 
     progress("Redis is lost, the log is folded again")
-    place.client().flushall()
+    place.empty_redis()
     begun = time.monotonic()
     _fold(place)
     replay_s = time.monotonic() - begun
 
     progress("Redis is lost, the snapshot is restored")
-    place.client().flushall()
+    place.empty_redis()
     begun = time.monotonic()
     restored = place.commands.run("restore", str(directory), timeout_s=_TIMEOUT_S)
     assert restored.returncode == 0, restored.tail()

@@ -25,6 +25,7 @@ from tests.support.waiting import wait_until
 PARTITIONS = 4
 START_MS = 1_767_225_600_000  # 2026-01-01
 DAY_MS = 86_400_000
+_SCANNED = 10_000
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -38,10 +39,21 @@ class Place:
     names: Names
     partitions: int
     directory: Path
+    own_redis: bool
 
     def client(self) -> redis.Redis:
         """A new client of the Redis."""
         return redis.Redis.from_url(self.redis_url)
+
+    def empty_redis(self) -> None:
+        """All that is kept there is gone; of a Redis that others use too, what is kept for this place."""
+        client = self.client()
+        if self.own_redis:
+            client.flushall()
+        else:
+            for key in client.scan_iter(f"{self.names.namespace}:*", count=_SCANNED):
+                client.delete(key)
+        client.close()
 
     def offsets(self) -> int:
         """Records folded, over all partitions."""
@@ -87,6 +99,7 @@ class Stand:
     run: RunDirectory
     servers: str
     redis_url: str
+    own_redis: bool = False
 
     @contextmanager
     def place(
@@ -98,6 +111,9 @@ class Stand:
             SEGUE_KAFKA_BOOTSTRAP_SERVERS=self.servers, SEGUE_REDIS_URL=self.redis_url, SEGUE_NAMESPACE=namespace
         )
         commands = Commands(self.run, environment)
+        place = Place(
+            self.servers, self.redis_url, commands, Names(namespace), partitions, self.run.path, self.own_redis
+        )
         file = self.run.path / f"{namespace}.yaml"
         file.write_text(definitions)
         at = ["--at", "2026-01-01T00:00:00Z"] if timestamps == "create" else []
@@ -108,23 +124,21 @@ class Stand:
             ):
                 outcome = commands.run(*arguments)
                 assert outcome.returncode == 0, outcome.tail()
-            yield Place(self.servers, self.redis_url, commands, Names(namespace), partitions, self.run.path)
+            yield place
         finally:
             with redirect_stdout(io.StringIO()):
                 commands.end()
-            redis.Redis.from_url(self.redis_url).flushall()
+            place.empty_redis()
 
 
 @contextmanager
 def stand() -> Iterator[Stand]:
-    """A broker and a Redis, which end with the measurement; both may be given as the tests' are.
-
-    A Redis that is given is emptied after each measurement.
-    """
+    """A broker and a Redis, which end with the measurement; both may be given as the tests' are."""
     run = Run()
     try:
         servers = os.environ.get("SEGUE_TEST_KAFKA") or start_broker(run.directory).bootstrap_servers
-        yield Stand(run.directory, servers, os.environ.get("SEGUE_TEST_REDIS") or _started_redis(run.directory))
+        given = os.environ.get("SEGUE_TEST_REDIS")
+        yield Stand(run.directory, servers, given or _started_redis(run.directory), own_redis=given is None)
     finally:
         run.end()
 
