@@ -12,6 +12,7 @@ from bench.traffic import Traffic
 TOUCHED = 10
 """Segments that look at one name of event, where not all look at the same."""
 _WINDOWS_DAYS = (1, 3, 7, 14, 30)
+_COUNTS = 50
 _SEED = 11
 
 
@@ -21,7 +22,7 @@ def definitions(segments: int, *, all_touched: bool) -> str:
     for number in range(segments):
         event = event_name(0 if all_touched else number // TOUCHED)
         days = _WINDOWS_DAYS[number % len(_WINDOWS_DAYS)]
-        count = {"performed": {"event": event, "within": f"{days}d", "at_least": 1 + number % 4}}
+        count = {"performed": {"event": event, "within": f"{days}d", "at_least": 2 + number % _COUNTS}}
         absence = {"not_performed": {"event": event, "within": f"{1 + number % 6}h"}}
         found[f"segment_{number}"] = {"when": {"all": [count, absence]} if number % 5 == 4 else count}
     return yaml.safe_dump({"version": 1, "segments": found}, sort_keys=False)

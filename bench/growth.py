@@ -2,7 +2,7 @@
 
 One thing grows at a time. In each case all contacts exist before the measured events come: the log begins with one
 event of each, and the rate is taken from there to its end. Segments grow twice: an event touches ten of them, or all;
-then the measured events are the fewer the more there is to do with each.
+then events and contacts are the fewer the more there is to do with each.
 
 Bytes of Redis are the difference of `used_memory` by all that a partition keeps, over contacts; what the kinds of keys
 take is estimated from MEMORY USAGE of some of each. Bytes of the worker are what it holds above an idle one.
@@ -26,6 +26,7 @@ from bench.traffic import DEFINITIONS
 _TIMEOUT_S = 3_600
 _CONTACTS = 10_000
 _EVENTS_MIN = 2_000
+_CONTACTS_MIN = 500
 _COLUMNS = (
     "case",
     "events/s",
@@ -104,7 +105,14 @@ def _cases(contacts: Sequence[int]) -> dict[str, list[Case]]:
     segments = (10, 100, 1_000)
     touched = [Case(f"{number:,} segments, ten touched", segments=number, shop=False) for number in segments]
     touched += [
-        Case(f"{number:,} segments, all touched", segments=number, all_touched=True, shop=False) for number in segments
+        Case(
+            f"{number:,} segments, all touched",
+            contacts=max(_CONTACTS_MIN, _CONTACTS * TOUCHED // number),
+            segments=number,
+            all_touched=True,
+            shop=False,
+        )
+        for number in segments
     ]
     return {
         "contacts": [Case(f"{number:,} contacts", contacts=number) for number in contacts],
