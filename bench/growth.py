@@ -119,7 +119,7 @@ def _cases(contacts: Sequence[int]) -> dict[str, list[Case]]:
         "segments": touched,
         "partitions": [Case(f"{number} partitions", partitions=number) for number in (1, 10, 100)],
         "hot": [Case("no contact above others"), Case("20 % of events from one contact", hot_share=0.2)],
-        "memory": [Case("ten segments, ten events a contact", contacts=20_000)],
+        "memory": [Case("20,000 contacts, ten segments", contacts=20_000)],
     }
 
 
