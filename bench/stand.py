@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -14,6 +15,7 @@ from typing import Literal
 import redis
 from confluent_kafka import Consumer, TopicPartition
 
+from bench.tables import progress
 from bench.traffic import DEFINITIONS
 from schemas.topics import Names
 from tests.support.brokers import start_broker
@@ -26,6 +28,7 @@ PARTITIONS = 4
 START_MS = 1_767_225_600_000  # 2026-01-01
 DAY_MS = 86_400_000
 _SCANNED = 10_000
+_TELL_S = 15.0
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -78,9 +81,16 @@ class Place:
     def fold_until(self, worker: StartedCommand, records: int, timeout_s: float) -> None:
         """Wait until so many records are folded; `AssertionError` if the worker ends or time runs out before."""
 
+        told_at = time.monotonic()
+
         def folded() -> bool:
+            nonlocal told_at
             assert worker.returncode is None, f"the worker ended early: {worker.tail()}"
-            return self.offsets() >= records
+            now = self.offsets()
+            if time.monotonic() - told_at > _TELL_S:
+                told_at = time.monotonic()
+                progress(f"{now:,} of {records:,} records folded")
+            return now >= records
 
         wait_until(folded, timeout_s, f"{records:,} records to be folded")
 
