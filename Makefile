@@ -8,7 +8,8 @@
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
-#   make bench           events per second, latency, and the memory of a simulation on this machine
+#   make bench           what this machine can do, all of it (ARGS="latency --seconds 60" for one measurement, ARGS=--help)
+#   make profile         where a worker's time goes: a flame graph, and the functions that take most (ARGS=--help)
 #   make install         the environment alone, with .venv/bin/segue
 #   make clean           remove caches and the environment
 
@@ -29,7 +30,7 @@ ARGS ?=
 # Processes of pytest; the live tests start processes of their own beside it.
 JOBS ?= 2
 
-.PHONY: help install test fuzz simulate chaos mutation lint format demo bench generate docs lock clean
+.PHONY: help install test fuzz simulate chaos mutation lint format demo bench profile generate docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -83,6 +84,9 @@ demo: $(RUNTIME)
 bench: $(DEVELOPMENT)
 	$(BIN)/python -m bench $(ARGS)
 
+profile: $(DEVELOPMENT)
+	$(BIN)/python -m bench profile $(ARGS)
+
 generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
 	$(BIN)/python -m streams.definition_files.schema
@@ -94,6 +98,7 @@ LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --
 lock: $(DEVELOPMENT)
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) -o bench/profile/requirements.lock bench/profile/requirements.in
 
 clean:
 	rm -rf .venv .cache .hypothesis mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -47,9 +47,9 @@ segments:
 class Visitors:
     """Draws events of many contacts, the same for the same seed."""
 
-    def __init__(self, contacts: int) -> None:
+    def __init__(self, contacts: int, prefix: str = "contact") -> None:
         self._random = random.Random(7)
-        self.ids = [f"contact-{number}" for number in range(contacts)]
+        self.ids = [f"{prefix}-{number}" for number in range(contacts)]
         self._drawn = 0
 
     def event(self, instant_ms: int, contact: int | None = None, event: str | None = None) -> tuple[int, bytes]:
@@ -67,12 +67,12 @@ class Visitors:
 class Traffic:
     """Writes events of visitors to a topic."""
 
-    def __init__(self, servers: str, topic: str, partitions: int, contacts: int) -> None:
+    def __init__(self, servers: str, topic: str, partitions: int, contacts: int, prefix: str = "contact") -> None:
         self._topic = topic
         self._producer = Producer(
             {"bootstrap.servers": servers, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000}
         )
-        self._visitors = Visitors(contacts)
+        self._visitors = Visitors(contacts, prefix)
         self._partitions = [partition_of(contact_id, partitions) for contact_id in self._visitors.ids]
         self._written = 0
 

@@ -1,14 +1,15 @@
 """The collector's way into Kafka: an idempotent producer with a bounded queue, which answers call by call.
 
 A delivery that fails ends its own call and no other, unlike the relay's producer, whose order would have a gap.
+
+All of it happens on the event loop, which asks for acknowledgements each millisecond while some are missing. A thread
+that waits for them would wake the loop for each, and both would stand in the other's way: the interpreter runs one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
@@ -17,7 +18,8 @@ from schemas.errors import SegueError, UnavailableError
 from schemas.kafka_connection import KafkaConnection
 from streams.ports import Entry, QueueFullError
 
-_POLL_S = 0.1
+_BUSY_PAUSE_S = 0.001
+_IDLE_PAUSE_S = 0.1
 _CLOSE_MARGIN_S = 5.0
 
 
@@ -25,7 +27,7 @@ class KafkaIntake:
     """Appends entries to a topic, each to its contact's partition.
 
     `queue_records` and `queue_bytes` bound what waits for the broker; `delivery_timeout_ms` how long.
-    `on_fatal` is called, from another thread, when the producer can never deliver again, or is refused.
+    `on_fatal` is called when the producer can never deliver again, or is refused.
     """
 
     def __init__(
@@ -45,10 +47,10 @@ class KafkaIntake:
         self._close_timeout_s = delivery_timeout_ms / 1000 + _CLOSE_MARGIN_S
         self._on_fatal = on_fatal
         self._fatal: SegueError | None = None
-        self._lock = threading.Lock()
         self._waiting_records = 0
         self._waiting_bytes = 0
-        self._closing = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn: asyncio.TimerHandle | None = None
         self._producer = Producer(
             connection.client()
             | {
@@ -62,14 +64,14 @@ class KafkaIntake:
                 "queue.buffering.max.messages": queue_records * 2,
                 "queue.buffering.max.kbytes": queue_bytes * 2 // 1024,
                 "log_level": 0,
-                "error_cb": self._error,
+                "error_cb": self.note,
             }
         )
-        self._poller = threading.Thread(target=self._poll, name="kafka-intake", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve acknowledgements."""
-        self._poller.start()
+        """Begin to serve acknowledgements, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._serve()
 
     @property
     def waiting(self) -> int:
@@ -82,47 +84,42 @@ class KafkaIntake:
             return
         if self._fatal is not None:
             raise UnavailableError(str(self._fatal))
-        call = _Call(len(entries), asyncio.get_running_loop())
-        self._admit(entries)
+        call = self._admit(entries)
+        produce, topic, delivered = self._producer.produce, self._topic, call.delivered
         for entry in entries:
-            key = entry.contact_id.encode()
-            delivered = partial(self._delivered, call, _size(entry))
             try:
-                self._producer.produce(self._topic, entry.value, key, on_delivery=delivered)
+                produce(topic, entry.value, entry.contact_id.encode(), on_delivery=delivered)
             except KafkaException as error:
                 delivered(error.args[0], None)
             except BufferError:
                 delivered(KafkaError(KafkaError._QUEUE_FULL), None)
+        self._hurry()
         await call.answer
 
     async def close(self) -> None:
         """Wait for what was taken, at most the delivery timeout and a little; then stop."""
-        await asyncio.to_thread(self._producer.flush, self._close_timeout_s)
-        self._closing.set()
-        await asyncio.to_thread(self._poller.join)
+        assert self._loop is not None
+        deadline = self._loop.time() + self._close_timeout_s
+        while self._waiting_records and self._loop.time() < deadline:
+            await asyncio.sleep(_BUSY_PAUSE_S)
+        if self._turn is not None:
+            self._turn.cancel()
 
-    def _admit(self, entries: Sequence[Entry]) -> None:
-        size = sum(_size(entry) for entry in entries)
-        with self._lock:
-            if (
-                self._waiting_records + len(entries) > self._queue_records
-                or self._waiting_bytes + size > self._queue_bytes
-            ):
-                raise QueueFullError(f"the queue holds {self._waiting_records} records that Kafka has not taken yet")
-            self._waiting_records += len(entries)
-            self._waiting_bytes += size
+    def _admit(self, entries: Sequence[Entry]) -> _Call:
+        size = sum([len(entry.value) + len(entry.contact_id) for entry in entries])
+        if self._waiting_records + len(entries) > self._queue_records or self._waiting_bytes + size > self._queue_bytes:
+            raise QueueFullError(f"the queue holds {self._waiting_records} records that Kafka has not taken yet")
+        self._waiting_records += len(entries)
+        self._waiting_bytes += size
+        return _Call(self, len(entries), size)
 
-    def _delivered(self, call: _Call, size: int, error: KafkaError | None, _message: KafkaMessage | None) -> None:
-        with self._lock:
-            self._waiting_records -= 1
-            self._waiting_bytes -= size
-            ended = call.count(error)
-        if error is not None:
-            self._error(error)
-        if ended:
-            call.end()
+    def release(self, records: int, size: int) -> None:
+        """So much does not wait any more."""
+        self._waiting_records -= records
+        self._waiting_bytes -= size
 
-    def _error(self, error: KafkaError) -> None:
+    def note(self, error: KafkaError) -> None:
+        """Something failed: stop where nothing could be delivered any more."""
         if error.fatal() or self._connection.is_refusal(error.code(), error.str()):
             self._stop(error)
 
@@ -131,38 +128,43 @@ class KafkaIntake:
             self._fatal = self._connection.failure("takes no records any more", error.code(), error.str())
             self._on_fatal(self._fatal)
 
-    def _poll(self) -> None:
-        while not self._closing.is_set():
-            self._producer.poll(_POLL_S)
+    def _serve(self) -> None:
+        """Take what has been acknowledged, and look again soon where more is to come."""
+        assert self._loop is not None
+        try:
+            self._producer.poll(0)
+        finally:
+            self._turn = self._loop.call_later(_BUSY_PAUSE_S if self._waiting_records else _IDLE_PAUSE_S, self._serve)
+
+    def _hurry(self) -> None:
+        """Look soon, were nothing waited for until now."""
+        assert self._loop is not None
+        assert self._turn is not None
+        if self._turn.when() - self._loop.time() > _BUSY_PAUSE_S:
+            self._turn.cancel()
+            self._turn = self._loop.call_later(_BUSY_PAUSE_S, self._serve)
 
 
 class _Call:
-    """The deliveries that one call waits for."""
+    """The deliveries that one call waits for; its bytes are free when all have come."""
 
-    def __init__(self, records: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.answer: asyncio.Future[None] = loop.create_future()
-        self._loop = loop
+    def __init__(self, intake: KafkaIntake, records: int, size: int) -> None:
+        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._intake = intake
         self._outstanding = records
+        self._size = size
         self._error: KafkaError | None = None
 
-    def count(self, error: KafkaError | None) -> bool:
-        """Note one delivery; true for the last."""
+    def delivered(self, error: KafkaError | None, _message: KafkaMessage | None) -> None:
+        """Note one delivery, and answer the call with the last."""
         self._outstanding -= 1
-        self._error = self._error or error
-        return self._outstanding == 0
-
-    def end(self) -> None:
-        """Wake the waiting call, from whatever thread."""
-        self._loop.call_soon_threadsafe(self._set)
-
-    def _set(self) -> None:
-        if self.answer.done():  # the call was cancelled
+        self._intake.release(1, 0 if self._outstanding else self._size)
+        if error is not None:
+            self._error = self._error or error
+            self._intake.note(error)
+        if self._outstanding or self.answer.done():  # done: the call was cancelled
             return
         if self._error is None:
             self.answer.set_result(None)
         else:
             self.answer.set_exception(UnavailableError(f"Kafka did not acknowledge: {self._error.str()}"))
-
-
-def _size(entry: Entry) -> int:
-    return len(entry.value) + len(entry.contact_id)

@@ -175,6 +175,9 @@ class KafkaTopics:
                     continue
                 error = raw.error()
                 if error is None:
+                    # Else a broker would go on with this one: of a fetch, only the first partition gets a record that
+                    # is larger than the bound, as definitions may be, and the others would wait for its end.
+                    consumer.pause([TopicPartition(topic, _partition(raw))])
                     yield _message(raw)
                 elif error.code() in _PASSING:
                     continue

@@ -7,6 +7,7 @@ import logging
 import time
 
 import click
+import uvloop
 
 from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
@@ -52,7 +53,8 @@ def command(host: str | None, port: int | None) -> None:
     """
     settings = load_settings(CollectorSettings)
     set_up_log(settings.log_level)
-    asyncio.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
 
 
 async def _serve(settings: CollectorSettings, host: str, port: int) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from prometheus_client import Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -125,6 +126,9 @@ class _Metered:
     def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self._app = app
         self._meters = meters
+        # Routes and statuses are few; looking a meter up by its labels takes longer than counting does.
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -141,9 +145,16 @@ class _Metered:
         try:
             await self._app(scope, receive, send_noting_status)
         finally:
-            route = _route(scope["path"])
-            self._meters.counter("segue_collector_requests_total", route, str(status)).inc()
-            self._meters.histogram("segue_collector_request_seconds", route).observe(time.perf_counter() - began)
+            self._note(_route(scope["path"]), status, time.perf_counter() - began)
+
+    def _note(self, route: str, status: int, seconds: float) -> None:
+        requests, durations = self._requests.get((route, status)), self._seconds.get(route)
+        if requests is None or durations is None:
+            requests = self._meters.counter("segue_collector_requests_total", route, str(status))
+            durations = self._meters.histogram("segue_collector_request_seconds", route)
+            self._requests[route, status], self._seconds[route] = requests, durations
+        requests.inc()
+        durations.observe(seconds)
 
 
 def _route(path: str) -> str:

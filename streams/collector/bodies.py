@@ -38,12 +38,21 @@ async def _read(request: Request, bytes_max: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdecimal() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > bytes_max:
+    body: bytes | bytearray = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
+        if len(body) + len(piece) > bytes_max:
             raise _too_large(bytes_max)
-    return bytes(body)
+        if body:
+            body = body if isinstance(body, bytearray) else bytearray(body)
+            body += piece
+        else:
+            body = piece  # most bodies come in one piece, which is not copied
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _gunzip(raw: bytes, bytes_max: int) -> bytes:

@@ -7,6 +7,7 @@ takes is never a dead letter.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ CLOCK_SKEW_MS = 5_000
 """How far `sentAt` may lie from our clock before the sender's clock is held to be wrong."""
 
 JsonObject: TypeAlias = dict[str, Any]
+_received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
 
 
 class Problem(NamedTuple):
@@ -122,7 +124,7 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted:
         "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
         "contact_id": contact_id,
         "occurred_at": format_instant(_occurred_at(fields, arrival)),
-        "received_at": format_instant(arrival.received_at_ms),
+        "received_at": _received_at(arrival.received_at_ms),
     }
     if record_type is not None:
         body |= _KINDS[record_type](fields, arrival)

@@ -61,8 +61,8 @@ class Writer:
             raise WriteError("kafka_away", message, 5) from None
         finally:
             self._waiting[source] -= len(records)
-        for record in records:
-            self._meters.counter("segue_collector_records_total", record.type).inc()
+        for record_type, count in Counter([record.type for record in records]).items():
+            self._meters.counter("segue_collector_records_total", record_type).inc(count)
 
     async def write_unanswered(self, route: Literal["open", "click"], record: Accepted) -> None:
         """Write what nobody will send again, and wait a moment for the ack.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import TopicPartition
 
@@ -11,7 +12,7 @@ from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.ports import LogBounds
 from tests.conftest import Kafka
-from tests.load.topics import append, create_topics
+from tests.load.topics import PARTITIONS, append, create_topics
 
 
 def test_partitions_are_counted_and_a_missing_topic_is_absent_and_stays_so(kafka: Kafka, namespace: str) -> None:
@@ -41,6 +42,18 @@ def test_the_first_record_of_each_partition_is_read_and_an_empty_log_has_none(ka
     assert (first[0].value, first[0].timestamp_ms, first[0].offset) == (b"zero", 1_000, 0)
     assert first[1] is None
     assert first[2].value == large
+
+
+def test_large_first_records_are_read_without_the_logs_behind_them(kafka: Kafka, namespace: str) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for partition in range(PARTITIONS):
+        append(kafka.bootstrap_servers, names.tracking, partition, b"x" * 200_000)
+        for _ in range(15_000):
+            producer.produce(names.tracking, b"y" * 500, partition=partition)
+    assert producer.flush(60) == 0
+    first = KafkaTopics(kafka.connection).first_records(names.tracking)
+    assert {partition: message and message.offset for partition, message in first.items()} == {0: 0, 1: 0, 2: 0}
 
 
 def test_a_log_whose_start_was_deleted_begins_above_offset_0(kafka: Kafka, namespace: str) -> None:

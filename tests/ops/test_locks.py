@@ -54,7 +54,7 @@ def imported_modules(package: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module is not None:
                 found.add(node.module.split(".")[0])
-    own = {"schemas", "streams", "consumers", "tests"}
+    own = {"schemas", "streams", "consumers", "tests", "bench"}
     return found - sys.stdlib_module_names - own - {"_typeshed"}  # the last exists for type checkers only
 
 

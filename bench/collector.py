@@ -1,0 +1,77 @@
+"""What a collector takes in: requests a second and their latency, beside a handler that does nothing with them.
+
+As much as comes back over a few kept connections. A core's share is by the processor time that the server used, its
+threads included; Kafka and the load work beside it. The plain handler parses a call's JSON and answers, under the same
+server: it shows what is left to be gained, and that the load is fast enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import httpx
+
+from bench.load import Plan, StartedLoad
+from bench.percentiles import percentile
+from bench.requests import BATCH, COLLECTOR_ENVIRONMENT, Kind
+from bench.stand import Place, cpu_s, stand
+from bench.tables import Cell, Table, add_json, progress, publish
+from tests.support.processes import StartedCommand
+from tests.support.waiting import wait_until
+
+_EVENTS: dict[Kind, int] = {"single": 1, "batch": BATCH, "pixel": 1}
+_NAMES: dict[Kind, str] = {"single": "single events", "batch": f"batches of {BATCH}", "pixel": "open pixels"}
+_LISTENS = r"listens on http://127\.0\.0\.1:(\d+)\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--seconds", type=float, default=8, help="of each measurement")
+    parser.add_argument("--connections", type=int, default=16)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and tell."""
+    rows: list[tuple[Cell, ...]] = []
+    with stand() as servers, servers.place("append") as place:
+        collector, port = start_collector(place)
+        plain = place.commands.start_module("bench.plain_handler")
+        plain_port = int(plain.wait_for_output(_LISTENS).group(1))
+        for kind in _EVENTS:
+            progress(_NAMES[kind])
+            ours = _measured(place, kind, collector, port, arguments)
+            least = _measured(place, kind, plain, plain_port, arguments)
+            rows.append((_NAMES[kind], *ours, ours[1] / least[1]))
+            rows.append((f"{_NAMES[kind]}, plain handler", *least, 1.0))
+    table = Table(
+        f"segue collector, {arguments.connections} connections kept alive, each with one request at a time",
+        ("what", "events/s", "events per CPU second", "p50 ms", "p99 ms", "of the plain handler"),
+        rows,
+    )
+    publish("collector", [table], arguments.json)
+
+
+def start_collector(place: Place) -> tuple[StartedCommand, int]:
+    """A collector that is ready, and its port."""
+    collector = place.commands.start("collector", "--port", "0", environment=COLLECTOR_ENVIRONMENT)
+    port = int(collector.wait_for_output(_LISTENS).group(1))
+    url = f"http://127.0.0.1:{port}/readyz"
+    wait_until(lambda: httpx.get(url).status_code == 200, 30, "the collector to be ready")
+    return collector, port
+
+
+def _measured(
+    place: Place, kind: Kind, server: StartedCommand, port: int, arguments: argparse.Namespace
+) -> tuple[float, float, float, float]:
+    """Events a second and per CPU second of the server; median and 99th percentile of a request's milliseconds."""
+    warm_up = Plan(kind, 1, port=port, connections=arguments.connections)
+    StartedLoad(place.commands, warm_up, place.directory).outcome()
+    used = cpu_s(server.pid)
+    plan = Plan(kind, arguments.seconds, port=port, connections=arguments.connections)
+    outcome = StartedLoad(place.commands, plan, place.directory).outcome()
+    used = cpu_s(server.pid) - used
+    assert set(outcome.statuses) == {"200"}, f"expected only answers with status 200, found {outcome.statuses}"
+    events = outcome.good * _EVENTS[kind]
+    waits_ms = [wait / 1e6 for wait in outcome.waits_ns]
+    return events / outcome.took_s, events / used, percentile(waits_ms, 0.5), percentile(waits_ms, 0.99)

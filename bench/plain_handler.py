@@ -1,0 +1,42 @@
+"""`python -m bench.plain_handler`: what there is to be had of the collector's HTTP server.
+
+A Starlette app under the collector's own server that parses the JSON of a call and answers; an image for any GET.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from streams.collector.email_links import GIF
+from streams.collector.server import CollectorServer, listen
+
+_CONNECTIONS = 1_000
+
+
+async def _call(request: Request) -> Response:
+    await request.json()
+    return JSONResponse({"accepted": 1, "rejected": []})
+
+
+async def _image(_request: Request) -> Response:
+    return Response(GIF, media_type="image/gif")
+
+
+async def _serve() -> None:
+    routes = [Route("/o/{token:path}", _image), Route("/v1/{call}", _call, methods=["POST"])]
+    with listen("127.0.0.1", 0) as bound:
+        sys.stdout.write(f"listens on http://127.0.0.1:{bound.getsockname()[1]}\n")
+        sys.stdout.flush()
+        await CollectorServer(Starlette(routes=routes), _CONNECTIONS).serve(sockets=[bound])
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve())
