@@ -38,11 +38,11 @@ _NEVER_MS = -(1 << 50)
 
 
 class Event(msgspec.Struct):
-    """What the rules read of a record. One that is no event of a contact has an empty name."""
+    """What the rules read of a record."""
 
-    occurred_at: datetime = _EPOCH
-    contact_id: str = ""
-    event: str = ""
+    contact_id: str
+    event: str
+    occurred_at: datetime
 
 
 class Transition(msgspec.Struct):

@@ -1,0 +1,73 @@
+"""How fast a contender was, read from the broker's stamps on what it published.
+
+Start-up counts for nobody. Every transition that an event causes at once names that event by its contact and instant,
+and so tells how far its partition had been folded when the broker took it in. The measurement begins when a tenth of
+the events had been folded, and ends with the last transition; the rate is the events folded between, which is
+exact for those too that work in large batches, since they publish a batch when it is folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bench.work.events import PARTITIONS, START_MS, Work
+from bench.work.expected import Published
+
+BEGINS_AT = 0.1
+"""Share of the events that a contender has to get warm."""
+_LATEST = 0.7
+"""A rate over less than the rest of the events would say little."""
+
+
+class Pace(NamedTuple):
+    """Events folded between two moments of the wall clock."""
+
+    begin_ms: int
+    end_ms: int
+    events: int
+
+    @property
+    def per_second(self) -> float:
+        """Events a second."""
+        return self.events * 1000 / (self.end_ms - self.begin_ms)
+
+
+class Places:
+    """Where each event of a work lies in its partition."""
+
+    def __init__(self, work: Work) -> None:
+        self.events = work.taken
+        self._partitions = work.partitions
+        self._places: dict[int, int] = {}
+        lengths = [0] * PARTITIONS
+        for contact, at_ms, _ in work.drawn():
+            partition = work.partitions[contact]
+            lengths[partition] += 1
+            self._places[contact << 40 | at_ms - START_MS] = lengths[partition]
+
+    def pace(self, published: Sequence[Published]) -> Pace | None:
+        """The pace of what a contender published; None where too little was published to tell."""
+        steps = self._steps(published)
+        if len(steps) < 2:
+            return None
+        least = self.events * BEGINS_AT
+        begin_ms, begin = next((step for step in steps if step[1] >= least), steps[-1])
+        end_ms, end = steps[-1]
+        if begin > self.events * _LATEST or end_ms == begin_ms:
+            return None
+        return Pace(begin_ms, end_ms, end - begin)
+
+    def _steps(self, published: Sequence[Published]) -> list[tuple[int, int]]:
+        """By the millisecond: how many events were folded when its transitions were taken in."""
+        folded = [0] * PARTITIONS
+        steps: list[tuple[int, int]] = []
+        for change, _, appended_ms in sorted(published, key=lambda each: each.appended_ms):
+            place = self._places.get(change.contact << 40 | change.effective_at - START_MS)
+            if place is not None:
+                partition = self._partitions[change.contact]
+                folded[partition] = max(folded[partition], place)
+            if steps and steps[-1][0] == appended_ms:
+                steps.pop()
+            steps.append((appended_ms, sum(folded)))
+        return steps

@@ -1,0 +1,45 @@
+"""Bytewax: Kafka in, a stateful map by contact, Kafka out."""
+
+from __future__ import annotations
+
+import gc
+
+import bytewax.operators as op
+from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource, KafkaSourceMessage
+from bytewax.dataflow import Dataflow
+from bytewax.run import cli_main
+
+from bench.contenders.terms import terms
+from bench.work.rules import Event, State, Transition, apply, decode, encode, fresh, milliseconds, transitions
+
+TERMS = terms()
+
+
+def keyed(messages: list[KafkaSourceMessage]) -> list[tuple[str, Event]]:
+    """A batch of events by contact."""
+    return [(event.contact_id, event) for event in (decode(message.value) for message in messages)]
+
+
+def fold(state: State | None, event: Event) -> tuple[State, list[Transition]]:
+    """One event of one contact."""
+    contact = fresh() if state is None else state
+    return contact, transitions(event.contact_id, apply(contact, event.event, milliseconds(event.occurred_at)))
+
+
+def messages(found: list[tuple[str, Transition]]) -> list[KafkaSinkMessage]:
+    """A batch of transitions as they are written."""
+    return [KafkaSinkMessage(contact_id.encode(), encode(transition)) for contact_id, transition in found]
+
+
+flow = Dataflow("segments")
+events = op.input("events", flow, KafkaSource([TERMS.servers], [TERMS.source]))
+found = op.stateful_flat_map("fold", op.flat_map_batch("keyed", events, keyed), fold)
+op.output("target", op.flat_map_batch("messages", found, messages), KafkaSink([TERMS.servers], TERMS.target))
+
+
+if __name__ == "__main__":
+    if TERMS.garbage == "frozen":
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+    cli_main(flow)
