@@ -65,10 +65,8 @@ class Entrant:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
         for child in self._children:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.wait(_END_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                pass
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait(_END_TIMEOUT_S)

@@ -1,14 +1,15 @@
 """How fast a contender was, read from the broker's stamps on what it published.
 
 Start-up counts for nobody. Every transition that an event causes at once names that event by its contact and instant,
-and so tells how far its partition had been folded when the broker took it in. The measurement begins when a tenth of
-the events had been folded, and ends with the last transition; the rate is the events folded between, which is
-exact for those too that work in large batches, since they publish a batch when it is folded.
+and an event counts as folded when all that it and those before it in its partition caused was taken in. The
+measurement begins when a tenth of the events had been folded, and ends with the last; the rate is the events folded
+between. That is exact for those too that work in large batches and publish each in any order: it is then the
+time from the end of one batch to the end of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.work.events import PARTITIONS, START_MS, Work
@@ -59,15 +60,24 @@ class Places:
         return Pace(begin_ms, end_ms, end - begin)
 
     def _steps(self, published: Sequence[Published]) -> list[tuple[int, int]]:
-        """By the millisecond: how many events were folded when its transitions were taken in."""
+        """By the millisecond: of how many events, from the first on, all that they caused was taken in by then."""
+        ready: list[tuple[int, int, int]] = []
+        latest_ms = [0] * PARTITIONS
+        for place, partition, appended_ms in sorted(self._caused(published)):
+            latest_ms[partition] = max(latest_ms[partition], appended_ms)
+            ready.append((latest_ms[partition], partition, place))
         folded = [0] * PARTITIONS
         steps: list[tuple[int, int]] = []
-        for change, _, appended_ms in sorted(published, key=lambda each: each.appended_ms):
+        for at_ms, partition, place in sorted(ready):
+            folded[partition] = place
+            if steps and steps[-1][0] == at_ms:
+                steps.pop()
+            steps.append((at_ms, sum(folded)))
+        return steps
+
+    def _caused(self, published: Sequence[Published]) -> Iterator[tuple[int, int, int]]:
+        """Place, partition and stamp of all that an event caused at once."""
+        for change, _, appended_ms in published:
             place = self._places.get(change.contact << 40 | change.effective_at - START_MS)
             if place is not None:
-                partition = self._partitions[change.contact]
-                folded[partition] = max(folded[partition], place)
-            if steps and steps[-1][0] == appended_ms:
-                steps.pop()
-            steps.append((appended_ms, sum(folded)))
-        return steps
+                yield place, self._partitions[change.contact], appended_ms

@@ -85,7 +85,7 @@ def prepare_segue(servers: Servers, namespace: str, work: Work) -> None:
     servers.write(Names(namespace).tracking, work)
 
 
-def run(contender: Contender, number: int, task: Task, servers: Servers, namespace: str) -> Result:
+def run_one(contender: Contender, number: int, task: Task, servers: Servers, namespace: str) -> Result:
     """One run; the topics and the Redis of it are new and go with it."""
     python = python_of(contender)
     is_segue = contender.folder is None

@@ -52,4 +52,5 @@ def _lock(folder: str) -> Path:
 
 def version(folder: str, package: str) -> str:
     """The version of a package that a contender's lock file names."""
-    return dict(_PINNED.findall(_lock(folder).read_text()))[package]
+    pinned: dict[str, str] = dict(_PINNED.findall(_lock(folder).read_text()))
+    return pinned[package]

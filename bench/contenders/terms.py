@@ -1,4 +1,4 @@
-"""What a contender is told when it is started. Nothing but the standard library: it is imported in every environment."""
+"""What a contender is told when it is started. Standard library alone: it is imported in every environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The segments of `definitions.yaml` by hand, in plain Python, for exactly these ten: what a contender would write itself.
+"""The segments of `definitions.yaml` by hand, in plain Python, for exactly these ten: what a user would write.
 
 `apply` takes one event of one contact. Memberships that ended or began by time alone since the contact's event before
 come out first, with their exact instants: so no contender needs timers. It needs events in order of time, and knows
@@ -8,7 +8,7 @@ no duplicates, no late events, no other definitions and no explanations, all of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
@@ -64,9 +64,9 @@ class Move(NamedTuple):
     effective_at: int
 
 
-decode = msgspec.json.Decoder(Event).decode
+decode: Callable[[bytes], Event] = msgspec.json.Decoder(Event).decode
 """The event in the value of a record."""
-encode = msgspec.json.Encoder().encode
+encode: Callable[[Transition], bytes] = msgspec.json.Encoder().encode
 """The bytes of a transition."""
 
 
@@ -175,7 +175,7 @@ def _step(state: State, at_ms: int, moves: list[Move]) -> None:
         state[_MASK] = after
 
 
-def _members(state: State, at_ms: int, before: int) -> int:
+def _members(state: State, at_ms: int, before: int) -> int:  # noqa: C901 - ten segments in one pass are fastest
     """The segments that the contact is in at an instant, which it was in the ones of `before` until then."""
     views, opened, clicked = state[_VIEWS], state[_OPENED], state[_CLICKED]
     score = _score(state, at_ms)

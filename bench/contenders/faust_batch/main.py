@@ -12,6 +12,7 @@ from bench.work.rules import State, apply, decode, encode, fresh, milliseconds, 
 TERMS = terms()
 BATCH = 1_000
 WITHIN_S = 0.1
+LINGER_S = 0.01
 
 app = faust.App(
     TERMS.group,
@@ -20,7 +21,7 @@ app = faust.App(
     value_serializer="raw",
     consumer_auto_offset_reset="earliest",
     topic_disable_leader=True,
-    stream_buffer_maxsize=4 * BATCH,  # else a batch could never be full
+    producer_linger=LINGER_S,
     web_enabled=False,
 )
 events = app.topic(TERMS.source, value_type=bytes, value_serializer="raw")
@@ -37,7 +38,7 @@ async def load(contact_ids: list[str]) -> dict[str, State]:
     }
 
 
-@app.agent(events)
+@app.agent(events)  # type: ignore[untyped-decorator]  # Faust ships no types
 async def fold(stream: faust.Stream[bytes]) -> None:
     """Every batch loads its contacts at once, and stores them at once."""
     async for values in stream.take(BATCH, within=WITHIN_S):

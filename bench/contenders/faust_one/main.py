@@ -24,7 +24,7 @@ target = app.topic(TERMS.target, value_type=bytes, value_serializer="raw")
 redis = Redis.from_url(TERMS.redis_url)
 
 
-@app.agent(events)
+@app.agent(events)  # type: ignore[untyped-decorator]  # Faust ships no types
 async def fold(stream: faust.Stream[bytes]) -> None:
     """Every event loads its contact, and stores it again."""
     async for value in stream:

@@ -12,7 +12,7 @@ TERMS = terms()
 SETTINGS = {"bootstrap.servers": TERMS.servers, "group.id": TERMS.group, "auto.offset.reset": "earliest"}
 
 
-@pw.reducers.stateful_many
+@pw.reducers.stateful_many  # type: ignore[untyped-decorator]  # nor is it installed where types are checked
 def fold(
     state: tuple[bytes, tuple[bytes, ...]] | None, rows: list[tuple[list[bytes], int]]
 ) -> tuple[bytes, tuple[bytes, ...]]:
