@@ -8,7 +8,7 @@
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
-#   make bench           events per second, latency, and the memory of a simulation on this machine
+#   make bench           what this machine can do, all of it (ARGS="latency --seconds 60" for one measurement, ARGS=--help)
 #   make install         the environment alone, with .venv/bin/segue
 #   make clean           remove caches and the environment
 

@@ -1,6 +1,6 @@
 """How fast `segue simulate` is, and how much memory it takes: the whole command, over a file of a shop's records.
 
-`python -m bench.simulation` runs this alone, without Kafka and Redis; `--write FILE` makes the file and no more.
+Takes neither Kafka nor Redis; `--write FILE` makes the file of records and no more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.tables import Table, add_json, progress, publish
 from schemas.instants import format_instant
 from tests.support.run_directory import CHECKOUT
 
@@ -64,42 +65,40 @@ def simulate(definitions: Path, events: Path, *options: str) -> Cost:
     return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def simulation(records: int = RECORDS, contacts: int = CONTACTS) -> None:
-    """Print the rates and the peak memory of the example definitions, and of the same in several partitions."""
-    with tempfile.TemporaryDirectory() as folder:
-        events = Path(folder) / "events.jsonl"
-        write_records(events, records, contacts)
-        _print(f"segue simulate, {records:,} records of {contacts:,} contacts, {SHOP.name}")
-        whole = simulate(SHOP, events)
-        _tell("one partition", whole, records, whole)
-        _tell("8 partitions", simulate(SHOP, events, "--partitions", "8"), records, whole)
-        _tell("with a page", simulate(SHOP, events, "--html", str(Path(folder) / "report.html")), records, whole)
-
-
-def _tell(name: str, cost: Cost, records: int, whole: Cost) -> None:
-    _print(
-        f"  {name:14} {records / cost.seconds:8,.0f} records/s, {records / cost.cpu_s:8,.0f} per CPU second "
-        f"({whole.cpu_s / cost.cpu_s:.2f}), {cost.peak_mb:4,.0f} MB at most ({cost.peak_mb / whole.peak_mb:.2f})"
-    )
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    """Run the measurement, or write its file."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--contacts", type=int, default=CONTACTS)
-    parser.add_argument("--write", type=Path)
-    chosen = parser.parse_args()
-    if chosen.write is not None:
-        write_records(chosen.write, chosen.records, chosen.contacts)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="make the file of records and no more")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and tell, or write the file."""
+    if arguments.write is not None:
+        write_records(arguments.write, arguments.records, arguments.contacts)
     else:
-        simulation(chosen.records, chosen.contacts)
+        publish("simulate", [simulation(arguments.records, arguments.contacts)], arguments.json)
 
 
-if __name__ == "__main__":
-    main()
+def simulation(records: int, contacts: int) -> Table:
+    """The rates and the peak memory with the example definitions, and of the same in several partitions."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder) / "events.jsonl"
+        progress("writing the file")
+        write_records(events, records, contacts)
+        ways = {
+            "one partition": [],
+            "8 partitions": ["--partitions", "8"],
+            "with a page": ["--html", str(Path(folder) / "report.html")],
+        }
+        costs = {}
+        for name, options in ways.items():
+            progress(f"simulating: {name}")
+            costs[name] = simulate(SHOP, events, *options)
+    rows = [(name, records / cost.seconds, records / cost.cpu_s, cost.peak_mb) for name, cost in costs.items()]
+    return Table(
+        f"segue simulate, {records:,} records of {contacts:,} contacts, {SHOP.name}",
+        ("how", "records/s", "records per CPU second", "peak MB"),
+        rows,
+    )
