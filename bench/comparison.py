@@ -15,12 +15,13 @@ from pathlib import Path
 from bench.comparing.entrants import python_of
 from bench.comparing.runs import Task, prepare, prepare_segue, run_one
 from bench.comparing.servers import Servers, servers
-from bench.comparing.surroundings import commit, entry, machine, server_versions
+from bench.comparing.surroundings import commit, entry, server_versions, surroundings
 from bench.contenders.environments import MissingPackagesError
 from bench.contenders.roster import ROSTER, SEGUE, Contender
 from bench.report.markdown import table
 from bench.report.results import Comparison, Result
 from bench.report.writing import json_text, write
+from bench.tables import progress
 from bench.work.events import Work
 from tests.support.run_directory import CHECKOUT, UnavailableServiceError
 
@@ -43,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def compare(events: int, contacts: int, rounds: int, chosen: Sequence[Contender]) -> Comparison:
     """Run all of it; every contender alone, the first of a round another each time."""
-    for contender in chosen:
-        python_of(contender)  # installs now what would fail later
+    pythons = {contender.name: python_of(contender) for contender in chosen}
     work = Work(events, contacts, events)
     results: list[Result] = []
     with servers() as stage:
@@ -53,7 +53,7 @@ def compare(events: int, contacts: int, rounds: int, chosen: Sequence[Contender]
             first = (number - 1) % len(chosen)
             for contender in [*chosen[first:], *chosen[:first]]:
                 task = tasks[_taken(contender, work)]
-                result = run_one(contender, number, task, stage, _NAMESPACE)
+                result = run_one(contender, pythons[contender.name], number, task, stage, _NAMESPACE)
                 results.append(result)
                 _tell(result, contender, rounds)
         main = tasks.get(events) or next(iter(tasks.values()))
@@ -61,7 +61,7 @@ def compare(events: int, contacts: int, rounds: int, chosen: Sequence[Contender]
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
             commit=commit(),
             command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
-            machine=machine(),
+            machine=surroundings(),
             servers=server_versions(bool(stage.broker_pids)),
             events=events,
             contacts=contacts,
@@ -80,14 +80,15 @@ def _tasks(stage: Servers, work: Work, chosen: Sequence[Contender]) -> dict[int,
     """By the number of events that they consist of."""
     if any(contender.folder is None for contender in chosen):
         prepare_segue(stage, _NAMESPACE, work)
-    return {taken: prepare(stage, work.prefix(taken)) for taken in sorted({_taken(each, work) for each in chosen})}
+    return {
+        taken: prepare(stage, _NAMESPACE, work.prefix(taken))
+        for taken in sorted({_taken(each, work) for each in chosen})
+    }
 
 
 def _tell(result: Result, contender: Contender, rounds: int) -> None:
     rate = "no rate" if result.per_second is None else f"{result.per_second:,.0f} events/s"
-    line = f"round {result.round} of {rounds}: {contender.title}: {rate}, {result.verdict}\n"
-    sys.stderr.write(line)
-    sys.stderr.flush()
+    progress(f"round {result.round} of {rounds}: {contender.title}: {rate}, {result.verdict}")
 
 
 def run(arguments: argparse.Namespace) -> None:

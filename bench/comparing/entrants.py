@@ -17,9 +17,6 @@ from tests.support.processes import SEGUE, base_environment
 from tests.support.run_directory import CHECKOUT, RunDirectory
 
 _END_TIMEOUT_S = 20
-_FAUST = ("worker", "--loglevel", "error", "--without-web")
-# Faust's own command line has to be told to run; the others run by themselves.
-_ARGUMENTS: Mapping[str, Sequence[str]] = {"faust_one": _FAUST, "faust_batch": _FAUST}
 
 
 class Entrant:
@@ -90,7 +87,7 @@ def start(contender: Contender, python: Path, run: RunDirectory, terms: Terms, n
     else:
         variables = {**terms.variables(), "PYTHONPATH": str(CHECKOUT)}
         module = f"bench.contenders.{contender.folder}.main"
-        command = [str(python), "-m", module, *_ARGUMENTS.get(contender.folder, ())]
+        command = [str(python), "-m", module, *contender.arguments]
     for _ in range(contender.processes):
         entrant.start(command, base_environment(**variables))
     return entrant

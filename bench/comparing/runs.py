@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
-from bench.comparing.entrants import Entrant, python_of, start
+from bench.comparing.entrants import Entrant, start
 from bench.comparing.pace import Places
 from bench.comparing.sampling import Sampler
 from bench.comparing.servers import Servers
 from bench.contenders.roster import Contender
 from bench.contenders.terms import Terms
 from bench.report.results import Cost, Result
+from bench.tables import progress
 from bench.work.events import Work
 from bench.work.expected import (
     DEFINITIONS,
@@ -62,13 +63,15 @@ class _Body(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def prepare(servers: Servers, work: Work) -> Task:
+def prepare(servers: Servers, namespace: str, work: Work) -> Task:
     """Write the events of a work, and work out its right result."""
-    _say(f"{work.taken:,} events: the right result, by Segue's core in memory (kept for the next time)…")
+    progress(f"{work.taken:,} events: the right result, by Segue's core in memory (kept for the next time)…")
     right, places = expected(work), Places(work)
-    topic = f"events-{work.taken}"
+    topic = f"{namespace}.events-{work.taken}"
     servers.create(topic, {"message.timestamp.type": "CreateTime"})
-    _say(f"{work.taken:,} events, {len(right.changes):,} transitions; written in {servers.write(topic, work):.0f} s")
+    progress(
+        f"{work.taken:,} events, {len(right.changes):,} transitions; written in {servers.write(topic, work):.0f} s"
+    )
     return Task(work, topic, right, places)
 
 
@@ -85,11 +88,10 @@ def prepare_segue(servers: Servers, namespace: str, work: Work) -> None:
     servers.write(Names(namespace).tracking, work)
 
 
-def run_one(contender: Contender, number: int, task: Task, servers: Servers, namespace: str) -> Result:
-    """One run; the topics and the Redis of it are new and go with it."""
-    python = python_of(contender)
+def run_one(contender: Contender, python: Path, number: int, task: Task, servers: Servers, namespace: str) -> Result:
+    """One run on an interpreter; the topics and the Redis of it are new and go with it."""
     is_segue = contender.folder is None
-    target = Names(namespace).transitions if is_segue else f"{contender.name}-{uuid.uuid4().hex[:8]}"
+    target = Names(namespace).transitions if is_segue else f"{namespace}.{contender.name}-{uuid.uuid4().hex[:8]}"
     if is_segue:
         servers.delete(target)  # so that the broker stamps it, and nothing of the last run is there
     servers.create(target)
@@ -122,7 +124,7 @@ def _watch(
         moved = now if count > before else moved
         if now - told > _TELL_S:
             told = now
-            _say(f"  {contender.title}: {count:,} of {wanted:,} transitions after {now - begun:.0f} s")
+            progress(f"{contender.title}: {count:,} of {wanted:,} transitions after {now - begun:.0f} s")
         if count >= wanted or entrant.ended or now - moved > _STILL_S:
             break
     time.sleep(_SETTLE_S)
@@ -147,7 +149,7 @@ def _result(
     result = Result(contender.name, number, task.work.taken, judgement.right, str(judgement), sampler.peak_mb)
     pace = task.places.pace(published)
     if not judgement.right:
-        _say(f"  {contender.title}: {judgement}\n{entrant.tail()}")
+        progress(f"{contender.title}: {judgement}\n{entrant.tail()}")
     elif pace is None:
         result.verdict = f"{judgement}, in batches too large to tell a rate"
     else:
@@ -155,8 +157,3 @@ def _result(
         result.per_second = pace.per_second
         result.cost = Cost(used[0], used[1], used[2] if sampler.broker_is_watched else None)
     return result
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

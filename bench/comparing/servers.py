@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -24,11 +24,11 @@ _BROKER = {"group.initial.rebalance.delay.ms": "3000"}
 class Servers:
     """What a run of the comparison stands on."""
 
-    def __init__(self, run: RunDirectory, broker: Broker) -> None:
+    def __init__(self, run: RunDirectory, kafka: str, broker_pids: Sequence[int] = ()) -> None:
         self.run = run
-        self.kafka = broker.bootstrap_servers
-        self.broker_pids = [broker.pid] if isinstance(broker, JavaBroker) else []
-        """Empty where the broker runs in a container: its processor time is not told then."""
+        self.kafka = kafka
+        self.broker_pids = broker_pids
+        """Empty where the broker's processes are not known: its processor time is not told then."""
         self._admin = AdminClient({"bootstrap.servers": self.kafka})
 
     @contextmanager
@@ -105,6 +105,7 @@ def servers() -> Iterator[Servers]:
             broker.start()
         except UnavailableServiceError:
             broker = start_broker(run.directory, _BROKER)
-        yield Servers(run.directory, broker)
+        pids = [broker.pid] if isinstance(broker, JavaBroker) else []
+        yield Servers(run.directory, broker.bootstrap_servers, pids)
     finally:
         run.end()

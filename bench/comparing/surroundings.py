@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import subprocess
 from importlib.metadata import version as installed
-from pathlib import Path
 
 from bench.contenders.environments import version
 from bench.contenders.roster import Contender
 from bench.report.results import Entry
+from bench.tables import machine
 from tests.support.kafka_jars import kafka_jars
 from tests.support.redis_servers import redis_binary
 from tests.support.run_directory import CHECKOUT
 
 
-def machine() -> dict[str, str]:
+def surroundings() -> dict[str, str]:
     """Processor, memory and system, as far as they can be told."""
-    found = {"processors": f"{len(os.sched_getaffinity(0))} × {_processor()}", "memory": _memory()}
-    return found | {"system": f"{platform.system()} {platform.release()}", "Python": platform.python_version()}
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return named[1] if named else platform.machine()
+    return {**{name: str(fact) for name, fact in machine().items()}, "memory": _memory()}
 
 
 def _memory() -> str:

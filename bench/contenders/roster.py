@@ -17,11 +17,15 @@ class Contender:
     """Its place in `bench/contenders`; None for Segue itself."""
     package: str | None = None
     """The package whose version is told."""
+    arguments: tuple[str, ...] = ()
+    """Of its command line."""
     processes: int = 1
     garbage: str = "default"
     events_max: int | None = None
     """It is given no more than the first so many events: all would take too long."""
 
+
+_FAUST = ("worker", "--loglevel", "error", "--without-web")
 
 SEGUE = Contender("segue", "Segue", "the worker as shipped: exact, atomic commits to Redis, every transition explained")
 
@@ -34,6 +38,7 @@ ROSTER = (
         "an agent with one GET and one SET an event; at least once",
         "faust_one",
         "faust-streaming",
+        _FAUST,
         events_max=100_000,
     ),
     Contender(
@@ -42,6 +47,7 @@ ROSTER = (
         "`take(1000)` with one MGET and one MSET a batch; at least once",
         "faust_batch",
         "faust-streaming",
+        _FAUST,
     ),
     Contender(
         "quix",

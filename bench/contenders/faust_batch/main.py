@@ -33,7 +33,7 @@ async def load(contact_ids: list[str]) -> dict[str, State]:
     """The contacts of a batch."""
     stored = await redis.mget(contact_ids)
     return {
-        contact_id: fresh() if raw is None else msgspec.msgpack.decode(raw)
+        contact_id: fresh() if raw is None else msgspec.msgpack.decode(raw)  # type: ignore[arg-type]  # bytes, as answers are not decoded
         for contact_id, raw in zip(contact_ids, stored, strict=True)
     }
 

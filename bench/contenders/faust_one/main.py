@@ -30,7 +30,7 @@ async def fold(stream: faust.Stream[bytes]) -> None:
     async for value in stream:
         event = decode(value)
         stored = await redis.get(event.contact_id)
-        state = fresh() if stored is None else msgspec.msgpack.decode(stored)
+        state = fresh() if stored is None else msgspec.msgpack.decode(stored)  # type: ignore[arg-type]  # bytes, as answers are not decoded
         moves = apply(state, event.event, milliseconds(event.occurred_at))
         await redis.set(event.contact_id, msgspec.msgpack.encode(state))
         for transition in transitions(event.contact_id, moves):
