@@ -81,7 +81,7 @@ def expected(work: Work) -> Expected:
     path = _CACHE / f"{_key(work)}.msgpack"
     if path.exists():
         return msgspec.msgpack.decode(path.read_bytes(), type=Expected)
-    found = _fold(work)
+    found = expected_of(work)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.msgpack.encode(found))
@@ -98,7 +98,8 @@ def _key(work: Work) -> str:
     return digest.hexdigest()[:16]
 
 
-def _fold(work: Work) -> Expected:
+def expected_of(work: Work) -> Expected:
+    """The right result, worked out now."""
     core = Core(compile_definitions(yaml.safe_load(DEFINITIONS.read_text())))
     folds = [Fold(core, partition) for partition in range(PARTITIONS)]
     keys = [contact_key(contact_id) for contact_id in work.ids]
