@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from schemas.instants import parse_any_instant
 from schemas.topics import Names
 from tests.support.processes import Commands, base_environment
 
-_SAMPLE_S = 0.25
+_SAMPLE_S = 0.5
 _TELL_S = 5.0
 _STILL_S = 60.0
 """A contender that publishes nothing for so long has ended its work or its life."""
@@ -102,7 +102,8 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
         entrant = start(contender, python, servers.run, terms, namespace)
         sampler = Sampler(entrant.pids, [redis.pid], servers.broker_pids)
         try:
-            _watch(contender, servers, target, wanted, entrant, sampler)
+            with servers.ends(target) as ends:
+                _watch(contender, ends, wanted, entrant, sampler)
         finally:
             entrant.end()
     result = _result(contender, number, task, list(_published(servers, target)), sampler, entrant)
@@ -112,7 +113,7 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
 
 
 def _watch(
-    contender: Contender, servers: Servers, target: str, wanted: int, entrant: Entrant, sampler: Sampler
+    contender: Contender, ends: Callable[[], list[int]], wanted: int, entrant: Entrant, sampler: Sampler
 ) -> None:
     begun = moved = told = time.monotonic()
     count = 0
@@ -120,7 +121,7 @@ def _watch(
         sampler.sample()
         time.sleep(_SAMPLE_S)
         now, before = time.monotonic(), count
-        count = sum(servers.ends(target))
+        count = sum(ends())
         moved = now if count > before else moved
         if now - told > _TELL_S:
             told = now

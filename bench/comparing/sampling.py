@@ -34,13 +34,11 @@ class Sampler:
 
     def sample(self) -> None:
         """Look once."""
-        used = []
-        for place, pids in enumerate(self._groups):
-            processes = [process for pid in pids for process in _tree(pid)]
-            used.append(sum(map(_processor_s, processes)))
-            if place == 0:
-                for process in processes:
-                    self.peaks_kb[process.pid] = max(self.peaks_kb.get(process.pid, 0), _peak_kb(process.pid))
+        contender, redis, broker = self._groups
+        processes = [process for pid in contender for process in _tree(pid)]
+        for process in processes:
+            self.peaks_kb[process.pid] = max(self.peaks_kb.get(process.pid, 0), _peak_kb(process.pid))
+        used = [sum(map(_processor_s, pids)) for pids in ([each.pid for each in processes], redis, broker)]
         self.samples.append(Sample(time.time() * 1000, *used))
 
     @property
@@ -76,9 +74,9 @@ def _tree(pid: int) -> list[psutil.Process]:
     return []
 
 
-def _processor_s(process: psutil.Process) -> float:
+def _processor_s(pid: int) -> float:
     with suppress(psutil.NoSuchProcess):
-        times = process.cpu_times()
+        times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
     return 0.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -52,17 +52,20 @@ class Servers:
         self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
         wait_until(lambda: topic not in self._admin.list_topics(timeout=10).topics, _TIMEOUT_S, f"the end of {topic}")
 
-    def ends(self, topic: str) -> list[int]:
-        """How many records each partition of a topic has."""
+    @contextmanager
+    def ends(self, topic: str) -> Iterator[Callable[[], list[int]]]:
+        """Tells, as often as it is called, how many records each partition of a topic has."""
         consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench"})
+
+        def ends() -> list[int]:
+            partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+            found = [consumer.get_watermark_offsets(each, timeout=_TIMEOUT_S) for each in partitions]
+            return [bounds[1] for bounds in found if bounds is not None]
+
         try:
-            found = [
-                consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-                for partition in range(PARTITIONS)
-            ]
+            yield ends
         finally:
             consumer.close()
-        return [bounds[1] for bounds in found if bounds is not None]
 
     def write(self, topic: str, work: Work) -> float:
         """Write the events of a work, each stamped with its own instant; returns how many seconds it took."""
@@ -82,7 +85,9 @@ class Servers:
 
     def read(self, topic: str) -> Iterator[Message]:
         """All that a topic holds now, partition by partition in order."""
-        for partition, end in enumerate(self.ends(topic)):
+        with self.ends(topic) as ends:
+            found = ends()
+        for partition, end in enumerate(found):
             consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench"})
             consumer.assign([TopicPartition(topic, partition, 0)])
             left = end

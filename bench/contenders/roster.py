@@ -48,6 +48,7 @@ ROSTER = (
         "faust_batch",
         "faust-streaming",
         _FAUST,
+        events_max=1_000_000,
     ),
     Contender(
         "quix",

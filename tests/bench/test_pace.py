@@ -53,5 +53,5 @@ def test_processor_time_between_two_moments_is_read_between_the_samples() -> Non
         Sample(2_000.0, 3.0, 20.0, 0.0),
         Sample(3_000.0, 3.5, 20.0, 1.0),
     ]
-    assert sampler.used(1_500.0, 2_500.0) == (pytest.approx(1.25), pytest.approx(5.0), pytest.approx(0.5))
+    assert sampler.used(1_500.0, 2_500.0) == pytest.approx((1.25, 5.0, 0.5))
     assert sampler.used(0.0, 9_000.0) == (2.5, 10.0, 1.0)

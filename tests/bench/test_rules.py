@@ -25,11 +25,8 @@ def by_core(history: list[tuple[int, str]]) -> list[Move]:
     fold = Fold(CORE)
     for offset, (at_ms, event) in enumerate(history):
         fold.fire(at_ms, offset)
-        fold.apply(
-            Track(type="track", event_id=f"e{offset}", contact_id="c", occurred_at=format_instant(at_ms), event=event),
-            offset,
-            at_ms,
-        )
+        said = {"event_id": f"e{offset}", "contact_id": "c", "occurred_at": format_instant(at_ms), "event": event}
+        fold.apply(Track.model_validate({"type": "track", **said}), offset, at_ms)
     return [Move(SEGMENTS.index(each.segment), each.sequence, each.effective_at) for each in fold.emitted]
 
 

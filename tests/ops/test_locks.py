@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -41,6 +42,16 @@ def test_a_lock_has_every_requirement_in_a_version_that_is_asked_for(lock: str, 
         assert requirement.specifier.contains(versions[name], prereleases=True), name
 
 
+@pytest.mark.parametrize(
+    "wanted", sorted((CHECKOUT / "bench" / "contenders").glob("*/requirements.in")), ids=lambda path: path.parent.name
+)
+def test_a_contender_of_the_benchmark_has_a_lock_too(wanted: Path) -> None:
+    versions = locked(str(wanted.with_suffix(".lock").relative_to(CHECKOUT)))
+    for line in wanted.read_text().split():
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), line
+
+
 def test_what_runs_is_the_same_in_both_locks() -> None:
     runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
     assert runtime.items() <= development.items()
@@ -54,7 +65,7 @@ def imported_modules(package: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module is not None:
                 found.add(node.module.split(".")[0])
-    own = {"schemas", "streams", "consumers", "tests"}
+    own = {"schemas", "streams", "consumers", "tests", "bench"}
     return found - sys.stdlib_module_names - own - {"_typeshed"}  # the last exists for type checkers only
 
 
