@@ -98,7 +98,7 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
     wanted = task.right.published if is_segue else len(task.right.changes)
     with servers.redis() as redis:
         directory = str(servers.run.subdirectory(contender.name))
-        terms = Terms(servers.kafka, task.topic, target, target, redis.url, directory, contender.garbage)
+        terms = Terms(servers.kafka, task.topic, target, target, redis.url, directory, contender.garbage_thresholds)
         entrant = start(contender, python, servers.run, terms, namespace)
         sampler = Sampler(entrant.pids, [redis.pid], servers.broker_pids)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streams.bootstrap import GARBAGE_THRESHOLDS
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -20,7 +22,8 @@ class Contender:
     arguments: tuple[str, ...] = ()
     """Of its command line."""
     processes: int = 1
-    garbage: str = "default"
+    garbage_thresholds: str = ""
+    """Of the garbage collector, where what is there at the start is frozen; empty leaves all as it is."""
     events_max: int | None = None
     """It is given no more than the first so many events: all would take too long."""
 
@@ -70,7 +73,7 @@ ROSTER = (
         "the same, with the garbage collector set as Segue's worker sets it",
         "bytewax",
         "bytewax",
-        garbage="frozen",
+        garbage_thresholds=",".join(map(str, GARBAGE_THRESHOLDS)),
     ),
     Contender(
         "pathway",

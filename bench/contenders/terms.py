@@ -21,8 +21,8 @@ class Terms(NamedTuple):
     """An empty Redis of the contender's own."""
     directory: str
     """An empty directory of the contender's own, for state on disk."""
-    garbage: str
-    """`default`, or `frozen` for the settings that Segue's worker makes."""
+    garbage_thresholds: str
+    """Of the garbage collector, with commas between, for a start that is frozen as Segue's worker's is; else empty."""
 
     def variables(self) -> dict[str, str]:
         """The environment variables that say all this."""

@@ -38,8 +38,8 @@ op.output("target", op.flat_map_batch("messages", found, messages), KafkaSink([T
 
 
 if __name__ == "__main__":
-    if TERMS.garbage == "frozen":
+    if TERMS.garbage_thresholds:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(*map(int, TERMS.garbage_thresholds.split(",")))
     cli_main(flow)
