@@ -104,9 +104,12 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
         try:
             with servers.ends(target) as ends:
                 _watch(contender, ends, wanted, entrant, sampler)
+            ended = entrant.ended
         finally:
             entrant.end()
     result = _result(contender, number, task, list(_published(servers, target)), sampler, entrant)
+    if ended:
+        result.verdict = f"ended by itself; {result.verdict}"
     if not is_segue:
         servers.delete(target)
     return result

@@ -29,7 +29,10 @@ class Servers:
         self.kafka = kafka
         self.broker_pids = broker_pids
         """Empty where the broker's processes are not known: its processor time is not told then."""
-        self._admin = AdminClient({"bootstrap.servers": self.kafka})
+        self._admin = AdminClient(self._connection())
+
+    def _connection(self) -> dict[str, str | int]:
+        return {"bootstrap.servers": self.kafka, "log_level": 0}  # it tells at length that the broker has ended
 
     @contextmanager
     def redis(self) -> Iterator[LocalRedis]:
@@ -55,7 +58,7 @@ class Servers:
     @contextmanager
     def ends(self, topic: str) -> Iterator[Callable[[], list[int]]]:
         """Tells, as often as it is called, how many records each partition of a topic has."""
-        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench"})
+        consumer = Consumer(self._connection() | {"group.id": "bench"})
 
         def ends() -> list[int]:
             partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
@@ -88,7 +91,7 @@ class Servers:
         with self.ends(topic) as ends:
             found = ends()
         for partition, end in enumerate(found):
-            consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench"})
+            consumer = Consumer(self._connection() | {"group.id": "bench"})
             consumer.assign([TopicPartition(topic, partition, 0)])
             left = end
             while left:
