@@ -94,6 +94,8 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
     target = Names(namespace).transitions if is_segue else f"{namespace}.{contender.name}-{uuid.uuid4().hex[:8]}"
     if is_segue:
         servers.delete(target)  # so that the broker stamps it, and nothing of the last run is there
+    else:
+        servers.begin(target, task.topic)
     servers.create(target)
     wanted = task.right.published if is_segue else len(task.right.changes)
     with servers.redis() as redis:

@@ -55,6 +55,17 @@ class Servers:
         self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
         wait_until(lambda: topic not in self._admin.list_topics(timeout=10).topics, _TIMEOUT_S, f"the end of {topic}")
 
+    def begin(self, group: str, topic: str) -> None:
+        """Commit for a new group that it begins at the start of a topic.
+
+        Faust loses what it fetched before its group was set up where nothing is committed.
+        """
+        consumer = Consumer(self._connection() | {"group.id": group})
+        consumer.commit(
+            offsets=[TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)], asynchronous=False
+        )
+        consumer.close()
+
     @contextmanager
     def ends(self, topic: str) -> Iterator[Callable[[], list[int]]]:
         """Tells, as often as it is called, how many records each partition of a topic has."""
