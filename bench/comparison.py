@@ -87,7 +87,7 @@ def _tasks(stage: Servers, work: Work, chosen: Sequence[Contender]) -> dict[int,
 
 
 def _tell(result: Result, contender: Contender, rounds: int) -> None:
-    rate = "no rate" if result.per_second is None else f"{result.per_second:,.0f} events/s"
+    rate = f"{result.per_second:,.0f} events/s" if result.per_second and result.right else "no rate"
     progress(f"round {result.round} of {rounds}: {contender.title}: {rate}, {result.verdict}")
 
 

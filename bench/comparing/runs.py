@@ -36,7 +36,7 @@ from tests.support.processes import Commands, base_environment
 
 _SAMPLE_S = 0.5
 _TELL_S = 5.0
-_STILL_S = 60.0
+PATIENCE_S = 60.0
 """A contender that publishes nothing for so long has ended its work or its life."""
 _SETTLE_S = 1.0
 """What is published beyond the right result would come by then."""
@@ -88,7 +88,15 @@ def prepare_segue(servers: Servers, namespace: str, work: Work) -> None:
     servers.write(Names(namespace).tracking, work)
 
 
-def run_one(contender: Contender, python: Path, number: int, task: Task, servers: Servers, namespace: str) -> Result:
+def run_one(
+    contender: Contender,
+    python: Path,
+    number: int,
+    task: Task,
+    servers: Servers,
+    namespace: str,
+    patience_s: float = PATIENCE_S,
+) -> Result:
     """One run on an interpreter; the topics and the Redis of it are new and go with it."""
     is_segue = contender.folder is None
     target = Names(namespace).transitions if is_segue else f"{namespace}.{contender.name}-{uuid.uuid4().hex[:8]}"
@@ -105,7 +113,7 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
         sampler = Sampler(entrant.pids, [redis.pid], servers.broker_pids)
         try:
             with servers.ends(target) as ends:
-                _watch(contender, ends, wanted, entrant, sampler)
+                _watch(contender, ends, wanted, entrant, sampler, patience_s)
             ended = entrant.ended
         finally:
             entrant.end()
@@ -118,7 +126,12 @@ def run_one(contender: Contender, python: Path, number: int, task: Task, servers
 
 
 def _watch(
-    contender: Contender, ends: Callable[[], list[int]], wanted: int, entrant: Entrant, sampler: Sampler
+    contender: Contender,
+    ends: Callable[[], list[int]],
+    wanted: int,
+    entrant: Entrant,
+    sampler: Sampler,
+    patience_s: float,
 ) -> None:
     begun = moved = told = time.monotonic()
     count = 0
@@ -131,7 +144,7 @@ def _watch(
         if now - told > _TELL_S:
             told = now
             progress(f"{contender.title}: {count:,} of {wanted:,} transitions after {now - begun:.0f} s")
-        if count >= wanted or entrant.ended or now - moved > _STILL_S:
+        if count >= wanted or entrant.ended or now - moved > patience_s:
             break
     time.sleep(_SETTLE_S)
     sampler.sample()
@@ -156,7 +169,7 @@ def _result(
     pace = task.places.pace(published)
     if not judgement.right:
         progress(f"{contender.title}: {judgement}\n{entrant.tail()}")
-    elif pace is None:
+    if pace is None:
         result.verdict = f"{judgement}, in batches too large to tell a rate"
     else:
         used = [seconds * 1e6 / pace.events for seconds in sampler.used(pace.begin_ms, pace.end_ms)]

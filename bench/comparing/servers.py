@@ -31,7 +31,7 @@ class Servers:
         """Empty where the broker's processes are not known: its processor time is not told then."""
         self._admin = AdminClient(self._connection())
 
-    def _connection(self) -> dict[str, str | int]:
+    def _connection(self) -> dict[str, str | int | float | bool]:
         return {"bootstrap.servers": self.kafka, "log_level": 0}  # it tells at length that the broker has ended
 
     @contextmanager

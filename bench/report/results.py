@@ -28,8 +28,13 @@ class Result(msgspec.Struct):
     peak_mb: float
     """Most memory of its processes together."""
     per_second: float | None = None
-    """Events a second; None for a run that is disqualified or could not be measured."""
+    """Events a second, which count only if the run was right; None where it could not be measured."""
     cost: Cost | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Its figures are shown: the result was right, and the pace could be measured."""
+        return self.right and self.per_second is not None
 
 
 class Entry(msgspec.Struct):
@@ -92,7 +97,7 @@ def lines(comparison: Comparison) -> list[Line]:
     base = {
         result.round: result.per_second
         for result in comparison.results
-        if result.contender == comparison.baseline and result.per_second is not None
+        if result.contender == comparison.baseline and result.right and result.per_second is not None
     }
     found = [_line(entry, comparison.results, base) for entry in comparison.entries]
     return sorted(found, key=lambda line: -(line.per_second.middle if line.per_second else 0.0))
@@ -100,7 +105,7 @@ def lines(comparison: Comparison) -> list[Line]:
 
 def _line(entry: Entry, results: list[Result], base: dict[int, float]) -> Line:
     runs = [result for result in results if result.contender == entry.name]
-    counted = [result for result in runs if result.per_second is not None]
+    counted = [result for result in runs if result.counts]
     costs = [result.cost for result in counted if result.cost is not None]
     return Line(
         entry,
@@ -113,5 +118,5 @@ def _line(entry: Entry, results: list[Result], base: dict[int, float]) -> Line:
         spread([cost.redis_s for cost in costs]),
         spread([cost.broker_s for cost in costs if cost.broker_s is not None]),
         spread([result.peak_mb for result in counted]),
-        [result.verdict for result in runs if result.per_second is None],
+        [result.verdict for result in runs if not result.counts],
     )

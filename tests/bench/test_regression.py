@@ -23,6 +23,8 @@ FLOOR = 1.5
 
 The best of the rounds counts, and one that reaches it ends the check: the noise would have to hit three rounds alike.
 """
+PATIENCE_S = 20.0
+"""A run that publishes nothing for so long is over."""
 [FAUST] = [contender for contender in ROSTER if contender.name == "faust_batch"]
 
 
@@ -41,8 +43,12 @@ def test_the_worker_costs_far_less_than_ordinary_faust(
 
 
 def cpu_s(contender: Contender, number: int, task: Task, servers: Servers, namespace: str) -> float:
-    """Processor seconds of a contender's process for a million events, start-up left out."""
-    result = run_one(contender, Path(sys.executable), number, task, servers, namespace)
-    assert result.right, result.verdict
+    """Processor seconds of a contender's process for a million events, start-up left out.
+
+    Segue's result has to be right. Faust's has not: on a machine as busy as this may be it drops some of the first
+    events that it fetches, which makes it look a little better than it is.
+    """
+    result = run_one(contender, Path(sys.executable), number, task, servers, namespace, PATIENCE_S)
+    assert result.right or contender is not SEGUE, result.verdict
     assert result.cost is not None, result.verdict
     return result.cost.contender_s

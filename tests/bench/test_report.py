@@ -35,7 +35,7 @@ def comparison() -> Comparison:
         results=[
             *(result("segue", number, rate) for number, rate in enumerate((100.0, 300.0, 200.0))),
             *(result("slow", number, rate) for number, rate in enumerate((50.0, 50.0, 50.0))),
-            *(result("wrong", number, None, "WRONG: 3 missing") for number in range(3)),
+            *(result("wrong", number, 900.0, "WRONG: 3 missing") for number in range(3)),
         ],
     )
 
@@ -58,7 +58,7 @@ def test_a_disqualified_contender_is_shown_with_the_reason_and_no_figure(compari
 
 
 def test_one_wrong_round_is_not_hidden_by_right_ones(comparison: Comparison) -> None:
-    comparison.results.append(result("segue", 3, None, "WRONG: 1 off"))
+    comparison.results.append(result("segue", 3, 900.0, "WRONG: 1 off"))
     [row] = [row for row in table(comparison).splitlines() if row.startswith("| Segue")]
     assert "WRONG: 1 off" in row
 
