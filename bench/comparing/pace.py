@@ -2,14 +2,16 @@
 
 Start-up counts for nobody. Every transition that an event causes at once names that event by its contact and instant,
 and an event counts as folded when all that it and those before it in its partition caused was taken in. The
-measurement begins when a tenth of the events had been folded, and ends with the last; the rate is the events folded
+measurement begins soon after a tenth of the events had been folded, and ends with the last; the rate is the events folded
 between. That is exact for those too that work in large batches and publish each in any order: it is then the
 time from the end of one batch to the end of another.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from bench.work.events import PARTITIONS, START_MS, Work
@@ -17,8 +19,12 @@ from bench.work.expected import Published
 
 BEGINS_AT = 0.1
 """Share of the events that a contender has to get warm."""
+_BURST_MS = 250
+"""What is published within so long of the tenth may be the rest of one batch, and is left out with it."""
 _LATEST = 0.7
-"""A rate over less than the rest of the events would say little."""
+"""A rate over less than the rest of the events would say little,"""
+_SHORTEST_MS = 500
+"""and so would one over less time."""
 
 
 class Pace(NamedTuple):
@@ -53,9 +59,10 @@ class Places:
         if len(steps) < 2:
             return None
         least = self.events * BEGINS_AT
-        begin_ms, begin = next((step for step in steps if step[1] >= least), steps[-1])
+        tenth_ms = next((at_ms for at_ms, folded in steps if folded >= least), steps[-1][0])
+        begin_ms, begin = steps[bisect_right(steps, tenth_ms + _BURST_MS, key=itemgetter(0)) - 1]
         end_ms, end = steps[-1]
-        if begin > self.events * _LATEST or end_ms == begin_ms:
+        if begin > self.events * _LATEST or end_ms - begin_ms < _SHORTEST_MS:
             return None
         return Pace(begin_ms, end_ms, end - begin)
 

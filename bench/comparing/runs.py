@@ -170,7 +170,7 @@ def _result(
     if not judgement.right:
         progress(f"{contender.title}: {judgement}\n{entrant.tail()}")
     if pace is None:
-        result.verdict = f"{judgement}, in batches too large to tell a rate"
+        result.verdict = f"{judgement}, over too soon, or in batches too large, to tell a rate"
     else:
         used = [seconds * 1e6 / pace.events for seconds in sampler.used(pace.begin_ms, pace.end_ms)]
         result.per_second = pace.per_second

@@ -63,7 +63,7 @@ ROSTER = (
     Contender(
         "bytewax",
         "Bytewax",
-        "`stateful_flat_map`, state in memory and not recovered (its default)",
+        "`stateful_batch` by contact, state in memory and not recovered (its default)",
         "bytewax",
         "bytewax",
     ),

@@ -40,10 +40,11 @@ broker, for a million events; memory is the most that its processes had.
 ## What is measured
 
 Kafka stamps each transition as it takes it in. An event counts as folded when all that it and those before it in its
-partition caused is there. The measurement begins when a tenth of the events had been folded and ends with the last; the
-rate is the events folded between. Interpreter start, imports, joining the group and warming up count for nobody, and
-who works in large batches is measured from the end of one to the end of another. Every run's transitions are held
-against the right ones, worked out by Segue's core in memory: a run with a wrong, missing or surplus one does not count.
+partition caused is there. The measurement begins 250 ms after a tenth of the events had been folded and ends with the
+last; the rate is the events folded between. Interpreter start, imports, joining the group and warming up count for
+nobody, and who works in large batches is measured from the end of one to the end of another. Every run's transitions
+are held against the right ones, worked out by Segue's core in memory: a run with a wrong, missing or surplus one does
+not count.
 
 ## Who takes part
 
