@@ -2,7 +2,7 @@
 
 Start-up counts for nobody. Every transition that an event causes at once names that event by its contact and instant,
 and an event counts as folded when all that it and those before it in its partition caused was taken in. The
-measurement begins soon after a tenth of the events had been folded, and ends with the last; the rate is the events folded
+measurement begins soon after a tenth of the events was folded, and ends with the last; the rate is the events folded
 between. That is exact for those too that work in large batches and publish each in any order: it is then the
 time from the end of one batch to the end of another.
 """
