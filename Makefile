@@ -98,7 +98,7 @@ LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --
 lock: $(DEVELOPMENT)
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
-	$(LOCK) -o bench/profile/requirements.lock bench/profile/requirements.in
+	for each in bench/profile/requirements.in bench/contenders/*/requirements.in; do $(LOCK) -o "$${each%.in}.lock" "$$each" || exit; done
 
 clean:
 	rm -rf .venv .cache .hypothesis mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

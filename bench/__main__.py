@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, collector, growth, latency, lateness, profile, recovery, restore, simulation
+from bench import catch_up, collector, comparison, growth, latency, lateness, profile, recovery, restore, simulation
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
+    "compare": comparison,
     "catch-up": catch_up,
     "collector": collector,
     "growth": growth,

@@ -33,7 +33,7 @@ from streams.worker import Parts, Worker
 log = logging.getLogger("segue.worker")
 
 # Contacts held in memory are no garbage, but by default a fifth of the time went into looking through them for some.
-_GARBAGE_THRESHOLDS = (50_000, 20, 50)
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.0005  # aiokafka's and librdkafka's threads wait for the interpreter: by default 5 ms each time
 
 
@@ -74,7 +74,7 @@ def run_worker(settings: WorkerSettings, around: Around = lambda outside: outsid
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     asyncio.run(_work(settings, around))
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -39,6 +40,16 @@ def test_a_lock_has_every_requirement_in_a_version_that_is_asked_for(lock: str, 
         name = canonicalize_name(requirement.name)
         assert name in versions, f"{name}: run `make lock`"
         assert requirement.specifier.contains(versions[name], prereleases=True), name
+
+
+@pytest.mark.parametrize(
+    "wanted", sorted((CHECKOUT / "bench" / "contenders").glob("*/requirements.in")), ids=lambda path: path.parent.name
+)
+def test_a_contender_of_the_benchmark_has_a_lock_too(wanted: Path) -> None:
+    versions = locked(str(wanted.with_suffix(".lock").relative_to(CHECKOUT)))
+    for line in wanted.read_text().split():
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), line
 
 
 def test_what_runs_is_the_same_in_both_locks() -> None:

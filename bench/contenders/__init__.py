@@ -1,0 +1,1 @@
+"""What a user would pick instead of Segue, each a folder with its own requirements."""

@@ -1,0 +1,1 @@
+"""Results as they are kept and shown: JSON, Markdown, charts."""
