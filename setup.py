@@ -11,6 +11,7 @@ from setuptools import setup
 
 COMPILED = [
     "schemas/instants.py",
+    "schemas/records.py",
     "schemas/topics.py",
     "streams/pipeline/admission.py",
     "streams/pipeline/draft.py",

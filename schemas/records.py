@@ -24,7 +24,7 @@ from schemas.record_models import (
     ListMembership,
     Tick,
 )
-from schemas.tracks import Suspicion, Track, Untyped
+from schemas.tracks import Suspicion, Track, Untyped, texts_of
 
 __all__ = [
     "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
@@ -132,9 +132,10 @@ def _decode_track(raw: bytes) -> Track | None:
         event = _track.decode(raw)
         if not isinstance(event, Track):
             return None
-        event.occurred_at = parse_instant(event.occurred_at)  # type: ignore[arg-type]  # see `Moment`
-        if event.received_at is not None:
-            event.received_at = parse_instant(event.received_at)  # type: ignore[arg-type]
+        occurred_at, received_at = texts_of(event)
+        event.occurred_at = occurred = parse_instant(occurred_at)
+        if received_at is not None:
+            event.received_at = occurred if received_at == occurred_at else parse_instant(received_at)
     except (ValueError, RecursionError):  # of which msgspec's are some
         return None
     return event

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -42,3 +44,7 @@ class Track(msgspec.Struct, tag_field="type", tag="track", forbid_unknown_fields
 
 class Untyped(msgspec.Struct, tag_field="type", tag=""):
     """Never met. Beside a second one the type must be there, else it would be taken for granted."""
+
+
+texts_of: Callable[[Track], tuple[str, str | None]] = attrgetter("occurred_at", "received_at")
+"""Both times of an event that was just decoded, which are text until then; see `Moment`."""

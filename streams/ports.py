@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from schemas.errors import SegueError, UnavailableError
 
 
@@ -63,8 +65,7 @@ class PartitionMeta:
     sizes: dict[str, int] = field(default_factory=dict)  # members by segment
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
+class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
     """A transition on its way to Kafka."""
 
     seq: int
@@ -171,15 +172,14 @@ class StateStore(Protocol):
         """Forget entries up to `acked_seq`; idempotent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message for, or from, a partition of a topic."""
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = field(default=())
+    headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int = 0
     offset: int = -1
 

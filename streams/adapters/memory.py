@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from schemas.errors import InputError
 from streams.ports import (
     Commit,
@@ -138,7 +140,7 @@ class MemoryLogs:
         """Returns when every message is in its log, in order."""
         for message in messages:
             log = self.logs[message.topic, message.partition]
-            log.append(replace(message, offset=len(log)))
+            log.append(msgspec.structs.replace(message, offset=len(log)))
 
     async def tail(self, topic: str, partition: int, count: int) -> list[Message]:
         """The last messages, oldest first, at most `count` (fewer when the log holds fewer)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from schemas.errors import SegueError
 from schemas.records import (
@@ -35,14 +35,18 @@ class RejectedRecordError(ValueError):
         self.detail = detail
 
 
-class Admitted(NamedTuple):
+class Admitted:
     """A record that counts. One that is about no contact does so by its time alone."""
 
-    offset: int
-    timestamp_ms: int
-    type: str
-    record: ContactRecord | None
-    key: str  # of the contact's state; empty without a contact
+    __slots__ = ("key", "offset", "record", "timestamp_ms", "type")
+
+    def __init__(self, offset: int, timestamp_ms: int, type_: str, record: ContactRecord | None, key: str) -> None:
+        """`key` is that of the contact's state; empty without a contact."""
+        self.offset = offset
+        self.timestamp_ms = timestamp_ms
+        self.type = type_
+        self.record = record
+        self.key = key
 
 
 class Admission:

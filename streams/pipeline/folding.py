@@ -26,8 +26,9 @@ class Folding:
         fold = workspace.fold
         outcomes: list[Outcome] = []
         clock_ms, merged_before = fold.clock_ms, workspace.core.entries_merged
-        for offset, timestamp_ms, _, record, key in admitted:
-            clock_ms = max(clock_ms, timestamp_ms)
+        for entry in admitted:
+            offset, record = entry.offset, entry.record
+            clock_ms = max(clock_ms, entry.timestamp_ms)
             while self._due(clock_ms, workspace):
                 if self._release(clock_ms, offset, workspace, draft):
                     break
@@ -35,7 +36,7 @@ class Folding:
             if record is None:
                 fold.fire(clock_ms, offset)
                 continue
-            outcomes.append(fold.apply(record, offset, clock_ms, key))
+            outcomes.append(fold.apply(record, offset, clock_ms, entry.key))
             if fold.emitted:
                 draft.add(fold.emitted, offset)
                 fold.emitted.clear()

@@ -96,6 +96,7 @@ class Relay:
         self._partition = partition
         self._ports = ports
         self._topic = ports.names.transitions
+        self._partition_header = (HEADER_PARTITION, b"%d" % partition)
         self._entries_max = entries_max
         self._gate = Gate(partition, 0, None)
         self._queue: deque[tuple[OutboxEntry, int | None]] = deque()  # with the clock at which it arose, if known
@@ -209,20 +210,14 @@ class Relay:
                 await asyncio.sleep(_TRIM_PAUSE_S)
 
     def _message(self, entry: OutboxEntry) -> Message:
-        headers = {
-            HEADER_PARTITION: str(self._partition),
-            HEADER_SEQ: str(entry.seq),
-            HEADER_EPOCH: str(entry.epoch),
-            HEADER_POSITION: f"{entry.offset}.{entry.index}",
-            HEADER_TRANSITION_ID: entry.transition_id,
-        }
-        return Message(
-            self._topic,
-            self._partition,
-            entry.contact_id.encode(),
-            entry.value,
-            tuple((name, text.encode()) for name, text in headers.items()),
+        headers = (
+            self._partition_header,
+            (HEADER_SEQ, b"%d" % entry.seq),
+            (HEADER_EPOCH, b"%d" % entry.epoch),
+            (HEADER_POSITION, b"%d.%d" % (entry.offset, entry.index)),
+            (HEADER_TRANSITION_ID, entry.transition_id.encode()),
         )
+        return Message(self._topic, self._partition, entry.contact_id.encode(), entry.value, headers)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -144,7 +144,9 @@ class Contact:
 
     def schedule(self, purge_after_ms: int) -> None:
         """Set `next_due` from the flips, and from the end of an erasure's remains."""
-        due = min(self.flips.values()) if self.flips else NEVER
+        due = NEVER
+        for flip_ms in self.flips.values():
+            due = min(due, flip_ms)
         if self.erased is not None:
             due = min(due, self.erased.clock_ms + purge_after_ms + 1)
         self.next_due = None if due > LAST_INSTANT_MS else due

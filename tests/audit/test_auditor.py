@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.topics import HEADER_SEQ
 from streams.ports import Message, RawRecord
@@ -45,7 +45,12 @@ def _restamped(message: Message, seq: int) -> Message:
 
 def _swapped(output: Output) -> Output:
     first, second = output[7], output[8]
-    return [*output[:7], replace(first, value=second.value), replace(second, value=first.value), *output[9:]]
+    return [
+        *output[:7],
+        replace(first, value=second.value),
+        replace(second, value=first.value),
+        *output[9:],
+    ]
 
 
 def _doubled_unseen(output: Output) -> Output:
@@ -61,7 +66,10 @@ def _doubled_unseen(output: Output) -> Output:
         (_doubled_unseen, "seq 9"),
         (_swapped, "seq 8"),
         (lambda output: [*output, _restamped(output[-1], len(output) + 1)], "doubled"),
-        (lambda output: [*output, replace(output[1], headers=_restamped(output[0], 2).headers)], "two transitions"),
+        (
+            lambda output: [*output, replace(output[1], headers=_restamped(output[0], 2).headers)],
+            "two transitions",
+        ),
     ],
     ids=["one missing", "the last missing", "one twice", "two swapped", "one more", "one seq for two"],
 )

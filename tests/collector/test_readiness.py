@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from streams.links import Link
@@ -18,11 +18,11 @@ def _empty(topics: MemoryTopics) -> None:
 
 
 def _foreign(topics: MemoryTopics) -> None:
-    topics.first[0] = replace(definitions_message(), value=b'{"type":"tick"}')
+    topics.first[0] = msgspec.structs.replace(definitions_message(), value=b'{"type":"tick"}')
 
 
 def _undecodable(topics: MemoryTopics) -> None:
-    topics.first[0] = replace(definitions_message(), value=b"\xff")
+    topics.first[0] = msgspec.structs.replace(definitions_message(), value=b"\xff")
 
 
 def _missing(topics: MemoryTopics) -> None:
@@ -81,7 +81,7 @@ def test_it_becomes_ready_once_definitions_are_applied() -> None:
 
 
 def test_a_log_whose_start_was_deleted_had_begun(door: Door) -> None:
-    door.topics.first[0] = replace(definitions_message(), value=b"{}", offset=7)
+    door.topics.first[0] = msgspec.structs.replace(definitions_message(), value=b"{}", offset=7)
     assert door.client.get("/readyz").status_code == 200
 
 

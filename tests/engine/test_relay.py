@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.errors import BugError, InputError, UnavailableError
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
@@ -70,7 +70,10 @@ def test_the_gate_passes_over_what_was_published_and_lets_what_follows_pass() ->
 
 
 def test_the_gate_stops_where_the_same_place_holds_another_transition() -> None:
-    for other in (replace(entries(3, 3)[0], transition_id="id-x"), replace(entries(3, 3)[0], seq=4)):
+    for other in (
+        replace(entries(3, 3)[0], transition_id="id-x"),
+        replace(entries(3, 3)[0], seq=4),
+    ):
         with pytest.raises(InputError, match="segue epoch raise --partition 5"):
             Gate(5, 1, Published(1, 3, (30, 0), "id-3")).admits(other)
 

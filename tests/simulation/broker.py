@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from schemas.errors import SegueError, UnavailableError
 from schemas.topics import HEADER_EPOCH, HEADER_SEQ, Names
@@ -34,7 +36,7 @@ class SimLog:
     def append(self, message: Message, timestamp_ms: int) -> int:
         """The offset that the message got."""
         offset = len(self.messages)
-        self.messages.append(replace(message, offset=offset, timestamp_ms=timestamp_ms))
+        self.messages.append(msgspec.structs.replace(message, offset=offset, timestamp_ms=timestamp_ms))
         return offset
 
     def read(self, offset: int, count: int) -> list[Message]:
