@@ -7,12 +7,14 @@ import json
 import random
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, Tick, decode_record
 from schemas.transitions import encode_transition
 from streams.segmentation import Core, Fold, compile_definitions, core
-from tests.segmentation.test_shared_state import EVERY_KIND, SCORES, START
+from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
+from tests.segmentation.timeline import START
 
 HOUR_MS = 3_600_000
 RECORDS = 6_000
@@ -41,7 +43,7 @@ def records(seed: int) -> Iterator[tuple[int, ContactRecord]]:
     dice, clock_ms = random.Random(seed), START
     for number in range(RECORDS):
         clock_ms += dice.choice((0, 1, 60_000, HOUR_MS))
-        body = {
+        body: dict[str, Any] = {
             "event_id": f"e{number - dice.randrange(2)}",
             "contact_id": f"c{dice.randrange(CONTACTS)}",
             "occurred_at": format_instant(clock_ms - dice.choice((0, 0, 1, 5 * 60_000, 30 * HOUR_MS))),
