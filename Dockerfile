@@ -1,16 +1,19 @@
 # One image for every program of Segue: `docker run segue worker`, `docker run segue collector`, …
-FROM python:3.11-slim AS build
+# The core is compiled (ops/decisions/0107), which needs a C compiler, so the build has the larger image.
+FROM python:3.11 AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/segue
 ENV PATH=/opt/segue/bin:$PATH
 WORKDIR /build
-COPY requirements.lock ./
+COPY requirements.lock requirements-dev.lock ./
 RUN pip install --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+RUN python -m venv /opt/compiler && /opt/compiler/bin/pip install --require-hashes -r requirements-dev.lock
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY schemas schemas
 COPY streams streams
 COPY consumers consumers
-RUN pip install --no-deps --no-build-isolation .
+RUN SEGUE_COMPILED=1 /opt/compiler/bin/pip wheel --no-deps --no-build-isolation -w /wheels . \
+    && pip install --no-deps /wheels/*.whl
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin segue

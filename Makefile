@@ -10,6 +10,7 @@
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md
 #   make bench           what this machine can do, all of it (ARGS="latency --seconds 60" for one measurement, ARGS=--help)
 #   make profile         where a worker's time goes: a flame graph, and the functions that take most (ARGS=--help)
+#   make compiled        a copy of the checkout with its core compiled, twice as fast (needs a C compiler)
 #   make install         the environment alone, with .venv/bin/segue
 #   make clean           remove caches and the environment
 
@@ -30,7 +31,7 @@ ARGS ?=
 # Processes of pytest; the live tests start processes of their own beside it.
 JOBS ?= 2
 
-.PHONY: help install test fuzz simulate chaos mutation lint format demo bench profile generate docs lock clean
+.PHONY: help install compiled test fuzz simulate chaos mutation lint format demo bench profile generate docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,10 @@ $(DEVELOPMENT): requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/
 	@touch $(RUNTIME) $@
 
 install: $(RUNTIME)
+
+compiled: $(DEVELOPMENT)
+	@tree=$$($(BIN)/python -m tests.support.compiled) && \
+		echo "Compiled in $$tree. Run it with: PYTHONPATH=$$tree $(BIN)/segue worker"
 
 test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 COMPILED = [
     "schemas/instants.py",
@@ -34,9 +34,15 @@ COMPILED = [
     "streams/segmentation/windows.py",
 ]
 
-if os.environ.get("SEGUE_COMPILED") == "1":
-    from mypyc.build import mypycify  # only who compiles needs it
 
-    setup(ext_modules=mypycify(COMPILED, opt_level="3", debug_level="1"))
-else:
-    setup()
+def _modules() -> list[Extension]:
+    if os.environ.get("SEGUE_COMPILED") != "1":
+        return []
+    from mypyc.build import mypycify  # noqa: PLC0415 - only who compiles needs it
+
+    found: list[Extension] = mypycify(COMPILED, opt_level="3", debug_level="1")
+    return found
+
+
+if __name__ == "__main__":
+    setup(ext_modules=_modules())

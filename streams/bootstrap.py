@@ -26,6 +26,7 @@ from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.pipeline.ticks import Drift, TickAppender, Ticker
 from streams.ports import LogBounds, LogIdentity, Publisher, StateStore, TailReader, TimestampType
+from streams.segmentation import is_compiled
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.settings import WorkerSettings
 from streams.worker import Parts, Worker
@@ -98,10 +99,11 @@ async def _work(settings: WorkerSettings, around: Around) -> None:
         await redis.check()
         tracking = await asyncio.to_thread(inspect_log, topics, settings)
         log.info(
-            "worker of %s: %d partitions, timestamps %s",
+            "worker of %s: %d partitions, timestamps %s, %s core",
             settings.names.tracking,
             tracking.partitions,
             tracking.timestamp_type,
+            "compiled" if is_compiled() else "interpreted",
         )
         reason = await _run(settings, topics, tracking, redis, around)
     finally:

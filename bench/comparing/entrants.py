@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.contenders.environments import interpreter
 from bench.contenders.roster import Contender
 from bench.contenders.terms import Terms
+from tests.support.compiled import compiled_tree
 from tests.support.processes import SEGUE, base_environment
 from tests.support.run_directory import CHECKOUT, RunDirectory
 
@@ -83,6 +84,8 @@ def start(contender: Contender, python: Path, run: RunDirectory, terms: Terms, n
             "SEGUE_REDIS_URL": terms.redis_url,
             "SEGUE_NAMESPACE": namespace,
         }
+        if contender.compiled:
+            variables["PYTHONPATH"] = str(compiled_tree())
         command = [SEGUE, "worker"]
     else:
         variables = {**terms.variables(), "PYTHONPATH": str(CHECKOUT)}

@@ -22,6 +22,8 @@ class Contender:
     arguments: tuple[str, ...] = ()
     """Of its command line."""
     processes: int = 1
+    compiled: bool = False
+    """With the core compiled, as in the image; for Segue itself."""
     garbage_thresholds: str = ""
     """Of the garbage collector, where what is there at the start is frozen; empty leaves all as it is."""
     events_max: int | None = None
@@ -30,11 +32,17 @@ class Contender:
 
 _FAUST = ("worker", "--loglevel", "error", "--without-web")
 
-SEGUE = Contender("segue", "Segue", "the worker as shipped: exact, atomic commits to Redis, every transition explained")
+SEGUE = Contender(
+    "segue",
+    "Segue",
+    "the worker as in the image, its core compiled: exact, with atomic commits to Redis",
+    compiled=True,
+)
 
 ROSTER = (
     SEGUE,
-    Contender("segue_two", "Segue, two processes", "the same, two workers in one group", processes=2),
+    Contender("segue_two", "Segue, two processes", "the same, two workers in one group", processes=2, compiled=True),
+    Contender("segue_pure", "Segue, pure Python", "one worker, nothing compiled"),
     Contender(
         "faust_one",
         "Faust, one event at a time",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.topics import Names
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Number of the format of all that is stored. State of a lower number is folded again, of a higher refused."""
 
 

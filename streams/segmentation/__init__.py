@@ -3,6 +3,7 @@
 Nothing in this package reads a clock, a socket, a random number or a log file: `now` is an argument.
 """
 
+from streams.segmentation import core
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
 from streams.segmentation.core import Core, Outcome
@@ -16,6 +17,12 @@ from streams.segmentation.definitions import (
 from streams.segmentation.fold import Fold
 from streams.segmentation.problems import DefinitionsError, Problem
 
+
+def is_compiled() -> bool:
+    """Whether this is the compiled core. It decides on nothing but speed."""
+    return not core.__file__.endswith(".py")
+
+
 __all__ = [
     "SEMANTICS_VERSION",
     "Contact",
@@ -28,5 +35,6 @@ __all__ = [
     "Segment",
     "compile_definitions",
     "contact_key",
+    "is_compiled",
     "parse_canonical",
 ]

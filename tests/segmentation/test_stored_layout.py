@@ -8,7 +8,7 @@ from streams.adapters.redis_keys import STATE_FORMAT
 from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
 from tests.segmentation.timeline import Timeline, definitions
 
-LAYOUTS = {2: "93ffa1277918d2fc"}
+LAYOUTS = {3: "39c008b7471b8562"}
 """By number of the format: a hash of what is stored of one contact, under definitions with every kind of condition."""
 
 
