@@ -78,7 +78,7 @@ def digest(seed: int) -> str:
     for offset, (clock_ms, record) in enumerate(records(seed)):
         fold.fire(clock_ms, offset)
         fold.apply(record, offset, clock_ms)
-        for key in list(fold.changed):
+        for key in sorted(fold.changed):
             raw = fold.core.encode(fold.contacts[key])
             seen.update(raw or b"-")
             if raw is not None and dice.random() < 0.1:

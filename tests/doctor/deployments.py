@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.instants import DAY_MS, parse_instant
 from schemas.topics import Names
+from streams.adapters.redis_keys import STATE_FORMAT
 from streams.doctor.facts import (
     ConsumerFacts,
     Facts,
@@ -24,7 +25,7 @@ from tests.snapshots.points import LOG, point
 
 NOW_MS = parse_instant("2026-03-01T12:00:00Z")
 NAMES = Names("shop")
-LIMITS = Limits(2, (6, 2), 1_048_588, 1_048_576, 20_000)
+LIMITS = Limits(STATE_FORMAT, (6, 2), 1_048_588, 1_048_576, 20_000)
 KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "2"}
 CONFIGS = {
     NAMES.tracking: KEPT | {"max.message.bytes": "1048588", "message.timestamp.type": "LogAppendTime"},

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from schemas.instants import DAY_MS
+from streams.adapters.redis_keys import STATE_FORMAT
 from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
 from streams.ports import Cursor, Fence, LogBounds
@@ -96,8 +97,8 @@ SPOILT = [
     Spoilt("state_fits_log", _point(log=LOG._replace(topic_id="other")), "error", "topic 'other'"),
     Spoilt("state_fits_log", _point(cursor=Cursor(101, 0)), "error", "goes on at record 101"),
     Spoilt("state_fits_log", with_kafka(tracking={1: LogBounds(101, 200)}), "error", "101 to 200"),
-    Spoilt("state_format", _point(state_format=3), "error", "run a newer version"),
-    Spoilt("state_format", _point(state_format=1), "warning", "folds the log again"),
+    Spoilt("state_format", _point(state_format=STATE_FORMAT + 1), "error", "run a newer version"),
+    Spoilt("state_format", _point(state_format=STATE_FORMAT - 1), "warning", "folds the log again"),
     Spoilt("lag", with_kafka(tracking={0: LogBounds(0, 200_100)}), "warning", "200,000"),
     Spoilt("timers_due", with_state(timers_due={0: 5_000}), "warning", "5,000 are due"),
     Spoilt("leftovers", with_state(stale_keys={0: 0, 1: 4}), "warning", "4 keys of other generations, in partition 1"),
