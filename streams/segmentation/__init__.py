@@ -15,7 +15,10 @@ from streams.segmentation.definitions import (
     parse_canonical,
 )
 from streams.segmentation.fold import Fold
+from streams.segmentation.inheriting import Former, Heritage, inherit
 from streams.segmentation.problems import DefinitionsError, Problem
+from streams.segmentation.rehearsal import RehearsingCore
+from streams.segmentation.steps import Step
 
 
 def is_compiled() -> bool:
@@ -30,11 +33,16 @@ __all__ = [
     "Definitions",
     "DefinitionsError",
     "Fold",
+    "Former",
+    "Heritage",
     "Outcome",
     "Problem",
+    "RehearsingCore",
     "Segment",
+    "Step",
     "compile_definitions",
     "contact_key",
+    "inherit",
     "is_compiled",
     "parse_canonical",
 ]

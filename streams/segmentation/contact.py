@@ -7,7 +7,7 @@ derived from it and are computed anew when it is decoded.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.quantities import NEVER
@@ -93,6 +93,15 @@ class AppliedIds:
             self._earliest_ms = self._first_clock()
 
 
+class Standing(NamedTuple):
+    """How a contact stands with a segment that it was ever in."""
+
+    sequence: int
+    """Transitions so far. Odd: it is a member."""
+    since_ms: int
+    """Since when, or since when it is none any more."""
+
+
 class Contact:
     """A contact as the core works on it. Make one with `Core.new` or `Core.decode`."""
 
@@ -110,6 +119,7 @@ class Contact:
         "key",
         "known_since_ms",
         "next_due",
+        "retired",
         "sequences",
         "since_ms",
         "slots",
@@ -129,6 +139,8 @@ class Contact:
         """By segment that it was ever in: transitions so far. Odd: the contact is a member."""
         self.since_ms: dict[int, int] = {}
         """By segment that it was ever in: `effective_at` of the last transition."""
+        self.retired: dict[str, Standing] = {}
+        """By segment that it was ever in and that is no more: how it stands there, never as a member."""
         self.slots = Slots(())
         """By unit: what its conditions keep of the past."""
         self.facts: dict[str, tuple[int, Any]] = {}

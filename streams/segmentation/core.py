@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from schemas.records import ContactRecord, Track
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
-from streams.segmentation.contact import AppliedIds, Contact, id_digest
+from streams.segmentation.contact import AppliedIds, Contact, Standing, id_digest
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment, Program
 from streams.segmentation.slots import Slots
-from streams.segmentation.steps import Step, facts_of, transition
-from streams.segmentation.stored import Erased, StoredContact, decode_stored, encode_stored
+from streams.segmentation.steps import Step, facts_of, moved, transition
+from streams.segmentation.stored import Erased, StoredContact, StoredHeir, decode_stored, encode_stored
 from streams.segmentation.units import Unit, look
 
 
@@ -76,6 +76,7 @@ class Core:
         contact.flips = {}
         contact.sequences = {}
         contact.since_ms = {}
+        contact.retired = {}
         contact.schedule(self._horizon_ms)
         return contact
 
@@ -101,20 +102,26 @@ class Core:
             if contact.erased is None:
                 return None
             return encode_stored(StoredContact(None, "", 0, 0, b"", {}, {}, {}, contact.erased))
-        sequences, since_ms, known_since_ms = contact.sequences, contact.since_ms, contact.known_since_ms
-        return encode_stored(
-            StoredContact(
-                contact.contact_id,
-                contact.created_by,
-                known_since_ms,
-                contact.as_of_ms,
-                bytes(contact.applied_ids.entries),
-                {index: (sequences[index], since_ms[index] - known_since_ms) for index in sorted(sequences)},
-                self._stored_slots(contact),
-                contact.facts,
-                contact.erased,
-            )
+        parts = (
+            contact.contact_id,
+            contact.created_by,
+            contact.known_since_ms,
+            contact.as_of_ms,
+            bytes(contact.applied_ids.entries),
+            self._stored_moves(contact),
+            self._stored_slots(contact),
+            contact.facts,
+            contact.erased,
         )
+        if not contact.retired:
+            return encode_stored(StoredContact(*parts))
+        since_ms = contact.known_since_ms
+        retired = {name: (each[0], each[1] - since_ms) for name, each in sorted(contact.retired.items())}
+        return encode_stored(StoredHeir(*parts, retired))
+
+    def _stored_moves(self, contact: Contact) -> dict[int, tuple[int, int]]:
+        sequences, since_ms, known_since_ms = contact.sequences, contact.since_ms, contact.known_since_ms
+        return {index: (sequences[index], since_ms[index] - known_since_ms) for index in sorted(sequences)}
 
     def _stored_slots(self, contact: Contact) -> dict[int, Any]:
         slots, as_of_ms, units = contact.slots, contact.as_of_ms, self._units
@@ -141,6 +148,8 @@ class Core:
         contact.as_of_ms = stored.as_of_ms
         contact.applied_ids = AppliedIds(stored.applied_ids)
         contact.facts = stored.facts
+        for name, (sequence, after_ms) in stored.retired.items():
+            contact.retired[name] = Standing(sequence, stored.known_since_ms + after_ms)
         for index, (sequence, after_ms) in stored.moves.items():
             contact.sequences[index] = sequence
             contact.since_ms[index] = stored.known_since_ms + after_ms
@@ -212,10 +221,12 @@ class Core:
         contact.schedule(self._horizon_ms)
 
     def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:
+        who = (contact.contact_id or "", contact.created_by)
         for segment in self.program.segments:
             if contact.bits & segment.bit:
-                contact.sequences[segment.index] += 1
-                step.emitted.append(transition(contact, segment, step, {}, None))
+                step.emitted.append(
+                    transition(who, segment.label, contact.sequences[segment.index] + 1, step, {}, None)
+                )
         contact.erased = Erased(at_ms, step.now_ms)
         self._blank(contact)
         contact.contact_id = None
@@ -277,8 +288,7 @@ class Core:
     def _move(self, contact: Contact, segment: CompiledSegment, step: Step) -> None:
         contact.sequences[segment.index] = contact.sequences.get(segment.index, 0) + 1
         contact.since_ms[segment.index] = step.at_ms
-        scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
-        step.emitted.append(transition(contact, segment, step, scores, valid_until(contact, segment)))
+        step.emitted.append(moved(contact, segment, step))
 
     def valid_until(self, contact: Contact, segment: CompiledSegment) -> int | None:
         """When the contact's membership of the segment changes next if only the clock moves.

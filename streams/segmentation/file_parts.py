@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, StringConstraints
 
@@ -56,6 +56,14 @@ class SegmentSpec(Spec):
     meta: dict[str, Any] = Field(default_factory=dict, description="Anything of your own; it changes nothing.")
 
 
+class Label(NamedTuple):
+    """What transitions tell of their segment."""
+
+    name: str
+    tags: list[str]
+    definition: str
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A segment: who is in it, and what it is called."""
@@ -67,6 +75,10 @@ class Segment:
     description: str
     definition: str = ""
     """SHA-256 of the canonical JSON of the segment and of all that it refers to."""
+
+    def label(self) -> Label:
+        """What its transitions tell of it."""
+        return Label(self.name, list(self.tags), self.definition)
 
     def conditions(self) -> list[Node]:
         """`when`, and `exit_when` where there is one."""

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from streams.segmentation.conditions.reading import ScoreLeafSpec
 from streams.segmentation.definitions import Definitions, Segment
 from streams.segmentation.expressions import InSegment, Leaf, compile_test, walk, written
+from streams.segmentation.file_parts import Label
 from streams.segmentation.mix import MixUnit
 from streams.segmentation.points import PointsUnit
 from streams.segmentation.readings import ScoreUnit
@@ -24,8 +25,7 @@ class CompiledSegment:
 
     index: int
     name: str
-    tags: list[str]
-    definition: str
+    label: Label
     bit: int
     when: Test
     exit_when: Test | None
@@ -73,6 +73,8 @@ class Program:
         self._unit_of_bit: dict[int, Unit] = {}
         self._make_units()
         self._segment_bits = {segment.name: self._new_bit() for segment in definitions.segments}
+        self.names = frozenset(self._segment_bits)
+        """Of the segments."""
         self._add_whiles()
         by_name = {segment.name: segment for segment in definitions.segments}
         for place in definitions.order:
@@ -184,8 +186,7 @@ class Program:
         return CompiledSegment(
             index=len(self.segments),
             name=segment.name,
-            tags=list(segment.tags),
-            definition=segment.definition,
+            label=segment.label(),
             bit=self._segment_bits[segment.name],
             when=when,
             exit_when=exit_when,

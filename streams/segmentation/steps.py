@@ -6,10 +6,12 @@ import hashlib
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, Erase, Identify, ListMembership
+from schemas.records import Consent, ContactRecord, DefinitionsRecord, Erase, Identify, ListMembership
 from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
+from streams.segmentation.file_parts import Label
+from streams.segmentation.forecast import valid_until
 from streams.segmentation.program import CompiledSegment
 
 
@@ -27,7 +29,7 @@ class Step:
         now_ms: int,
         position: tuple[int, int],
         emitted: list[Transition],
-        record: ContactRecord | None = None,
+        record: ContactRecord | DefinitionsRecord | None = None,
     ) -> None:
         self.at_ms = at_ms
         self.now_ms = now_ms
@@ -46,20 +48,18 @@ class Step:
 
 
 def transition(
-    contact: Contact, segment: CompiledSegment, step: Step, scores: dict[str, float], valid_until: int | None
+    who: tuple[str, str], label: Label, sequence: int, step: Step, scores: dict[str, float], valid_until: int | None
 ) -> Transition:
-    """The transition of a contact whose sequence in the segment was just raised."""
-    contact_id = contact.contact_id
-    assert contact_id is not None, "only a contact that exists moves"
-    sequence = contact.sequences[segment.index]
-    identity = [contact_id, segment.name, segment.definition, sequence, step.at_ms, contact.created_by]
+    """The transition number `sequence` of a contact in a segment. `who`: its id, and that of the event that made it."""
+    contact_id, created_by = who
+    identity = [contact_id, label.name, label.definition, sequence, step.at_ms, created_by]
     return Transition(
         hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).hexdigest(),
         "segment.entered" if sequence & 1 else "segment.exited",
         contact_id,
-        segment.name,
-        segment.tags,
-        segment.definition,
+        label.name,
+        label.tags,
+        label.definition,
         sequence,
         step.at_ms,
         step.now_ms,
@@ -69,11 +69,22 @@ def transition(
     )
 
 
+def moved(contact: Contact, segment: CompiledSegment, step: Step) -> Transition:
+    """The transition of a contact whose sequence in the segment was just raised."""
+    contact_id = contact.contact_id
+    assert contact_id is not None, "only a contact that exists moves"
+    scores = {score.name: score.reading(contact, step.at_ms) / 1000 for score in segment.scores}
+    sequence, known_until = contact.sequences[segment.index], valid_until(contact, segment)
+    return transition((contact_id, contact.created_by), segment.label, sequence, step, scores, known_until)
+
+
 _KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
 
 
-def cause_of(record: ContactRecord, position: str) -> Cause:
+def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     """Why a record's own step is taken."""
+    if record.type == "definitions":
+        return Cause("backfill" if record.silent else "definition", position)
     if record.backfill:
         return Cause("backfill", position, record.event_id)
     if record.type == "track":

@@ -30,6 +30,13 @@ class StoredContact(msgspec.Struct, array_like=True):
     erased: Erased | None
 
 
+class StoredHeir(StoredContact, array_like=True):
+    """The stored form of a contact that was in segments which are no more."""
+
+    retired: dict[str, tuple[int, int]] = {}
+    """By name of such a segment: as `moves`. It goes on from there if the segment comes back."""
+
+
 _LONG_NUMBER = 1
 """Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
 
@@ -50,12 +57,12 @@ def _long_number(code: int, packed: memoryview) -> int:
     return int.from_bytes(packed, "big", signed=True)
 
 
-_decoder = msgspec.msgpack.Decoder(StoredContact, ext_hook=_long_number)
+_decoder = msgspec.msgpack.Decoder(StoredHeir, ext_hook=_long_number)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def decode_stored(raw: bytes) -> StoredContact:
-    """The stored form in `raw`."""
+def decode_stored(raw: bytes) -> StoredHeir:
+    """The stored form in `raw`, of a contact with retired segments or without."""
     return _decoder.decode(raw)
 
 
