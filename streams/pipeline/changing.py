@@ -103,6 +103,7 @@ class Changing:
         """Begin to remove what is left of the states before `generation`, which serves."""
         self.close()
         self._dropping = asyncio.create_task(self._drop(generation))
+        self._dropping.add_done_callback(self._dropped)
 
     @property
     def is_tidying(self) -> bool:
@@ -117,6 +118,11 @@ class Changing:
     async def _drop(self, generation: int) -> None:
         with suppress(UnavailableError):  # then it is done after the next load
             await self._ports.generations.drop_former(self._partition, generation)
+
+    def _dropped(self, task: asyncio.Task[None]) -> None:
+        """Nobody waits for it; a bug in it ends the process like any other."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ports.on_failure(error)
 
     async def _bring_to(self, end: int, definitions: Definitions) -> Build:
         ports = self._ports

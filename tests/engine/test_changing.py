@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -18,46 +17,23 @@ from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Fence, FenceLostError, LogBounds, Message, RawRecord
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.engine.driving import drive
-from tests.engine.stories import DEFINITIONS, HOUR, MINUTE, LogWriter, busy_log, cut, definitions_value, story
+from tests.engine.stories import (
+    DEFINITIONS,
+    EVER,
+    HOUR,
+    MINUTE,
+    OFTEN,
+    LogWriter,
+    busy_log,
+    changing_log,
+    cut,
+    definitions_value,
+    edited,
+    story,
+)
 from tests.engine.world import Contents, StoreOpener, world_in_memory
 
 TIGHT = PipelineBounds(timers_per_commit_max=2, transitions_per_commit_max=2, contacts_cached_max=3)
-
-
-def edited(**segments: Any) -> dict[str, Any]:
-    """The definitions with other segments; None removes one."""
-    data = copy.deepcopy(DEFINITIONS)
-    for name, body in segments.items():
-        if body is None:
-            del data["segments"][name]
-        else:
-            data["segments"][name] = body
-    return data
-
-
-OFTEN = {"when": {"performed": {"event": "email_open", "within": "5m", "at_least": 3}}}
-EVER = {"when": {"performed": {"event": "cart_add"}}}
-
-
-def changing_log(seed: int, records: int) -> list[RawRecord]:
-    """A busy log in which definitions change now and then, back and forth."""
-    texts = [
-        edited(active=OFTEN),
-        edited(ever=EVER, hot=None),
-        DEFINITIONS,
-        edited(abandoned=None, active=None),
-        edited(ever=EVER),
-    ]
-    busy, chance = busy_log(seed, records), random.Random(seed)
-    places = sorted(chance.sample(range(1, len(busy)), len(texts)))
-    log: list[RawRecord] = []
-    for record in busy:
-        if record.offset in places:
-            number = places.index(record.offset)
-            value = definitions_value(texts[number], number=number + 2, silent=number == 2)
-            log.append(RawRecord(0, record.timestamp_ms, None, value))
-        log.append(record)
-    return [record._replace(offset=offset) for offset, record in enumerate(log)]
 
 
 def moves(published: Sequence[Message]) -> list[Transition]:
