@@ -83,7 +83,7 @@ class GenerationStore(Protocol):
         """
 
     async def drop_former(self, partition: int, generation: int) -> None:
-        """Remove what is left of the state before, as long as `generation` serves."""
+        """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
 
 
 class History(Protocol):

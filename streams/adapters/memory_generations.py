@@ -140,9 +140,11 @@ class MemoryGenerationStore:
         return replace(built.meta, sizes=dict(built.meta.sizes))
 
     async def drop_former(self, partition: int, generation: int) -> None:
-        """Remove what is left of the state before, as long as `generation` serves."""
+        """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
         found = self._serving.partitions.get(partition)
-        if found is not None and found.generation == generation:
+        if found is None or found.generation != generation or found.former is None:
+            return
+        if found.meta.versions[-1].offset < found.meta.cursor.offset:
             found.former, found.meta = None, replace(found.meta, former=None)
 
     def _built(self, partition: int, fence: Fence, at: Cursor, build: Build) -> MemoryPartition:

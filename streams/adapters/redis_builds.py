@@ -24,6 +24,7 @@ class RedisBuildStore(RedisFoldStore):
     def __init__(self, connection: RedisConnection, names: Names) -> None:
         super().__init__(connection, names)
         self._begin = Script("build")
+        self._give_up = Script("give_up")
         self._unlisted: defaultdict[int, set[str]] = defaultdict(set)  # contacts asked for that are not stored yet
 
     async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
@@ -47,7 +48,7 @@ class RedisBuildStore(RedisFoldStore):
         self._keys[partition] = StateKeys(self._names, partition, generation, is_build=True)
         self._unlisted[partition].clear()
         if answer[5]:
-            await self.remove(self._keys[partition]._replace(generation=int(answer[5])))
+            await self.remove(self._keys[partition]._replace(generation=int(answer[5])), member)
         return Build(generation, Fence(fence, member), Cursor(offset, steps), clock_ms)
 
     async def load(
@@ -58,8 +59,8 @@ class RedisBuildStore(RedisFoldStore):
         self._unlisted[partition].update(key for key in keys if key not in loaded.contacts)
         return loaded
 
-    async def remove(self, where: StateKeys) -> None:
-        """Delete all keys of a build that was given up."""
+    async def remove(self, where: StateKeys, member: str) -> None:
+        """Delete all keys of a build that the builder `member` gave up, as long as nobody else builds."""
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
@@ -68,8 +69,10 @@ class RedisBuildStore(RedisFoldStore):
             ours = [
                 key.decode() for key in found if (placed := placed_key(key)) and placed.generation == where.generation
             ]
-            if ours:
-                await self._connection.call("UNLINK", *ours, near=where.meta)
+            for start in range(0, len(ours), _DELETED_AT_ONCE):
+                keys = [where.meta, *ours[start : start + _DELETED_AT_ONCE]]
+                if int(await self._connection.run(self._give_up, keys, [member])) < 0:
+                    return
             if int(cursor) == 0:
                 return
 

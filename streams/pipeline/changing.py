@@ -20,7 +20,7 @@ from schemas.transitions import Transition
 from streams.generations import Build, Heirs, Holding
 from streams.pipeline.building import Builder
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
-from streams.ports import Cursor, Fence, LogBounds, PartitionMeta
+from streams.ports import Cursor, Fence, FenceLostError, LogBounds, PartitionMeta
 from streams.segmentation import Core, Definitions, Step, Succession, contact_key, parse_canonical
 from streams.versions import Version
 
@@ -70,7 +70,11 @@ class Changing:
 
     async def _prepare(self, serving: Serving, former: Definitions, definitions: Definitions) -> Build:
         """Bring the build to the record, and let its contacts be heirs."""
-        build = await self._bring_to(serving.at.offset + 1, definitions)
+        try:
+            build = await self._bring_to(serving.at.offset + 1, definitions)
+        except FenceLostError as error:
+            # Whether the partition is still ours is said by its own fence, not by that of the build.
+            raise UnavailableError(f"partition {self._partition}: somebody else has begun to build") from error
         succession = Succession(former, Core(definitions))
         store, page = self._ports.generations, 0
         while keys := await store.built_keys(self._partition, build.generation, page):

@@ -102,7 +102,8 @@ class PartitionPipeline:
 
         Raises `InputError` too: the state or the output belongs to another log, or is of a newer format.
         """
-        self._draft = None
+        self._draft = self._holding = None
+        self._changing.close()
         await self._relay.pause()
         store, partition = self._ports.store, self.partition
         meta = await store.take(partition, fence, self._log)
@@ -219,6 +220,8 @@ class PartitionPipeline:
                 return draft
             draft = await self._succeed(entry.offset, former, definitions, holding, draft)
         await self._tell(record, draft)
+        # As long as the cursor stands at the record, what is told is known by what the two states differ in.
+        await self._commit(Cursor(entry.offset + 1, 0), draft)
         self._changing.drop_former(self._meta.generation)
         return draft
 
