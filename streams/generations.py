@@ -41,6 +41,9 @@ class BuildStore(FoldStore, Protocol):
         builds and it is not the owner who asks, and `UnavailableError` where no state serves yet.
         """
 
+    async def give_up(self, partition: int) -> bool:
+        """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heirs:
@@ -59,6 +62,9 @@ class Holding(NamedTuple):
 
 class GenerationStore(Protocol):
     """Turns a partition from the state that serves to the one that was built. Raises `UnavailableError`."""
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        """What is known of a partition, without taking it; None where nothing is stored."""
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         """What a generation has of some contacts."""

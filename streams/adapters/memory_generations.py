@@ -73,6 +73,13 @@ class MemoryBuildStore:
         self._serving.builds[partition].keys += new
         return state.write(commit)
 
+    async def give_up(self, partition: int) -> bool:
+        """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
+        found = self._serving.builds.get(partition)
+        if found is not None and found.owner:
+            raise BuildBusyError(partition)
+        return self._serving.builds.pop(partition, None) is not None
+
     def _state(self, partition: int, at: Cursor) -> MemoryPartition:
         found = self._serving.builds.get(partition)
         if found is None:
@@ -85,6 +92,11 @@ class MemoryGenerationStore:
 
     def __init__(self, serving: MemoryStateStore) -> None:
         self._serving = serving
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        """What is known of a partition, without taking it; None where nothing is stored."""
+        found = self._serving.partitions.get(partition)
+        return None if found is None else replace(found.meta, sizes=dict(found.meta.sizes))
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         """What a generation has of some contacts."""

@@ -50,6 +50,16 @@ class RedisBuildStore(RedisFoldStore):
             await self.remove(self._keys[partition]._replace(generation=int(answer[5])))
         return Build(generation, Fence(fence, member), Cursor(offset, steps), clock_ms)
 
+    async def give_up(self, partition: int) -> bool:
+        """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
+        key = self._names.key(partition, "build")
+        if not await self._connection.call("EXISTS", key):
+            return False
+        build = await self.begin(partition, "", owner=False)  # so that whoever builds it writes no more
+        await self._connection.call("DEL", key)
+        await self.remove(StateKeys(self._names, partition, build.generation))
+        return True
+
     async def load(
         self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
     ) -> Loaded:

@@ -31,6 +31,11 @@ class RedisGenerationStore:
         self._switch = Script("switch")
         self._forget = Script("forget")
 
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        """What is known of a partition, without taking it; None where nothing is stored."""
+        fields = as_text(await self._connection.call("HGETALL", self._names.key(partition, "meta")))
+        return await self._serving.known(partition, fields) if fields else None
+
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         """What a generation has of some contacts."""
         if not keys:

@@ -41,8 +41,10 @@ class Builder:
         topic: str,
         partitions: int,
         bounds: PipelineBounds | None = None,
+        short_history: bool = False,
     ) -> None:
-        """`topic` is that of the log, which has `partitions`."""
+        """`topic` is that of the log, which has `partitions`. `short_history`: its start may be gone."""
+        self._short_history = short_history
         self.partition = partition
         self._store = store
         self.definitions = definitions
@@ -78,7 +80,7 @@ class Builder:
             raise BugError(f"the build of partition {self.partition} has not begun")
         records = [record for record in records if record.offset >= build.cursor.offset]
         if records:
-            if records[0].offset != build.cursor.offset:
+            if records[0].offset != build.cursor.offset and (build.cursor.offset or not self._short_history):
                 raise self._history_gone(records[0].offset)
             await self._fold(self._admitted(records), workspace, draft)
             await self._commit(Cursor(records[-1].offset + 1, 0), workspace, draft)

@@ -38,7 +38,16 @@ class Serving(NamedTuple):
 
 def holding_from(record: DefinitionsRecord, offset: int, clock_ms: int, before: tuple[Version, ...]) -> Holding:
     """What holds from a record on, where the versions `before` held."""
-    version = Version(record.number, record.hash, offset, clock_ms, record.author, record.message, record.silent)
+    version = Version(
+        record.number,
+        record.hash,
+        offset,
+        clock_ms,
+        record.author,
+        record.message,
+        record.silent,
+        record.accept_short_history,
+    )
     return Holding(record.definitions, (*before, version))
 
 
@@ -65,13 +74,13 @@ class Changing:
         self, serving: Serving, former: Definitions, definitions: Definitions, holding: Holding
     ) -> PartitionMeta:
         """Let a state that is built for new definitions serve, at the record at which the one that serves stands."""
-        build = await self._prepare(serving, former, definitions)
+        short_history = holding.versions[-1].short_history
+        build = await self._bring_to(serving.at.offset + 1, definitions, short_history)
+        await self._settle(serving, Succession(former, Core(definitions)), build)
         return await self._ports.generations.switch(self._partition, serving.fence, serving.at, build, holding)
 
-    async def _prepare(self, serving: Serving, former: Definitions, definitions: Definitions) -> Build:
-        """Bring the build to the record, and let its contacts be heirs."""
-        build = await self._bring_to(serving.at.offset + 1, definitions)
-        succession = Succession(former, Core(definitions))
+    async def _settle(self, serving: Serving, succession: Succession, build: Build) -> None:
+        """Let the contacts of the build be heirs, but for those about whom something is to be told."""
         store, page = self._ports.generations, 0
         while keys := await store.built_keys(self._partition, build.generation, page):
             for some in _parts(list(dict.fromkeys(keys))):
@@ -79,7 +88,6 @@ class Changing:
                 await store.settle(self._partition, serving.fence, serving.at, build, heirs)
                 self.progress = ("settling", page, some[-1])
             page += 1
-        return build
 
     async def differences(self, meta: PartitionMeta, core: Core, record: DefinitionsRecord) -> AsyncIterator[Told]:
         """What is still to be told, in order, where the change at `meta.cursor` has been made."""
@@ -118,11 +126,11 @@ class Changing:
         with suppress(UnavailableError):  # then it is done after the next load
             await self._ports.generations.drop_former(self._partition, generation)
 
-    async def _bring_to(self, end: int, definitions: Definitions) -> Build:
+    async def _bring_to(self, end: int, definitions: Definitions, short_history: bool) -> Build:
         ports = self._ports
         builder = Builder(
             self._partition, ports.builds, definitions, topic=ports.names.tracking, partitions=ports.partitions,
-            bounds=self._bounds,
+            bounds=self._bounds, short_history=short_history,
         )  # fmt: skip
         build = await builder.begin(owner=True)
         if build.cursor.offset > end:
