@@ -132,7 +132,7 @@ def test_the_log_with_its_changes_is_folded_again_to_the_same_state_and_output(p
     place.command("apply", "--rollback", "1", "--yes")
     place.wait_until_folded()
     wait_until(lambda: not list(place.redis.scan_iter(match=f"{place.names.namespace}:*:g1:*")), 30, "g1 removed")
-    worker.end()
+    worker.terminate()
     state, output = place.state(), [(one.partition, one.seq, one.value) for one in place.output()]
     place.forget_state()
     place.worker()
