@@ -20,7 +20,7 @@ from schemas.transitions import Transition
 from streams.generations import Build, Heirs, Holding
 from streams.pipeline.building import Builder
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
-from streams.ports import Cursor, Fence, LogBounds, PartitionMeta
+from streams.ports import Cursor, Fence, FenceLostError, LogBounds, PartitionMeta
 from streams.segmentation import Core, Definitions, Step, Succession, contact_key, parse_canonical
 from streams.versions import Version
 
@@ -135,9 +135,14 @@ class Changing:
         build = await builder.begin(owner=True)
         if build.cursor.offset > end:
             build = await builder.begin(owner=True, anew=True)
-        async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
-            await builder.apply(records)
-            self.progress = builder.build
+        try:
+            async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
+                await builder.apply(records)
+                self.progress = builder.build
+        except FenceLostError as error:  # of the build: who owns the partition is another question
+            raise UnavailableError(
+                f"somebody else has begun to build what partition {self._partition} needs"
+            ) from error
         assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(

@@ -11,7 +11,7 @@ How the log is cut into batches shows nowhere: not in a byte of state, not in a 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from schemas.errors import BugError
@@ -57,6 +57,8 @@ class PartitionPipeline:
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
         self._changing = Changing(partition, ports, bounds)
+        self.on_standstill: Callable[[], None] = lambda: None
+        """Called where a change of definitions begins, for which records have to wait."""
         self._fence = Fence(0, "")
         self._meta = PartitionMeta()
         self._cursor = Cursor(0, 0)
@@ -226,6 +228,7 @@ class PartitionPipeline:
         self, offset: int, former: Definitions, definitions: Definitions, holding: Holding, draft: Draft
     ) -> Draft:
         """Let the state that is built for the definitions serve in place of the one that does."""
+        self.on_standstill()
         at = draft.within_record(offset)
         if at != self._cursor:
             await self._commit(at, draft)
