@@ -57,6 +57,7 @@ class Changing:
         self._partition = partition
         self._ports = ports
         self._bounds = bounds
+        self._built = ports.meters.counter("segue_build_records_total")
         self._dropping: asyncio.Task[None] | None = None
         self.progress: Hashable = None
         """Differs from what it was when something was done."""
@@ -129,6 +130,7 @@ class Changing:
             build = await builder.begin(owner=True, anew=True)
         async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
             await builder.apply(records)
+            self._built.inc(len(records))
             self.progress = builder.build
         assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
