@@ -125,9 +125,11 @@ def _explain(definitions: Definitions, events: Sequence[Path], explaining: Expla
     """Print an explanation instead of transitions."""
     with ExitStack() as stack:
         shown = stack.enter_context(watched(events, lambda: 0, bar=True))
-        files = [stack.enter_context(open_lines(path)) for path in events]
-        lines = (line for file in files for line in shown.lines(file))
-        explainer = explained_lines(definitions, lines, explaining, partitions)
+        history = Rereading(stack)
+        history.shows = shown.again
+        files = [(path, stack.enter_context(open_lines(path))) for path in events]
+        lines = (line for path, file in files for line in history.passing(path, shown.lines(file)))
+        explainer = explained_lines(definitions, lines, explaining, partitions, history)
     show(explainer, explaining.segment, explaining.as_json, "lines")
 
 

@@ -5,7 +5,8 @@ Records of others only move the clock. The same fold and core run as in the work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
@@ -20,6 +21,7 @@ from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
 from streams.segmentation.turns import Turns
 from streams.segmentation.wording import printable
+from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
 
 _KEYS_CACHED = 100_000
@@ -28,7 +30,14 @@ _KEYS_CACHED = 100_000
 class Replay:
     """One contact's way through the log of its partition."""
 
-    def __init__(self, definitions: Definitions, contact_id: str, partition: int = 0) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        contact_id: str,
+        partition: int = 0,
+        lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
+        """`lists` has those who are on a list, by its name, before any record says so."""
         self.contact_id = contact_id
         self.core = Core(definitions)
         self.partition = partition
@@ -38,7 +47,7 @@ class Replay:
         self._key = contact_key(contact_id)
         self._past = Past()
         self._turns = Turns(self.core.program)
-        for name, ids in definitions.lists.items():
+        for name, ids in lists.items():
             if contact_id in ids:
                 self._fold.put_on_list(contact_id, name)
 
@@ -148,37 +157,73 @@ def replay_log(
     return replay
 
 
-def replay_lines(
-    definitions: Definitions, lines: Iterable[bytes], contact_id: str, until_ms: int, partitions: int = 1
-) -> Replay:
-    """The contact at `until_ms` after the lines of a simulation whose clock is not past it."""
-    replay = Replay(definitions, contact_id, partition_of(contact_id, partitions))
-    # As in the simulator: in a log of one partition a line's place stands for its offset.
-    offset = 0 if partitions == 1 else 1
-    for number, line in enumerate(lines):
-        record = _record(line)
-        if record is None:
-            continue
+class _Lines:
+    """Gives a contact's replay the lines of a simulation, as far as they are of its partition."""
+
+    def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
+        self.replay = replay
+        self._until_ms = until_ms
+        self._partitions = partitions
+        # As in the simulator: in a log of one partition a line's place stands for its offset.
+        self._offset = 0 if partitions == 1 else 1
+
+    def take(self, place: int, record: Record) -> bool:
+        """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
         told = None if isinstance(record, Tick | DefinitionsRecord) else record
-        if told is not None and partition_of(told.contact_id, partitions) != replay.partition:
-            continue
+        if told is not None and partition_of(told.contact_id, self._partitions) != self.replay.partition:
+            return True
         clock_ms = stated_ms(record)
         assert clock_ms is not None, "records without an instant were refused"
-        if clock_ms > until_ms:
-            break
-        place = number if partitions == 1 else offset
+        if clock_ms > self._until_ms:
+            return False
+        offset = place if self._partitions == 1 else self._offset
         if told is None:
-            replay.move_on(clock_ms, place)
+            self.replay.move_on(clock_ms, offset)
         else:
-            replay.apply(told, place, clock_ms)
-        offset = place + 1
-    if replay.clock_ms:
-        replay.move_on(until_ms, offset)
-    return replay
+            self.replay.apply(told, offset, clock_ms)
+        self._offset = offset + 1
+        return True
+
+    def end(self) -> Replay:
+        """Time moves on to the last instant."""
+        if self.replay.clock_ms:
+            self.replay.move_on(self._until_ms, self._offset)
+        return self.replay
 
 
-def _record(line: bytes) -> Record | None:
-    try:
-        return read_line(line)
-    except InvalidRecordError:
-        return None
+def replay_lines(
+    definitions: Definitions,
+    lines: Iterable[bytes],
+    contact_id: str,
+    until_ms: int,
+    partitions: int = 1,
+    history: History | None = None,
+) -> Replay:
+    """The contact at `until_ms` after the lines of a simulation whose clock is not past it.
+
+    Where they bring other definitions, all is told as those say that it was from the first line on. Without a
+    `history` such lines are passed over, as all that are no records.
+    """
+    reader, active, lists = Reader(), definitions.hash, definitions.lists
+    read = read_line if history is None else reader.read
+    partition = partition_of(contact_id, partitions)
+    taken = _Lines(Replay(definitions, contact_id, partition, lists), until_ms, partitions)
+    for place, record in _records(lines, read):
+        if not taken.take(place, record):
+            break
+        if record.type == "definitions" and record.hash != active:
+            assert history is not None, "without a history no definitions are read"
+            active = record.hash
+            taken = _Lines(Replay(reader.definitions(record), contact_id, partition, lists), until_ms, partitions)
+            for earlier_place, earlier in _records(history(place + 1), read):
+                taken.take(earlier_place, earlier)
+    return taken.end()
+
+
+def _records(lines: Iterable[bytes], read: Callable[[bytes], Record]) -> Iterator[tuple[int, Record]]:
+    """The records among lines, each with its place from 0 on."""
+    for place, line in enumerate(lines):
+        try:
+            yield place, read(line)
+        except InvalidRecordError:
+            continue

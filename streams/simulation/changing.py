@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash
 from schemas.transitions import Transition
@@ -10,6 +11,9 @@ from streams.segmentation import Core, Definitions, DefinitionsError, Former, St
 from streams.simulation.packed_contacts import PackedContacts
 from streams.simulation.partitions import Partitions
 from streams.simulation.record_lines import read_line, stated_ms
+
+History: TypeAlias = Callable[[int], Iterable[bytes]]
+"""Gives so many of the lines that were read, from the first on, as often as it is asked."""
 
 
 class Reader:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record
 from schemas.transitions import Transition
 from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, contact_key
-from streams.simulation.changing import Reader, hand_over, rehearse
+from streams.simulation.changing import History, Reader, hand_over, rehearse
 from streams.simulation.packed_contacts import PackedContacts
 from streams.simulation.partitions import Partitions
 from streams.simulation.record_lines import BadLine, read_line, stated_ms
@@ -18,9 +17,6 @@ __all__ = ["CONTACTS_DECODED_MAX", "BadLine", "History", "Simulator", "Tally", "
 
 CONTACTS_DECODED_MAX = 100_000
 """Contacts that a simulation keeps decoded, at 1 to 3 KB each; all others take a few hundred bytes each."""
-
-History: TypeAlias = Callable[[int], Iterable[bytes]]
-"""Gives so many of the lines that a simulator was fed, from the first on, as often as it is asked."""
 
 
 @dataclass(slots=True)
