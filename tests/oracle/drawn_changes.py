@@ -140,9 +140,9 @@ def _named(name: str, turned: dict[str, str]) -> str:
     return turned.get(name, name)
 
 
-def _rescore(writer: Writer, file: File, _earlier: list[File]) -> None:
+def _rescore(writer: Writer, file: File, earlier: list[File]) -> None:
     if "scores" not in file:
-        _rewrite(writer, file, _earlier)
+        _rewrite(writer, file, earlier)
         return
     name = writer.one(list(file["scores"]))
     place = list(file["scores"]).index(name)
@@ -181,8 +181,8 @@ def _keep(_writer: Writer, _file: File, _earlier: list[File]) -> None:
 
 
 EDITS: tuple[Edit, ...] = (
-    _shift_a_bound, _rewrite, _shift_a_bound, _rewrite, _stick, _add, _remove, _bring_back, _go_back, _reorder, _rename,
-    _rescore, _remember, _remember, _label, _move, _replace, _keep,
+    _shift_a_bound, _rewrite, _remove, _stick, _add, _rescore, _bring_back, _go_back, _reorder, _rename, _remember,
+    _label, _move, _replace, _keep, _shift_a_bound, _rewrite, _remove, _rescore, _replace,
 )  # fmt: skip
 
 
