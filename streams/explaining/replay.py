@@ -12,14 +12,14 @@ from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
-from schemas.transitions import Cause
+from schemas.transitions import Cause, Transition
 from streams.pipeline.admission import Admission, RejectedRecordError
 from streams.ports import RawRecord
-from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
+from streams.segmentation import Contact, Core, Definitions, Fold, Former, RehearsingCore, Step, contact_key, inherit
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
-from streams.segmentation.turns import Turns
+from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
 from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
@@ -36,10 +36,12 @@ class Replay:
         contact_id: str,
         partition: int = 0,
         lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        core: type[Core] = Core,
     ) -> None:
-        """`lists` has those who are on a list, by its name, before any record says so."""
+        """`lists` has those who are on a list, by its name, before any record says so; `core` is a `RehearsingCore`
+        for definitions that do not hold yet, until `follow`."""
         self.contact_id = contact_id
-        self.core = Core(definitions)
+        self.core = core(definitions)
         self.partition = partition
         self.next_offset = 0
         """Where the reading of the log has ended."""
@@ -94,6 +96,30 @@ class Replay:
             for name, _ in facts_of(record):
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))
         self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
+
+    def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
+        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one."""
+        raw, heritage = self._stored(), former._stored()
+        core = self.core = self._fold.core = Core(self.core.definitions)
+        self._fold.contacts.pop(self._key, None)
+        if raw is None:
+            return
+        contact = self._fold.contacts[self._key] = core.decode(self._key, raw)
+        emitted: list[Transition] = []
+        step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
+        told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
+        inherit(contact, told, core.program, step)
+        moved = {move.segment: move for move in emitted}
+        for segment in core.program.segments:
+            move, stood = moved.get(segment.name), former._turns.of_segment(segment.name)
+            if move is None and stood is not None:
+                self._turns.note_segment(segment.name, stood)
+            elif move is not None and move.type == "segment.exited":
+                self._turns.note_segment(segment.name, Turn(move.effective_at, move.cause))
+
+    def _stored(self) -> bytes | None:
+        contact = self._fold.contacts.get(self._key)
+        return None if contact is None else self.core.encode(contact)
 
     def explainer(self) -> Explainer:
         """Explains the contact as it stands. Raises `InputError` for one that is not known."""
@@ -184,6 +210,11 @@ class _Lines:
         self._offset = offset + 1
         return True
 
+    @property
+    def last_offset(self) -> int:
+        """Of the last record that was taken."""
+        return self._offset - 1
+
     def end(self) -> Replay:
         """Time moves on to the last instant."""
         if self.replay.clock_ms:
@@ -201,22 +232,23 @@ def replay_lines(
 ) -> Replay:
     """The contact at `until_ms` after the lines of a simulation whose clock is not past it.
 
-    Where they bring other definitions, all is told as those say that it was from the first line on. Without a
-    `history` such lines are passed over, as all that are no records.
+    Where they bring other definitions, conditions are told as those say that they came out from the first line on,
+    and memberships as transitions tell them. Without a `history` such lines are passed over, as if they were none.
     """
-    reader, active, lists = Reader(), definitions.hash, definitions.lists
+    reader, active = Reader(), definitions.hash
     read = read_line if history is None else reader.read
-    partition = partition_of(contact_id, partitions)
-    taken = _Lines(Replay(definitions, contact_id, partition, lists), until_ms, partitions)
+    who = contact_id, partition_of(contact_id, partitions), definitions.lists
+    taken = _Lines(Replay(definitions, *who), until_ms, partitions)
     for place, record in _records(lines, read):
         if not taken.take(place, record):
             break
         if record.type == "definitions" and record.hash != active:
             assert history is not None, "without a history no definitions are read"
-            active = record.hash
-            taken = _Lines(Replay(reader.definitions(record), contact_id, partition, lists), until_ms, partitions)
+            active, former = record.hash, taken.replay
+            taken = _Lines(Replay(reader.definitions(record), *who, RehearsingCore), until_ms, partitions)
             for earlier_place, earlier in _records(history(place + 1), read):
                 taken.take(earlier_place, earlier)
+            taken.replay.follow(former, record, taken.last_offset)
     return taken.end()
 
 
