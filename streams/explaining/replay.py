@@ -5,21 +5,23 @@ Records of others only move the clock. The same fold and core run as in the work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
-from schemas.transitions import Cause
+from schemas.transitions import Cause, Transition
 from streams.pipeline.admission import Admission, RejectedRecordError
 from streams.ports import RawRecord
-from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
+from streams.segmentation import Contact, Core, Definitions, Fold, Former, RehearsingCore, Step, contact_key, inherit
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
-from streams.segmentation.turns import Turns
+from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
+from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
 
 _KEYS_CACHED = 100_000
@@ -28,9 +30,18 @@ _KEYS_CACHED = 100_000
 class Replay:
     """One contact's way through the log of its partition."""
 
-    def __init__(self, definitions: Definitions, contact_id: str, partition: int = 0) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        contact_id: str,
+        partition: int = 0,
+        lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        core: type[Core] = Core,
+    ) -> None:
+        """`lists` has those who are on a list, by its name, before any record says so; `core` is a `RehearsingCore`
+        for definitions that do not hold yet, until `follow`."""
         self.contact_id = contact_id
-        self.core = Core(definitions)
+        self.core = core(definitions)
         self.partition = partition
         self.next_offset = 0
         """Where the reading of the log has ended."""
@@ -38,7 +49,7 @@ class Replay:
         self._key = contact_key(contact_id)
         self._past = Past()
         self._turns = Turns(self.core.program)
-        for name, ids in definitions.lists.items():
+        for name, ids in lists.items():
             if contact_id in ids:
                 self._fold.put_on_list(contact_id, name)
 
@@ -85,6 +96,30 @@ class Replay:
             for name, _ in facts_of(record):
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))
         self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
+
+    def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
+        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one."""
+        raw, heritage = self._stored(), former._stored()
+        core = self.core = self._fold.core = Core(self.core.definitions)
+        self._fold.contacts.pop(self._key, None)
+        if raw is None:
+            return
+        contact = self._fold.contacts[self._key] = core.decode(self._key, raw)
+        emitted: list[Transition] = []
+        step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
+        told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
+        inherit(contact, told, core.program, step)
+        moved = {move.segment: move for move in emitted}
+        for segment in core.program.segments:
+            move, stood = moved.get(segment.name), former._turns.of_segment(segment.name)
+            if move is None and stood is not None:
+                self._turns.note_segment(segment.name, stood)
+            elif move is not None and move.type == "segment.exited":
+                self._turns.note_segment(segment.name, Turn(move.effective_at, move.cause))
+
+    def _stored(self) -> bytes | None:
+        contact = self._fold.contacts.get(self._key)
+        return None if contact is None else self.core.encode(contact)
 
     def explainer(self) -> Explainer:
         """Explains the contact as it stands. Raises `InputError` for one that is not known."""
@@ -149,37 +184,79 @@ def replay_log(
     return replay
 
 
-def replay_lines(
-    definitions: Definitions, lines: Iterable[bytes], contact_id: str, until_ms: int, partitions: int = 1
-) -> Replay:
-    """The contact at `until_ms` after the lines of a simulation whose clock is not past it."""
-    replay = Replay(definitions, contact_id, partition_of(contact_id, partitions))
-    # As in the simulator: in a log of one partition a line's place stands for its offset.
-    offset = 0 if partitions == 1 else 1
-    for number, line in enumerate(lines):
-        record = _record(line)
-        if record is None:
-            continue
+class _Lines:
+    """Gives a contact's replay the lines of a simulation, as far as they are of its partition."""
+
+    def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
+        self.replay = replay
+        self._until_ms = until_ms
+        self._partitions = partitions
+        # As in the simulator: in a log of one partition a line's place stands for its offset.
+        self._offset = 0 if partitions == 1 else 1
+
+    def take(self, place: int, record: Record) -> bool:
+        """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
         told = None if isinstance(record, Tick | DefinitionsRecord) else record
-        if told is not None and partition_of(told.contact_id, partitions) != replay.partition:
-            continue
+        if told is not None and partition_of(told.contact_id, self._partitions) != self.replay.partition:
+            return True
         clock_ms = stated_ms(record)
         assert clock_ms is not None, "records without an instant were refused"
-        if clock_ms > until_ms:
-            break
-        place = number if partitions == 1 else offset
+        if clock_ms > self._until_ms:
+            return False
+        offset = place if self._partitions == 1 else self._offset
         if told is None:
-            replay.move_on(clock_ms, place)
+            self.replay.move_on(clock_ms, offset)
         else:
-            replay.apply(told, place, clock_ms)
-        offset = place + 1
-    if replay.clock_ms:
-        replay.move_on(until_ms, offset)
-    return replay
+            self.replay.apply(told, offset, clock_ms)
+        self._offset = offset + 1
+        return True
+
+    @property
+    def last_offset(self) -> int:
+        """Of the last record that was taken."""
+        return self._offset - 1
+
+    def end(self) -> Replay:
+        """Time moves on to the last instant."""
+        if self.replay.clock_ms:
+            self.replay.move_on(self._until_ms, self._offset)
+        return self.replay
 
 
-def _record(line: bytes) -> Record | None:
-    try:
-        return read_line(line)
-    except InvalidRecordError:
-        return None
+def replay_lines(
+    definitions: Definitions,
+    lines: Iterable[bytes],
+    contact_id: str,
+    until_ms: int,
+    partitions: int = 1,
+    history: History | None = None,
+) -> Replay:
+    """The contact at `until_ms` after the lines of a simulation whose clock is not past it.
+
+    Where they bring other definitions, conditions are told as those say that they came out from the first line on,
+    and memberships as transitions tell them. Without a `history` such lines are passed over, as if they were none.
+    """
+    reader, active = Reader(), definitions.hash
+    read = read_line if history is None else reader.read
+    who = contact_id, partition_of(contact_id, partitions), definitions.lists
+    taken = _Lines(Replay(definitions, *who), until_ms, partitions)
+    for place, record in _records(lines, read):
+        if not taken.take(place, record):
+            break
+        if record.type == "definitions" and record.hash != active:
+            assert history is not None, "without a history no definitions are read"
+            active, former = record.hash, taken.replay
+            taken = _Lines(Replay(reader.definitions(record), *who, RehearsingCore), until_ms, partitions)
+            for earlier_place, earlier in _records(history(place + 1), read):
+                taken.take(earlier_place, earlier)
+            taken.replay.follow(former, record, taken.last_offset)
+    return taken.end()
+
+
+def _records(lines: Iterable[bytes], read: Callable[[bytes], Record]) -> Iterator[tuple[int, Record]]:
+    """The records among lines, each with its place from 0 on."""
+    for place, line in enumerate(lines):
+        try:
+            yield place, read(line)
+        except InvalidRecordError:
+            continue

@@ -58,6 +58,10 @@ class Turns:
                 self._last[segment.name] = turn
         self._bits = bits
 
+    def note_segment(self, name: str, turn: Turn) -> None:
+        """Since when the contact is, or is not, in a segment, where its steps do not say it."""
+        self._last[name] = turn
+
     def clear(self) -> None:
         """The contact does not exist any more."""
         self._last.clear()
