@@ -66,5 +66,7 @@ def compared(stored: StoredContact, replay: Replay) -> Literal["same", "differen
         return "unknown"
     if stored.offset != replay.next_offset:
         return "behind" if stored.offset < replay.next_offset else "ahead"
+    if stored.definitions != replay.core.definitions.canonical:
+        return "different"
     contact = replay.contact
     return "same" if stored.raw == (None if contact is None else replay.core.encode(contact)) else "different"

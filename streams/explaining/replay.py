@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
-from streams.pipeline.admission import Admission, RejectedRecordError
-from streams.ports import RawRecord
 from streams.segmentation import Contact, Core, Definitions, Fold, Former, RehearsingCore, Step, contact_key, inherit
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
@@ -23,8 +21,6 @@ from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
 from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
-
-_KEYS_CACHED = 100_000
 
 
 class Replay:
@@ -98,7 +94,11 @@ class Replay:
         self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
 
     def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
-        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one."""
+        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one.
+
+        What it was before and is now keeps its since and cause. Into what it comes by the change, it does so since its
+        history says that it is in it.
+        """
         raw, heritage = self._stored(), former._stored()
         core = self.core = self._fold.core = Core(self.core.definitions)
         self._fold.contacts.pop(self._key, None)
@@ -109,13 +109,21 @@ class Replay:
         step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
         told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
         inherit(contact, told, core.program, step)
-        moved = {move.segment: move for move in emitted}
-        for segment in core.program.segments:
-            move, stood = moved.get(segment.name), former._turns.of_segment(segment.name)
-            if move is None and stood is not None:
-                self._turns.note_segment(segment.name, stood)
-            elif move is not None and move.type == "segment.exited":
-                self._turns.note_segment(segment.name, Turn(move.effective_at, move.cause))
+        if contact.exists:
+            self._go_on(former, contact, {move.segment: move for move in emitted})
+
+    def _go_on(self, former: Replay, contact: Contact, moved: dict[str, Transition]) -> None:
+        """Know since when the contact is, or is not, in segments: also in those that are no more, but may come back."""
+        indexes = {segment.name: segment.index for segment in self.core.program.segments}
+        stood = former._turns.of_segments()
+        for name in dict.fromkeys((*stood, *moved)):
+            move = moved.get(name)
+            if move is None:
+                self._turns.note_segment(name, stood[name])
+            else:
+                told_ms = move.effective_at
+                since_ms = contact.since_ms[indexes[name]] if name in indexes else told_ms
+                self._turns.note_segment(name, Turn(since_ms, move.cause, None if told_ms == since_ms else told_ms))
 
     def _stored(self) -> bytes | None:
         contact = self._fold.contacts.get(self._key)
@@ -146,42 +154,6 @@ class Replay:
         """Nobody reads the transitions."""
         self._fold.emitted.clear()
         self._fold.changed.clear()
-
-
-def replay_log(
-    records: Iterable[RawRecord],
-    contact_id: str,
-    topic: str,
-    partition: int,
-    partitions: int,
-    check: Callable[[Definitions], None] = lambda _definitions: None,
-) -> Replay:
-    """The contact at the end of its partition's log, read from its start.
-
-    `check` is called with the definitions before more is read. Raises `UnavailableError` for an empty log.
-    """
-    admission = Admission(topic, partition, partitions, keys_cached_max=_KEYS_CACHED)
-    replay: Replay | None = None
-    end = 0
-    for raw in records:
-        end = raw.offset + 1
-        try:
-            admitted = admission.admit(raw)
-        except RejectedRecordError:
-            continue
-        if replay is None:
-            definitions = None if admitted.change is None else admitted.change.definitions
-            assert definitions is not None, "a log begins with definitions, or is refused"
-            check(definitions)
-            replay = Replay(definitions, contact_id, partition)
-        if admitted.record is None:
-            replay.move_on(admitted.timestamp_ms, admitted.offset)
-        else:
-            replay.apply(admitted.record, admitted.offset, admitted.timestamp_ms)
-    if replay is None:
-        raise UnavailableError(f"{topic}: the log of partition {partition} has no definitions yet: run `segue apply`")
-    replay.next_offset = end
-    return replay
 
 
 class _Lines:
