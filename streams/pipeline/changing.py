@@ -66,6 +66,7 @@ class Changing:
         self._partition = partition
         self._ports = ports
         self._bounds = bounds
+        self._built = ports.meters.counter("segue_build_records_total")
         self._dropping: asyncio.Task[None] | None = None
         self.progress: Hashable = None
         """Differs from what it was when something was done."""
@@ -138,11 +139,10 @@ class Changing:
         try:
             async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
                 await builder.apply(records)
+                self._built.inc(len(records))
                 self.progress = builder.build
         except FenceLostError as error:  # of the build: who owns the partition is another question
-            raise UnavailableError(
-                f"somebody else has begun to build what partition {self._partition} needs"
-            ) from error
+            raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
         assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(

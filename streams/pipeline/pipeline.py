@@ -167,6 +167,7 @@ class PartitionPipeline:
             segments = [segment.name for segment in definitions.segments]
             self._hold(definitions)
         self._meters.loaded(meta.sizes, segments, meta.clock_ms)
+        self._meters.holds(meta.definitions_number)
 
     @property
     def _now_ms(self) -> int:
@@ -208,6 +209,7 @@ class PartitionPipeline:
     async def _pass_change(self, entry: Admitted, change: Change, draft: Draft) -> Draft:
         """Let the definitions of a record hold, and tell what they change. Returns the draft to go on with."""
         record, definitions, former = change.record, change.definitions, self._definitions
+        after, started = Cursor(entry.offset + 1, 0), time.perf_counter()
         if definitions is not None:
             if former is None:
                 self._hold(definitions)
@@ -215,12 +217,18 @@ class PartitionPipeline:
             holding = holding_from(record, entry.offset, self._now_ms, self._meta.versions)
             if former is None or former.meaning == definitions.meaning:
                 self._holding = holding
-                await self._commit(Cursor(entry.offset + 1, 0), draft)
+                await self._commit(after, draft)
                 self._meta = replace(self._meta, versions=holding.versions)
                 self._hold(definitions)
+                self._meters.holds(record.number)
+                if former is not None:
+                    self._meters.changed(time.perf_counter() - started)
                 return draft
             draft = await self._succeed(entry.offset, former, definitions, holding, draft)
         await self._tell(record, draft)
+        # As long as the cursor is at the record, what is still to be told is told from both states.
+        await self._commit(after, draft)
+        self._meters.changed(time.perf_counter() - started)
         self._changing.drop_former(self._meta.generation)
         return draft
 
