@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from schemas.errors import UnavailableError
-from streams.ports import Cursor, Fence, FoldStore, LogBounds, PartitionMeta, RawRecord
+from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord
 from streams.versions import Version
 
 
@@ -24,6 +24,16 @@ class Build(NamedTuple):
     clock_ms: int
 
 
+class Building(NamedTuple):
+    """A build as it is seen from outside."""
+
+    generation: int
+    definitions_hash: str
+    by_worker: bool  # the partition's owner builds, and nobody else may
+    cursor: Cursor
+    clock_ms: int
+
+
 class BuildBusyError(UnavailableError):
     """The partition's owner is building, since a change has come to its turn."""
 
@@ -31,15 +41,27 @@ class BuildBusyError(UnavailableError):
         super().__init__(f"partition {partition}: its worker is making a change of definitions right now")
 
 
+def owned_by_another(partition: int, ours: Fence | None, found: Fence) -> Exception:
+    """Why an owner with the fence `ours` may not build where the fence `found` is kept."""
+    assert ours is not None, "only owners show their fence"
+    if found.generation < ours.generation:  # than our own take
+        return UnavailableError(f"partition {partition}: Redis was set back")
+    return FenceLostError(partition, ours, found)
+
+
 class BuildStore(FoldStore, Protocol):
     """Keeps the builds, one a partition. Its commits move no output and tell of no epoch."""
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
         """Go on with the build for these definitions, or begin one in place of whatever was built.
 
-        The builder before, if any, is refused from here on. Raises `BuildBusyError` where the partition's owner
+        `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
+        from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
         builds and it is not the owner who asks, and `UnavailableError` where no state serves yet.
         """
+
+    async def give_up(self, partition: int) -> bool:
+        """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,9 @@ class Holding(NamedTuple):
 
 class GenerationStore(Protocol):
     """Turns a partition from the state that serves to the one that was built. Raises `UnavailableError`."""
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        """What is known of a partition, without taking it; None where nothing is stored."""
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         """What a generation has of some contacts."""

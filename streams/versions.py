@@ -17,3 +17,5 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     author: str = ""
     message: str = ""
     silent: bool = False
+    short_history: bool = False
+    """Whether they were to hold also where the start of the log was gone."""

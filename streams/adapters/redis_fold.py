@@ -18,7 +18,7 @@ from streams.adapters.redis_keys import StateKeys
 from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, Loaded, MembershipChange
 from streams.versions import Version
 
-_lengths = msgspec.msgpack.Decoder(list[int])
+unpack_lengths = msgspec.msgpack.Decoder(list[int]).decode
 _timers = msgspec.msgpack.Decoder(list[str])
 _versions = msgspec.json.Decoder(tuple[Version, ...])
 pack = msgspec.msgpack.Encoder().encode
@@ -65,7 +65,7 @@ class RedisFoldStore:
         due = [(int(instant), key) for key, instant in zip(flat[::2], flat[1::2], strict=True)]
         contacts = {}
         place = 0
-        for key, length in zip([*keys, *flat[::2]], _lengths.decode(lengths), strict=True):
+        for key, length in zip([*keys, *flat[::2]], unpack_lengths(lengths), strict=True):
             if length >= 0:
                 contacts[key] = states[place : place + length]
                 place += length

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
-from streams.adapters.redis_fold import cursor_in, definitions_fields, fence_in, pack
+from streams.adapters.redis_fold import cursor_in, definitions_fields, fence_in, pack, unpack_lengths
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
 from streams.adapters.redis_state import RedisStateStore, as_text
 from streams.generations import Build, Heirs, Holding
@@ -27,16 +27,27 @@ class RedisGenerationStore:
         self._connection = connection
         self._names = names
         self._serving = serving
+        self._states = Script("states")
         self._settle = Script("settle")
         self._switch = Script("switch")
         self._forget = Script("forget")
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        """What is known of a partition, without taking it; None where nothing is stored."""
+        fields = as_text(await self._connection.call("HGETALL", self._names.key(partition, "meta")))
+        return await self._serving.known(partition, fields) if fields else None
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         """What a generation has of some contacts."""
         if not keys:
             return []
         prefix = self._keys(partition, generation).contact_prefix
-        found: list[bytes | None] = await self._connection.call("MGET", *(prefix + key for key in keys))
+        lengths, states = await self._connection.run(self._states, [prefix], [pack(list(keys))])
+        found: list[bytes | None] = []
+        place = 0
+        for length in unpack_lengths(lengths):
+            found.append(states[place : place + length] if length >= 0 else None)
+            place += max(0, length)
         return found
 
     async def members(self, partition: int, generation: int, segment: str) -> dict[str, int]:

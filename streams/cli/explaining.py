@@ -21,6 +21,7 @@ from streams.segmentation import Definitions
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.names import nearest, told
 from streams.segmentation.wording import printable
+from streams.simulation.changing import History
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -73,12 +74,10 @@ def explaining_options(command: CommandT) -> Callable[..., Any]:
 
 
 def explained_lines(
-    definitions: Definitions, lines: Iterable[bytes], asked: Explaining, partitions: int = 1
+    definitions: Definitions, lines: Iterable[bytes], asked: Explaining, partitions: int, history: History
 ) -> Explainer:
-    """The explanation from the lines of a simulation. Raises `InputError` for an unknown contact or segment."""
-    if asked.segment is not None:
-        check_segment(definitions, asked.segment)
-    return replay_lines(definitions, lines, asked.contact_id, asked.at_ms, partitions).explainer()
+    """The explanation from the lines of a simulation. Raises `InputError` for an unknown contact."""
+    return replay_lines(definitions, lines, asked.contact_id, asked.at_ms, partitions, history).explainer()
 
 
 def check_segment(definitions: Definitions, name: str) -> None:

@@ -25,6 +25,7 @@ from streams.report.summing import report_of
 from streams.report.table import tables
 from streams.segmentation import Definitions
 from streams.simulation.event_files import STANDARD_INPUT, check_files, open_lines, open_output
+from streams.simulation.rereading import Rereading
 from streams.simulation.simulator import BadLine, Simulator
 
 PARTITIONS_MAX = 10_000
@@ -75,6 +76,10 @@ def command(
     compressed, also that of --out. The clock is the running maximum of `received_at`, else of `occurred_at`. A line
     that is no valid record is reported on standard error with its number, and the run goes on.
 
+    EVENTS may bring other definitions on the way, by `definitions` records that have a `received_at`, as they stand in
+    the log: DEFINITIONS hold up to the first of them. At each the records before it are read again under what it
+    brings, to say who is in other segments now. What comes but once, like standard input, is kept in a temporary file.
+
     With --partitions each contact's records go to the partition that Kafka would give it, and a tick goes to all.
     Lines still come out record by record in the order of the files; positions then name the offsets that `segue load`
     gives the records in an empty log, where the definitions lie at 0. In one partition they count the lines from 0.
@@ -100,28 +105,31 @@ def command(
     with ExitStack() as stack:
         check_files([definitions, *events], [path for path in (out, html) if path is not None])
         report_page = None if html is None else stack.enter_context(open_output(html))
-        simulator, observer = Simulator(read, partitions), Observer(read)
+        history = Rereading(stack)
+        simulator, observer = Simulator(read, partitions, history=history), Observer(read)
         sink = _sink(out, as_table or html is not None, stack)
         takes = [_writing(sink)] if sink is not None else []
         if as_table or html is not None:
             takes.append(observer.see)
         _collect_garbage_seldom()
-        if not _simulate(simulator, events, until, takes, strict, bar=sink is None or out is not None):
+        if not _simulate(simulator, history, events, until, takes, strict, bar=sink is None or out is not None):
             ctx.exit(EXIT_BAD_INPUT)
         if sink is not None:
             sink.flush()
         if as_table or report_page is not None:
             names = (definitions.name, ["standard input" if path == STANDARD_INPUT else path.name for path in events])
-            _tell(report_of(simulator, observer, read, names), as_table, report_page)
+            _tell(report_of(simulator, observer, names), as_table, report_page)
 
 
 def _explain(definitions: Definitions, events: Sequence[Path], explaining: Explaining, partitions: int) -> None:
     """Print an explanation instead of transitions."""
     with ExitStack() as stack:
         shown = stack.enter_context(watched(events, lambda: 0, bar=True))
-        files = [stack.enter_context(open_lines(path)) for path in events]
-        lines = (line for file in files for line in shown.lines(file))
-        explainer = explained_lines(definitions, lines, explaining, partitions)
+        history = Rereading(stack)
+        history.shows = shown.again
+        files = [(path, stack.enter_context(open_lines(path))) for path in events]
+        lines = (line for path, file in files for line in history.passing(path, shown.lines(file)))
+        explainer = explained_lines(definitions, lines, explaining, partitions, history)
     show(explainer, explaining.segment, explaining.as_json, "lines")
 
 
@@ -142,13 +150,21 @@ def _collect_garbage_seldom() -> None:
 
 
 def _simulate(
-    simulator: Simulator, events: Iterable[Path], until: int | None, takes: list[Take], strict: bool, bar: bool
+    simulator: Simulator,
+    history: Rereading,
+    events: Iterable[Path],
+    until: int | None,
+    takes: list[Take],
+    strict: bool,
+    bar: bool,
 ) -> bool:
     """Run over all files; False where `strict` stops at a bad line."""
     with watched(list(events), lambda: simulator.tally.transitions, bar=bar) as shown:
+        history.shows = shown.again
         for path in events:
             with open_lines(path) as file:
-                if not _pass_on(simulator.feed(shown.lines(file)), takes, path, shown, strict):
+                lines = history.passing(path, shown.lines(file))
+                if not _pass_on(simulator.feed(lines), takes, path, shown, strict):
                     return False
         return _pass_on(simulator.until(until), takes, STANDARD_INPUT, shown, strict)
 

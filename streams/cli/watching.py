@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +19,17 @@ _SHOW_EVERY_LINES = 2_000
 class Shown:
     """What a person sees of files being read: how far, how many lines and transitions, and lines of text."""
 
-    def __init__(self, echo: Callable[[str], None], show: Callable[[int, int], None], before_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        echo: Callable[[str], None],
+        show: Callable[[int, int], None],
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
         self.echo = echo
         """Writes a line of text on standard error."""
         self._show = show
-        self._before_bytes = before_bytes
+        self._say = say
+        self._before_bytes = 0
         self._lines = 0
 
     def lines(self, file: LinesFile) -> Iterator[bytes]:
@@ -35,6 +41,14 @@ class Shown:
             yield line
         self._before_bytes += file.read_bytes
 
+    def again(self, lines: Iterable[bytes], count: int) -> Iterator[bytes]:
+        """Lines that are read once more, so many in all; the bar waits meanwhile."""
+        for number, line in enumerate(lines):
+            if number % _SHOW_EVERY_LINES == 0:
+                self._say(f", definitions change: {number:,} of {count:,} lines read again")
+            yield line
+        self._say("")
+
 
 @contextmanager
 def watched(paths: Sequence[Path], transitions: Callable[[], int], *, bar: bool) -> Iterator[Shown]:
@@ -45,10 +59,11 @@ def watched(paths: Sequence[Path], transitions: Callable[[], int], *, bar: bool)
     sizes = [path.stat().st_size if path.is_file() else None for path in paths]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     console = Console(stderr=True)
-    text = TextColumn("{task.fields[lines]:,} lines, {task.fields[transitions]:,} transitions")
+    text = TextColumn("{task.fields[lines]:,} lines, {task.fields[transitions]:,} transitions{task.fields[said]}")
     with Progress(BarColumn(), text, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("", total=total, lines=0, transitions=0)
+        task = progress.add_task("", total=total, lines=0, transitions=0, said="")
         yield Shown(
             lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
             lambda done, lines: progress.update(task, completed=done, lines=lines, transitions=transitions()),
+            lambda text: progress.update(task, said=text),
         )

@@ -5,32 +5,39 @@ Records of others only move the clock. The same fold and core run as in the work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
-from schemas.transitions import Cause
-from streams.pipeline.admission import Admission, RejectedRecordError
-from streams.ports import RawRecord
-from streams.segmentation import Contact, Core, Definitions, Fold, contact_key
+from schemas.transitions import Cause, Transition
+from streams.segmentation import Contact, Core, Definitions, Fold, Former, RehearsingCore, Step, contact_key, inherit
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
-from streams.segmentation.turns import Turns
+from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
+from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
-
-_KEYS_CACHED = 100_000
 
 
 class Replay:
     """One contact's way through the log of its partition."""
 
-    def __init__(self, definitions: Definitions, contact_id: str, partition: int = 0) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        contact_id: str,
+        partition: int = 0,
+        lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        core: type[Core] = Core,
+    ) -> None:
+        """`lists` has those who are on a list, by its name, before any record says so; `core` is a `RehearsingCore`
+        for definitions that do not hold yet, until `follow`."""
         self.contact_id = contact_id
-        self.core = Core(definitions)
+        self.core = core(definitions)
         self.partition = partition
         self.next_offset = 0
         """Where the reading of the log has ended."""
@@ -38,7 +45,7 @@ class Replay:
         self._key = contact_key(contact_id)
         self._past = Past()
         self._turns = Turns(self.core.program)
-        for name, ids in definitions.lists.items():
+        for name, ids in lists.items():
             if contact_id in ids:
                 self._fold.put_on_list(contact_id, name)
 
@@ -86,6 +93,42 @@ class Replay:
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))
         self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
 
+    def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
+        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one.
+
+        What it was before and is now keeps its since and cause. Into what it comes by the change, it does so since its
+        history says that it is in it.
+        """
+        raw, heritage = self._stored(), former._stored()
+        core = self.core = self._fold.core = Core(self.core.definitions)
+        self._fold.contacts.pop(self._key, None)
+        if raw is None:
+            return
+        contact = self._fold.contacts[self._key] = core.decode(self._key, raw)
+        emitted: list[Transition] = []
+        step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
+        told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
+        inherit(contact, told, core.program, step)
+        if contact.exists:
+            self._go_on(former, contact, {move.segment: move for move in emitted})
+
+    def _go_on(self, former: Replay, contact: Contact, moved: dict[str, Transition]) -> None:
+        """Know since when the contact is, or is not, in segments: also in those that are no more, but may come back."""
+        indexes = {segment.name: segment.index for segment in self.core.program.segments}
+        stood = former._turns.of_segments()
+        for name in dict.fromkeys((*stood, *moved)):
+            move = moved.get(name)
+            if move is None:
+                self._turns.note_segment(name, stood[name])
+            else:
+                told_ms = move.effective_at
+                since_ms = contact.since_ms[indexes[name]] if name in indexes else told_ms
+                self._turns.note_segment(name, Turn(since_ms, move.cause, None if told_ms == since_ms else told_ms))
+
+    def _stored(self) -> bytes | None:
+        contact = self._fold.contacts.get(self._key)
+        return None if contact is None else self.core.encode(contact)
+
     def explainer(self) -> Explainer:
         """Explains the contact as it stands. Raises `InputError` for one that is not known."""
         contact = self.contact
@@ -113,73 +156,79 @@ class Replay:
         self._fold.changed.clear()
 
 
-def replay_log(
-    records: Iterable[RawRecord],
-    contact_id: str,
-    topic: str,
-    partition: int,
-    partitions: int,
-    check: Callable[[Definitions], None] = lambda _definitions: None,
-) -> Replay:
-    """The contact at the end of its partition's log, read from its start.
+class _Lines:
+    """Gives a contact's replay the lines of a simulation, as far as they are of its partition."""
 
-    `check` is called with the definitions before more is read. Raises `UnavailableError` for an empty log.
-    """
-    admission = Admission(topic, partition, partitions, keys_cached_max=_KEYS_CACHED)
-    replay: Replay | None = None
-    end = 0
-    for raw in records:
-        end = raw.offset + 1
-        try:
-            admitted = admission.admit(raw)
-        except RejectedRecordError:
-            continue
-        if replay is None:
-            definitions = None if admitted.change is None else admitted.change.definitions
-            assert definitions is not None, "a log begins with definitions, or is refused"
-            check(definitions)
-            replay = Replay(definitions, contact_id, partition)
-        if admitted.record is None:
-            replay.move_on(admitted.timestamp_ms, admitted.offset)
+    def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
+        self.replay = replay
+        self._until_ms = until_ms
+        self._partitions = partitions
+        # As in the simulator: in a log of one partition a line's place stands for its offset.
+        self._offset = 0 if partitions == 1 else 1
+
+    def take(self, place: int, record: Record) -> bool:
+        """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
+        told = None if isinstance(record, Tick | DefinitionsRecord) else record
+        if told is not None and partition_of(told.contact_id, self._partitions) != self.replay.partition:
+            return True
+        clock_ms = stated_ms(record)
+        assert clock_ms is not None, "records without an instant were refused"
+        if clock_ms > self._until_ms:
+            return False
+        offset = place if self._partitions == 1 else self._offset
+        if told is None:
+            self.replay.move_on(clock_ms, offset)
         else:
-            replay.apply(admitted.record, admitted.offset, admitted.timestamp_ms)
-    if replay is None:
-        raise UnavailableError(f"{topic}: the log of partition {partition} has no definitions yet: run `segue apply`")
-    replay.next_offset = end
-    return replay
+            self.replay.apply(told, offset, clock_ms)
+        self._offset = offset + 1
+        return True
+
+    @property
+    def last_offset(self) -> int:
+        """Of the last record that was taken."""
+        return self._offset - 1
+
+    def end(self) -> Replay:
+        """Time moves on to the last instant."""
+        if self.replay.clock_ms:
+            self.replay.move_on(self._until_ms, self._offset)
+        return self.replay
 
 
 def replay_lines(
-    definitions: Definitions, lines: Iterable[bytes], contact_id: str, until_ms: int, partitions: int = 1
+    definitions: Definitions,
+    lines: Iterable[bytes],
+    contact_id: str,
+    until_ms: int,
+    partitions: int = 1,
+    history: History | None = None,
 ) -> Replay:
-    """The contact at `until_ms` after the lines of a simulation whose clock is not past it."""
-    replay = Replay(definitions, contact_id, partition_of(contact_id, partitions))
-    # As in the simulator: in a log of one partition a line's place stands for its offset.
-    offset = 0 if partitions == 1 else 1
-    for number, line in enumerate(lines):
-        record = _record(line)
-        if record is None:
-            continue
-        told = None if isinstance(record, Tick | DefinitionsRecord) else record
-        if told is not None and partition_of(told.contact_id, partitions) != replay.partition:
-            continue
-        clock_ms = stated_ms(record)
-        assert clock_ms is not None, "records without an instant were refused"
-        if clock_ms > until_ms:
+    """The contact at `until_ms` after the lines of a simulation whose clock is not past it.
+
+    Where they bring other definitions, conditions are told as those say that they came out from the first line on,
+    and memberships as transitions tell them. Without a `history` such lines are passed over, as if they were none.
+    """
+    reader, active = Reader(), definitions.hash
+    read = read_line if history is None else reader.read
+    who = contact_id, partition_of(contact_id, partitions), definitions.lists
+    taken = _Lines(Replay(definitions, *who), until_ms, partitions)
+    for place, record in _records(lines, read):
+        if not taken.take(place, record):
             break
-        place = number if partitions == 1 else offset
-        if told is None:
-            replay.move_on(clock_ms, place)
-        else:
-            replay.apply(told, place, clock_ms)
-        offset = place + 1
-    if replay.clock_ms:
-        replay.move_on(until_ms, offset)
-    return replay
+        if record.type == "definitions" and record.hash != active:
+            assert history is not None, "without a history no definitions are read"
+            active, former = record.hash, taken.replay
+            taken = _Lines(Replay(reader.definitions(record), *who, RehearsingCore), until_ms, partitions)
+            for earlier_place, earlier in _records(history(place + 1), read):
+                taken.take(earlier_place, earlier)
+            taken.replay.follow(former, record, taken.last_offset)
+    return taken.end()
 
 
-def _record(line: bytes) -> Record | None:
-    try:
-        return read_line(line)
-    except InvalidRecordError:
-        return None
+def _records(lines: Iterable[bytes], read: Callable[[bytes], Record]) -> Iterator[tuple[int, Record]]:
+    """The records among lines, each with its place from 0 on."""
+    for place, line in enumerate(lines):
+        try:
+            yield place, read(line)
+        except InvalidRecordError:
+            continue

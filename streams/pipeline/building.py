@@ -15,7 +15,7 @@ from streams.pipeline.draft import BuildDraft
 from streams.pipeline.folding import Folding
 from streams.pipeline.ports import PipelineBounds
 from streams.pipeline.workspace import Workspace
-from streams.ports import Cursor, PartitionMeta, RawRecord
+from streams.ports import Cursor, Fence, PartitionMeta, RawRecord
 from streams.segmentation import Definitions, Outcome, RehearsingCore
 
 
@@ -41,8 +41,10 @@ class Builder:
         topic: str,
         partitions: int,
         bounds: PipelineBounds | None = None,
+        short_history: bool = False,
     ) -> None:
-        """`topic` is that of the log, which has `partitions`."""
+        """`topic` is that of the log, which has `partitions`. `short_history`: its start may be gone."""
+        self._short_history = short_history
         self.partition = partition
         self._store = store
         self.definitions = definitions
@@ -57,8 +59,11 @@ class Builder:
         self.build: Build | None = None
         """How far it has come; None before `begin`."""
 
-    async def begin(self, *, owner: bool, anew: bool = False) -> Build:
-        """Go on where a build for these definitions stands, or begin one; `owner` is whoever folds the partition."""
+    async def begin(self, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on where a build for these definitions stands, or begin one.
+
+        `owner` is the fence of who folds the partition, None for anybody else.
+        """
         self._draft = None
         build = await self._store.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
         loaded = await self._store.load(self.partition, build.cursor, (), None, 0)
@@ -78,7 +83,7 @@ class Builder:
             raise BugError(f"the build of partition {self.partition} has not begun")
         records = [record for record in records if record.offset >= build.cursor.offset]
         if records:
-            if records[0].offset != build.cursor.offset:
+            if records[0].offset != build.cursor.offset and (build.cursor.offset or not self._short_history):
                 raise self._history_gone(records[0].offset)
             await self._fold(self._admitted(records), workspace, draft)
             await self._commit(Cursor(records[-1].offset + 1, 0), workspace, draft)

@@ -38,7 +38,16 @@ class Serving(NamedTuple):
 
 def holding_from(record: DefinitionsRecord, offset: int, clock_ms: int, before: tuple[Version, ...]) -> Holding:
     """What holds from a record on, where the versions `before` held."""
-    version = Version(record.number, record.hash, offset, clock_ms, record.author, record.message, record.silent)
+    version = Version(
+        record.number,
+        record.hash,
+        offset,
+        clock_ms,
+        record.author,
+        record.message,
+        record.silent,
+        record.accept_short_history,
+    )
     return Holding(record.definitions, (*before, version))
 
 
@@ -57,6 +66,7 @@ class Changing:
         self._partition = partition
         self._ports = ports
         self._bounds = bounds
+        self._built = ports.meters.counter("segue_build_records_total")
         self._dropping: asyncio.Task[None] | None = None
         self.progress: Hashable = None
         """Differs from what it was when something was done."""
@@ -65,17 +75,13 @@ class Changing:
         self, serving: Serving, former: Definitions, definitions: Definitions, holding: Holding
     ) -> PartitionMeta:
         """Let a state that is built for new definitions serve, at the record at which the one that serves stands."""
-        build = await self._prepare(serving, former, definitions)
+        short_history = holding.versions[-1].short_history
+        build = await self._bring_to(serving, definitions, short_history)
+        await self._settle(serving, Succession(former, Core(definitions)), build)
         return await self._ports.generations.switch(self._partition, serving.fence, serving.at, build, holding)
 
-    async def _prepare(self, serving: Serving, former: Definitions, definitions: Definitions) -> Build:
-        """Bring the build to the record, and let its contacts be heirs."""
-        try:
-            build = await self._bring_to(serving.at.offset + 1, definitions)
-        except FenceLostError as error:
-            # Whether the partition is still ours is said by its own fence, not by that of the build.
-            raise UnavailableError(f"partition {self._partition}: somebody else has begun to build") from error
-        succession = Succession(former, Core(definitions))
+    async def _settle(self, serving: Serving, succession: Succession, build: Build) -> None:
+        """Let the contacts of the build be heirs, but for those about whom something is to be told."""
         store, page = self._ports.generations, 0
         while keys := await store.built_keys(self._partition, build.generation, page):
             for some in _parts(list(dict.fromkeys(keys))):
@@ -83,7 +89,6 @@ class Changing:
                 await store.settle(self._partition, serving.fence, serving.at, build, heirs)
                 self.progress = ("settling", page, some[-1])
             page += 1
-        return build
 
     async def differences(self, meta: PartitionMeta, core: Core, record: DefinitionsRecord) -> AsyncIterator[Told]:
         """What is still to be told, in order, where the change at `meta.cursor` has been made."""
@@ -128,18 +133,22 @@ class Changing:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._ports.on_failure(error)
 
-    async def _bring_to(self, end: int, definitions: Definitions) -> Build:
-        ports = self._ports
+    async def _bring_to(self, serving: Serving, definitions: Definitions, short_history: bool) -> Build:
+        ports, end = self._ports, serving.at.offset + 1
         builder = Builder(
             self._partition, ports.builds, definitions, topic=ports.names.tracking, partitions=ports.partitions,
-            bounds=self._bounds,
+            bounds=self._bounds, short_history=short_history,
         )  # fmt: skip
-        build = await builder.begin(owner=True)
+        build = await builder.begin(owner=serving.fence)
         if build.cursor.offset > end:
-            build = await builder.begin(owner=True, anew=True)
-        async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
-            await builder.apply(records)
-            self.progress = builder.build
+            build = await builder.begin(owner=serving.fence, anew=True)
+        try:
+            async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
+                await builder.apply(records)
+                self._built.inc(len(records))
+                self.progress = builder.build
+        except FenceLostError as error:  # of the build: who owns the partition is another question
+            raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
         assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(

@@ -11,7 +11,7 @@ How the log is cut into batches shows nowhere: not in a byte of state, not in a 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from schemas.errors import BugError
@@ -57,6 +57,8 @@ class PartitionPipeline:
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
         self._changing = Changing(partition, ports, bounds)
+        self.on_standstill: Callable[[], None] = lambda: None
+        """Called where a change of definitions begins, for which records have to wait."""
         self._fence = Fence(0, "")
         self._meta = PartitionMeta()
         self._cursor = Cursor(0, 0)
@@ -166,6 +168,7 @@ class PartitionPipeline:
             segments = [segment.name for segment in definitions.segments]
             self._hold(definitions)
         self._meters.loaded(meta.sizes, segments, meta.clock_ms)
+        self._meters.holds(meta.definitions_number)
 
     @property
     def _now_ms(self) -> int:
@@ -207,6 +210,7 @@ class PartitionPipeline:
     async def _pass_change(self, entry: Admitted, change: Change, draft: Draft) -> Draft:
         """Let the definitions of a record hold, and tell what they change. Returns the draft to go on with."""
         record, definitions, former = change.record, change.definitions, self._definitions
+        after, started = Cursor(entry.offset + 1, 0), time.perf_counter()
         if definitions is not None:
             if former is None:
                 self._hold(definitions)
@@ -214,14 +218,18 @@ class PartitionPipeline:
             holding = holding_from(record, entry.offset, self._now_ms, self._meta.versions)
             if former is None or former.meaning == definitions.meaning:
                 self._holding = holding
-                await self._commit(Cursor(entry.offset + 1, 0), draft)
+                await self._commit(after, draft)
                 self._meta = replace(self._meta, versions=holding.versions)
                 self._hold(definitions)
+                self._meters.holds(record.number)
+                if former is not None:
+                    self._meters.changed(time.perf_counter() - started)
                 return draft
             draft = await self._succeed(entry.offset, former, definitions, holding, draft)
         await self._tell(record, draft)
-        # As long as the cursor stands at the record, what is told is known by what the two states differ in.
-        await self._commit(Cursor(entry.offset + 1, 0), draft)
+        # As long as the cursor is at the record, what is still to be told is told from both states.
+        await self._commit(after, draft)
+        self._meters.changed(time.perf_counter() - started)
         self._changing.drop_former(self._meta.generation)
         return draft
 
@@ -229,6 +237,7 @@ class PartitionPipeline:
         self, offset: int, former: Definitions, definitions: Definitions, holding: Holding, draft: Draft
     ) -> Draft:
         """Let the state that is built for the definitions serve in place of the one that does."""
+        self.on_standstill()
         at = draft.within_record(offset)
         if at != self._cursor:
             await self._commit(at, draft)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Sequence
 
 from schemas.transitions import Transition
@@ -70,12 +71,18 @@ class Observer:
     def __init__(self, definitions: Definitions) -> None:
         self.interval_ms = _SHORTEST_MS
         """How long the intervals are by now; they begin at multiples of it."""
-        # Definitions have their segments in order of evaluation; the text has them as they were written.
-        by_name = {segment.name: segment for segment in definitions.segments}
-        self._segments = tuple(by_name[name] for name in json.loads(definitions.canonical)["segments"])
-        self._courses = {segment.name: _Course() for segment in self._segments}
+        self._segments: dict[str, Segment] = {}
+        self._courses: dict[str, _Course] = defaultdict(_Course)
+        self.know(definitions)
         self._numbers: dict[str, int] = {}
         self._first = self._last = -1
+
+    def know(self, definitions: Definitions) -> None:
+        """Know of definitions that held later. Segments that they do not have stay in the figures."""
+        # Definitions have their segments in order of evaluation; the text has them as they were written.
+        by_name = {segment.name: segment for segment in definitions.segments}
+        written = {name: by_name[name] for name in json.loads(definitions.canonical)["segments"]}
+        self._segments = written | {name: gone for name, gone in self._segments.items() if name not in written}
 
     def see(self, transition: Transition) -> None:
         """Take in a transition; those of one contact come in order of time."""
@@ -105,8 +112,8 @@ class Observer:
         return at_ms // self.interval_ms
 
     def figures(self) -> tuple[SegmentFigures, ...]:
-        """The segments in order of the file."""
-        return tuple(self._figures(segment, self._courses[segment.name]) for segment in self._segments)
+        """The segments in order of the file; behind them those that are no more."""
+        return tuple(self._figures(segment, self._courses[name]) for name, segment in self._segments.items())
 
     def _figures(self, segment: Segment, course: _Course) -> SegmentFigures:
         stays = sorted(course.stays)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from streams.report.figures import Bar, ScoreFigures
 from streams.report.observing import percentile
-from streams.segmentation import Definitions
 from streams.segmentation.scores import ScoreSpec
 from streams.simulation.simulator import Simulator
 
@@ -16,8 +15,11 @@ BARS_MAX = 12
 _NO_TIER = "no tier"
 
 
-def score_figures(simulator: Simulator, definitions: Definitions) -> tuple[ScoreFigures, ...]:
-    """The scores in order of the file, over all contacts that exist, each read at the clock of its partition."""
+def score_figures(simulator: Simulator) -> tuple[ScoreFigures, ...]:
+    """The scores of the definitions that hold, in order of the file, over all contacts that exist.
+
+    Each is read at the clock of its partition.
+    """
     readings = {name: array("q") for name in simulator.core.program.scores}
     if readings:
         for contact in simulator.contacts.values():
@@ -26,7 +28,9 @@ def score_figures(simulator: Simulator, definitions: Definitions) -> tuple[Score
                 now_ms = simulator.clock_of(contact.contact_id)
                 for name, score in simulator.core.program.scores.items():
                     readings[name].append(score.reading(contact, now_ms))
-    return tuple(_figures(name, sorted(values), definitions.scores[name]) for name, values in readings.items())
+    return tuple(
+        _figures(name, sorted(values), simulator.core.definitions.scores[name]) for name, values in readings.items()
+    )
 
 
 def _figures(name: str, ordered: Sequence[int], spec: ScoreSpec) -> ScoreFigures:

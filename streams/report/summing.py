@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from streams.report.figures import Bar, Report
 from streams.report.observing import Observer
 from streams.report.scoring import score_figures
-from streams.segmentation import Definitions
 from streams.simulation.simulator import Simulator, Tally
 
 
-def report_of(
-    simulator: Simulator, observer: Observer, definitions: Definitions, names: tuple[str, Sequence[str]]
-) -> Report:
+def report_of(simulator: Simulator, observer: Observer, names: tuple[str, Sequence[str]]) -> Report:
     """The report of a simulation whose transitions `observer` saw; `names` are those of its files."""
+    for later in simulator.held[1:]:
+        observer.know(later)
     begun_ms = simulator.tally.begun_ms
     return Report(
         definitions=names[0],
@@ -25,7 +24,7 @@ def report_of(
         interval_ms=observer.interval_ms,
         totals=_totals(simulator.tally),
         segments=observer.figures(),
-        scores=score_figures(simulator, definitions),
+        scores=score_figures(simulator),
     )
 
 
@@ -37,6 +36,7 @@ def _totals(tally: Tally) -> tuple[Bar, ...]:
         Bar("duplicates", outcomes["duplicate"]),
         Bar("before an erasure", outcomes["erased"]),
         Bar("ticks", tally.ticks),
+        *([Bar("changes of definitions", tally.changes)] if tally.changes else []),
         Bar("bad lines", tally.bad),
         Bar("late", tally.late),
         Bar("from the future", tally.future),

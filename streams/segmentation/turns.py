@@ -20,6 +20,8 @@ class Turn(NamedTuple):
     at_ms: int
     cause: Cause | None
     """None where only the state is known, which does not keep causes."""
+    told_ms: int | None = None
+    """When it was told, where that was later: by a change of definitions under which it has been so all the time."""
 
 
 class _Watched(NamedTuple):
@@ -58,6 +60,10 @@ class Turns:
                 self._last[segment.name] = turn
         self._bits = bits
 
+    def note_segment(self, name: str, turn: Turn) -> None:
+        """Since when the contact is, or is not, in a segment, where its steps do not say it."""
+        self._last[name] = turn
+
     def clear(self) -> None:
         """The contact does not exist any more."""
         self._last.clear()
@@ -70,3 +76,7 @@ class Turns:
     def of_segment(self, name: str) -> Turn | None:
         """Since when the contact is, or is not, in a segment."""
         return self._last.get(name)
+
+    def of_segments(self) -> dict[str, Turn]:
+        """The same of every segment of which it is known, by name."""
+        return {name: turn for name, turn in self._last.items() if isinstance(name, str)}

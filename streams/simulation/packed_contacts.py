@@ -11,6 +11,7 @@ from collections.abc import Iterator, MutableMapping, ValuesView
 from itertools import chain
 
 from streams.segmentation import Contact, Core
+from streams.segmentation.stored import decode_stored
 
 
 class PackedContacts(MutableMapping[str, Contact]):
@@ -57,6 +58,18 @@ class PackedContacts(MutableMapping[str, Contact]):
 
     def __len__(self) -> int:
         return len(self._decoded) + len(self._encoded)
+
+    def ids(self) -> Iterator[tuple[str, str | None]]:
+        """Key and contact id of every contact; None for an id of which only an erasure's remains are left."""
+        for key, contact in self._decoded.items():
+            yield key, contact.contact_id
+        for key, raw in self._encoded.items():
+            yield key, decode_stored(raw).contact_id
+
+    def pop_encoded(self, key: str) -> bytes | None:
+        """Take a contact out in its stored form; None for one of which nothing is stored."""
+        contact = self._decoded.pop(key, None)
+        return self._encoded.pop(key, None) if contact is None else self._core.encode(contact)
 
     def values(self) -> ValuesView[Contact]:
         """All contacts, to be read one by one: of those that are encoded, a copy each."""

@@ -29,15 +29,17 @@ def read_lines(source: BinaryIO) -> Iterator[bytes]:
             rest = source.readline(LINE_BYTES_MAX + 1)
 
 
-def read_line(line: bytes) -> Record:
-    """The record in a line, one that states an instant. Raises `InvalidRecordError`."""
+def read_line(line: bytes, *, definitions: bool = False) -> Record:
+    """The record in a line, one that states an instant. Raises `InvalidRecordError`; unless asked for, for definitions
+    too.
+    """
     if len(line) > LINE_BYTES_MAX:
         raise InvalidRecordError("invalid", f"expected at most {LINE_BYTES_MAX} bytes in a line")
     record = decode_record(line)
-    if isinstance(record, DefinitionsRecord):
+    if isinstance(record, DefinitionsRecord) and not definitions:
         raise InvalidRecordError("invalid", "expected no definitions among events: `segue apply` writes them")
     if stated_ms(record) is None:
-        raise InvalidRecordError("invalid", "received_at: expected it on a tick")
+        raise InvalidRecordError("invalid", f"received_at: expected it on a record of type {record.type}")
     return record
 
 

@@ -103,7 +103,7 @@ class FailingBuilds:
     builds: BuildStore
     faults: Faults
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
         return await self.faults.call(
             "begin", lambda: self.builds.begin(partition, definitions_hash, owner=owner, anew=anew)
         )
@@ -116,6 +116,9 @@ class FailingBuilds:
     async def commit(self, partition: int, commit: Commit) -> int | None:
         return await self.faults.call("build commit", lambda: self.builds.commit(partition, commit))
 
+    async def give_up(self, partition: int) -> bool:
+        return await self.faults.call("give up", lambda: self.builds.give_up(partition))
+
 
 @dataclass
 class FailingGenerations:
@@ -123,6 +126,9 @@ class FailingGenerations:
 
     generations: GenerationStore
     faults: Faults
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        return await self.faults.call("serving", lambda: self.generations.serving(partition))
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         return await self.faults.call("states", lambda: self.generations.states(partition, generation, keys))

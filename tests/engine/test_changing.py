@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from schemas.transitions import Transition, decode_transition
 from streams.generations import BuildBusyError
@@ -31,7 +32,7 @@ from tests.engine.stories import (
     edited,
     story,
 )
-from tests.engine.world import Contents, StoreOpener, world_in_memory
+from tests.engine.world import FENCE, LOG, Contents, StoreOpener, world_in_memory
 
 TIGHT = PipelineBounds(timers_per_commit_max=2, transitions_per_commit_max=2, contacts_cached_max=3)
 
@@ -203,7 +204,7 @@ async def test_what_somebody_has_built_already_is_not_built_again(worlds: StoreO
         await world.fold([records[: change.offset]])
         data = json.loads(json.loads(change.value or b"")["definitions"])
         builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
+        await builder.begin(owner=None)
         await builder.apply(records[: change.offset - 10])
         read = world.history.read
         begun: list[int] = []
@@ -228,7 +229,7 @@ async def test_a_build_that_went_too_far_is_made_anew(worlds: StoreOpener) -> No
         await world.fold([records[: change.offset]])
         data = json.loads(json.loads(change.value or b"")["definitions"])
         builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
+        await builder.begin(owner=None)
         await builder.apply(records[: change.offset + 10])
         await world.fold([records[change.offset :]], Fence(2, "member-2"))
         assert world.contents() == state
@@ -240,12 +241,12 @@ async def test_a_builder_is_refused_once_the_owner_builds(worlds: StoreOpener) -
     async with worlds() as world:
         await world.fold([records])
         builder = Builder(0, world.builds, compile_definitions(edited(active=OFTEN)), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
-        await world.builds.begin(0, builder.definitions.hash, owner=True)
+        await builder.begin(owner=None)
+        await world.builds.begin(0, builder.definitions.hash, owner=FENCE)
         with pytest.raises(FenceLostError):
             await builder.apply(records)
         with pytest.raises(BuildBusyError):
-            await builder.begin(owner=False)
+            await builder.begin(owner=None)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -260,3 +261,42 @@ async def test_a_change_that_is_driven_on_after_every_interruption_ends_the_same
         await drive(world, records, seed)
         assert world.contents() == state
         assert [message.value for message in world.published()] == [message.value for message in published]
+
+
+@story
+async def test_what_served_before_stays_until_all_is_told(worlds: StoreOpener) -> None:
+    records = changing_log(2, 200)
+    async with worlds() as world:
+        generations: Any = world.generations
+        drop = generations.drop_former
+        stood: list[tuple[int, int]] = []
+
+        async def dropping(partition: int, generation: int) -> None:
+            meta = await world.store.take(partition, FENCE, LOG)
+            stood.append((meta.versions[-1].offset, meta.cursor.offset))
+            await drop(partition, generation)
+
+        generations.drop_former = dropping
+        for batch in cut(records, 2, 30):
+            await world.fold([batch])
+        assert len(stood) >= 3
+        assert all(change < cursor for change, cursor in stood), "who loads there would tell the rest from half of it"
+
+
+@story
+async def test_a_change_shows_in_the_metrics(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    writer.track("email_open", "ann", 1)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        assert world.count("segue_definitions_number", "0") == 1
+        assert world.count("segue_definitions_changes_total") == 0
+        writer.append(None, definitions_value(edited(active=OFTEN), number=2), 1)
+        writer.append(None, definitions_value(edited(active=OFTEN | {"tags": ["often"]}), number=5), 1)
+        writer.append(None, definitions_value(edited(active=OFTEN | {"tags": ["often"]}), number=6), 1)
+        await world.fold([writer.records[3:]], Fence(2, "member-2"))
+        assert world.count("segue_definitions_number", "0") == 5
+        assert world.count("segue_definitions_changes_total") == 2
+        assert world.count("segue_build_records_total") == 4, "once, and not for words alone"
+        assert b"segue_definitions_change_seconds_count 2.0" in generate_latest(world.meters.registry)

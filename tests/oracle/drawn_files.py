@@ -43,15 +43,15 @@ def _lists(writer: Writer) -> dict[str, list[str]]:
     return {name: list(ids[: writer.draw(st.integers(0, len(ids)))]) for name in LISTS}
 
 
-def _let_members_leave(file: File) -> None:
-    """Takes out every `exit_when` that is refused because it can never hold."""
+def let_members_leave(file: File) -> None:
+    """Take out every `exit_when` that is refused because it can never hold."""
     try:
         compile_definitions(file)
     except DefinitionsError as error:
         for problem in error.problems:
-            _, name, *rest = problem.path.split(".")
-            if rest == ["exit_when"]:
-                del file["segments"][name]["exit_when"]
+            kind, *names = problem.path.split(".")
+            if kind == "segments" and names[1:] == ["exit_when"]:
+                del file["segments"][names[0]]["exit_when"]
 
 
 @st.composite
@@ -77,5 +77,5 @@ def files(draw: st.DrawFn, taste: Taste) -> File:
     written = {name: _segment(writer, (*names[index + 1 :], *base)) for index, name in enumerate(names)}
     turned = draw(st.integers(0, len(names) - 1))
     file["segments"] = {name: written[name] for name in names[turned:] + names[:turned]} | base
-    _let_members_leave(file)
+    let_members_leave(file)
     return file

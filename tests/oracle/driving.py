@@ -159,15 +159,17 @@ def assert_same(file: File, bodies: list[Body], until: int | None = None, betwee
     transitions = in_order_of_contacts(driven.transitions)
     assert results == expected_results
     assert [row_of_transition(each) for each in transitions] == [row_of_change(each) for each in oracle.changes]
-    _assert_identities(transitions, oracle.changes)
+    assert_identities(transitions, oracle.changes)
 
 
-def _assert_identities(transitions: list[Transition], changes: list[Change]) -> None:
+def assert_identities(transitions: list[Transition], changes: list[Change]) -> None:
     """Ids are equal exactly where all is equal that they are a function of; so are hashes of definitions."""
     ids: dict[str, tuple[Any, ...]] = {}
     names: dict[tuple[Any, ...], str] = {}
+    meanings: dict[str, str] = {}
     definitions: dict[str, str] = {}
     for transition, change in zip(transitions, changes, strict=True):
         assert ids.setdefault(transition.transition_id, change.identity) == change.identity
         assert names.setdefault(change.identity, transition.transition_id) == transition.transition_id
-        assert definitions.setdefault(transition.segment, transition.definition) == transition.definition
+        assert meanings.setdefault(transition.definition, change.meaning) == change.meaning
+        assert definitions.setdefault(change.meaning, transition.definition) == transition.definition

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,3 +75,32 @@ def watched_leaves(file: File, segment: str) -> list[Condition]:
 def scores_used(file: File, segment: str) -> set[str]:
     """The scores that a segment reads, itself or through `in_segment`."""
     return {score for leaf in watched_leaves(file, segment) if (score := _score_of(leaf)) is not None}
+
+
+def _scores_read(file: File, leaf: Condition) -> Iterator[str]:
+    """The score that a leaf reads, and those that its `while` conditions read."""
+    score = _score_of(leaf)
+    if score is not None:
+        yield score
+        for inner in _while_leaves(file, score):
+            yield from _scores_read(file, inner)
+
+
+def meaning(file: File, segment: str) -> str:
+    """All that decides on a segment: what it says, and what all says that it refers to.
+
+    To what reads local hours or dates the zone belongs, too.
+    """
+    names = closure(file, segment)
+    scores = {score for name in names for leaf in leaves_of(file, name) for score in _scores_read(file, leaf)}
+
+    def said(body: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in body.items() if key not in ("description", "tags", "meta")}
+
+    parts = [
+        said(file["segments"][segment]),
+        {name: said(file["segments"][name]) for name in names[:-1]},
+        {name: said(file["scores"][name]) for name in scores},
+    ]
+    text = json.dumps(parts, sort_keys=True)
+    return text + file.get("zone", "UTC") if '"@' in text else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import tests.oracle.trait_conditions  # noqa: F401 - registers its kinds of conditions
 from tests.oracle import scores
 from tests.oracle.history import Applied, Erasure, History, clock_of
-from tests.oracle.language import File, closure, conditions_of, order, scores_used, watched_leaves
+from tests.oracle.language import File, closure, conditions_of, meaning, order, scores_used, watched_leaves
 from tests.oracle.notation import duration_ms, instant_ms
 from tests.oracle.view import View, next_look, truth
 
@@ -35,6 +36,8 @@ class Change:
     scores: dict[str, float]
     valid_until: int | None
     identity: tuple[Any, ...]
+    meaning: str
+    """What the hash of its definition is a function of."""
 
 
 @dataclass
@@ -45,6 +48,9 @@ class Contact:
     now: int
     members: dict[str, bool]
     sequences: dict[str, int] = field(default_factory=dict)
+    """Transitions so far in each segment that it was ever in, also under a name that no segment has any more."""
+    since: dict[str, int] = field(default_factory=dict)
+    """When it last came into each segment or left it."""
 
 
 @dataclass
@@ -58,12 +64,15 @@ class Step:
 class Oracle:
     """Applies records of one partition and collects what changes.
 
-    `offset` numbers the records; the clock is theirs. Every contact's history is kept whole.
+    `offset` numbers the records; the clock is theirs. Every contact's history is kept whole, and so are all records.
     """
 
     def __init__(self, file: File, partition: int = 0) -> None:
         self.file = file
+        self.opening = file
+        """What held at first: its lists are those of which no record tells."""
         self.partition = partition
+        self.taken: list[tuple[dict[str, Any], int]] = []
         self.order = order(file)
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
         self.contacts: dict[str, Contact] = {}
@@ -75,8 +84,11 @@ class Oracle:
     def take(self, body: dict[str, Any], offset: int) -> str:
         """Time moves on to the record, then the record is applied. Says what became of it."""
         self.move_on(max(self.clock, clock_of(body)), offset)
-        if body["type"] == "tick":
-            return "tick"
+        if body["type"] == "definitions":
+            self._change(body, offset)
+        self.taken.append((body, offset))
+        if body["type"] in ("tick", "definitions"):
+            return str(body["type"])
         result = self._apply(body, offset)
         if result == "applied":
             told = instant_ms(body["occurred_at"])
@@ -98,6 +110,41 @@ class Oracle:
         """The next instant at which something of any contact may flip by time alone."""
         looks = [self._next_look(contact, self.order) for contact in self.contacts.values()]
         return min((look for look in looks if look is not None), default=None)
+
+    def _change(self, body: dict[str, Any], offset: int) -> None:
+        """From here on other definitions hold; contacts are where those say of all records that they are."""
+        told = Rehearsal(json.loads(body["definitions"]) | {"lists": self.opening.get("lists", {})}, self.partition)
+        for earlier in self.taken:
+            told.take(*earlier)
+        told.move_on(self.clock, offset)
+        step = Step(self.clock, {"kind": "definition", "position": self._position(offset)})
+        if body.get("silent"):
+            step.cause["kind"] = "backfill"
+        changes = {contact_id: list[Change]() for contact_id in (*self.contacts, *told.contacts)}
+        for contact_id, old in self.contacts.items():
+            left = () if contact_id not in told.contacts else told.order
+            stays = {name: member and name in left for name, member in old.members.items()}
+            changes[contact_id] += self._changes(old, stays, step, bare=True)
+        before, self.contacts = self.contacts, told.contacts
+        self.erasures, self.lists, self.horizon_ms = told.erasures, told.lists, told.horizon_ms
+        self.file, self.order = told.file, told.order
+        for contact_id, new in self.contacts.items():
+            changes[contact_id] += self._go_on(new, before.get(contact_id), step)
+        for contact_id in sorted(changes, key=str.encode):
+            self.changes += changes[contact_id]
+
+    def _go_on(self, contact: Contact, before: Contact | None, step: Step) -> list[Change]:
+        """A contact as its records make it goes on from how it stood."""
+        wanted, since = contact.members, contact.since
+        contact.sequences, contact.since, stood = {}, {}, dict[str, bool]()
+        if before is not None:
+            contact.sequences, contact.since, stood = before.sequences, before.since, before.members
+        contact.members = {name: stood.get(name, False) for name in self.order}
+        changes = self._changes(contact, wanted, step)
+        for change in changes:
+            if change.type == "segment.entered":
+                contact.since[change.segment] = since[change.segment]
+        return changes
 
     def _position(self, offset: int) -> str:
         return f"tracking-{self.partition}@{offset}"
@@ -137,7 +184,7 @@ class Oracle:
         if contact is not None:
             outside = dict.fromkeys(self.order, False)
             step = Step(self.clock, self._cause(body, offset))
-            self.changes += self._changes(contact, outside, step, erased=True)
+            self.changes += self._changes(contact, outside, step, bare=True)
 
     def _view(self, contact: Contact) -> View:
         return View(self.file, contact.history, contact.now, contact.members)
@@ -164,7 +211,7 @@ class Oracle:
         return self._changes(contact, self._members(self._view(contact), self.order), step)
 
     def _changes(
-        self, contact: Contact, members: Mapping[str, bool], step: Step, *, erased: bool = False
+        self, contact: Contact, members: Mapping[str, bool], step: Step, *, bare: bool = False
     ) -> list[Change]:
         changed = [segment for segment in self.order if members[segment] != contact.members[segment]]
         contact.members = dict(members)
@@ -172,8 +219,9 @@ class Oracle:
         changes = []
         for segment in changed:
             sequence = contact.sequences[segment] = contact.sequences.get(segment, 0) + 1
+            contact.since[segment] = step.effective_at
             contact_id, created_by = contact.history.contact_id, contact.history.applied[0].body["event_id"]
-            view = self._view(contact)
+            view, meant = self._view(contact), meaning(self.file, segment)
             changes.append(
                 Change(
                     type="segment.entered" if members[segment] else "segment.exited",
@@ -185,10 +233,11 @@ class Oracle:
                     detected_at=self.clock,
                     cause=step.cause,
                     scores={}
-                    if erased
+                    if bare
                     else {name: float(scores.reading(name, view)) for name in scores_used(self.file, segment)},
-                    valid_until=None if erased else self._valid_until(contact, segment),
-                    identity=(contact_id, segment, sequence, step.effective_at, created_by),
+                    valid_until=None if bare else self._valid_until(contact, segment),
+                    identity=(contact_id, segment, meant, sequence, step.effective_at, created_by),
+                    meaning=meant,
                 )
             )
         return changes
@@ -210,3 +259,20 @@ class Oracle:
             truths_before, truths = truths, [truth(each, self._view(ahead)) for each in watched]
             passed_over += truths != truths_before
         return None
+
+
+class Rehearsal(Oracle):
+    """What would have been under definitions that do not hold yet: only who is where counts, and since when."""
+
+    def _change(self, body: dict[str, Any], offset: int) -> None:
+        """Its definitions hold all the time."""
+
+    def _changes(
+        self, contact: Contact, members: Mapping[str, bool], step: Step, *, bare: bool = False
+    ) -> list[Change]:
+        del bare  # nobody is told how a segment was left
+        for segment in self.order:
+            if members[segment] != contact.members[segment]:
+                contact.since[segment] = step.effective_at
+        contact.members, contact.now = dict(members), step.effective_at
+        return []

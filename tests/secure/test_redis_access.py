@@ -71,8 +71,8 @@ async def test_the_rights_of_the_worker_suffice_for_all_that_it_does(access: dic
     world = World(store, builds, generations, dict, names=NAMES, bounds=BOUNDS)
     await drive(world, changing_log(51, 200), 1)
     assert len(told(world.published())) > 5
-    await builds.begin(0, "0" * 64, owner=False)
-    await builds.begin(0, "1" * 64, owner=True)
+    await builds.begin(0, "0" * 64, owner=None)
+    await builds.begin(0, "1" * 64, owner=FENCE)
     await store.start_over(0, FENCE, 2)
     await connection.close()
 

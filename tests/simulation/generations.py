@@ -40,7 +40,7 @@ class SimBuilds(_Remote):
         super().__init__(server, process)
         self._builds = MemoryBuildStore(server.state)
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
         return await self._call(
             f"begin/{partition}", lambda: self._builds.begin(partition, definitions_hash, owner=owner, anew=anew)
         )
@@ -57,6 +57,9 @@ class SimBuilds(_Remote):
         sent = replace(commit, contacts=dict(commit.contacts), timers=dict(commit.timers))
         return await self._call(f"build commit/{partition}", lambda: self._builds.commit(partition, sent))
 
+    async def give_up(self, partition: int) -> bool:
+        return await self._call(f"give up/{partition}", lambda: self._builds.give_up(partition))
+
 
 class SimGenerations(_Remote):
     """The generations as one process sees them."""
@@ -64,6 +67,9 @@ class SimGenerations(_Remote):
     def __init__(self, server: RedisServer, process: SimProcess) -> None:
         super().__init__(server, process)
         self._generations = MemoryGenerationStore(server.state)
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        return await self._call(f"serving/{partition}", lambda: self._generations.serving(partition))
 
     async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
         wanted = list(keys)

@@ -57,7 +57,7 @@ def viewed(data: dict[str, object], views: list[tuple[str, int]], until_ms: int,
     for result in [*simulator.feed(lines), *simulator.until(START_MS + until_ms)]:
         assert isinstance(result, Transition)
         observer.see(result)
-    return report_of(simulator, observer, definitions, ("d.yaml", ["e.jsonl"]))
+    return report_of(simulator, observer, ("d.yaml", ["e.jsonl"]))
 
 
 def counted(moves: list[Transition]) -> tuple[int, int, int, list[int]]:
@@ -104,7 +104,7 @@ def test_the_figures_are_those_of_a_plain_count(case: Case, partitions: int) -> 
     observer = Observer(definitions)
     for move in moves:
         observer.see(move)
-    report = report_of(simulator, observer, definitions, ("d.yaml", ["e.jsonl"]))
+    report = report_of(simulator, observer, ("d.yaml", ["e.jsonl"]))
     assert [figures.name for figures in report.segments] == list(case.file["segments"])
     for figures in report.segments:
         assert_counted(figures, [move for move in moves if move.segment == figures.name], report.interval_ms)

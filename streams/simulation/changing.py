@@ -1,0 +1,93 @@
+"""Changes of definitions in a simulated log: the history is read again, and contacts go on from how they stood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash
+from schemas.transitions import Transition
+from streams.segmentation import Core, Definitions, DefinitionsError, Former, Step, inherit, parse_canonical
+from streams.simulation.packed_contacts import PackedContacts
+from streams.simulation.partitions import Partitions
+from streams.simulation.record_lines import read_line, stated_ms
+
+History: TypeAlias = Callable[[int], Iterable[bytes]]
+"""Gives so many of the lines that were read, from the first on, as often as it is asked."""
+
+
+class Reader:
+    """Reads lines of which some may bring definitions; each text is compiled once."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Definitions] = {}
+
+    def read(self, line: bytes) -> Record:
+        """The record in a line. Raises `InvalidRecordError`, also for definitions that cannot hold."""
+        record = read_line(line, definitions=True)
+        if isinstance(record, DefinitionsRecord):
+            self.definitions(record)
+        return record
+
+    def definitions(self, record: DefinitionsRecord) -> Definitions:
+        """What the record brings. Raises `InvalidRecordError`."""
+        text = record.definitions
+        if definitions_hash(text) != record.hash:
+            raise InvalidRecordError("invalid", "hash: expected the SHA-256 of `definitions`")
+        compiled = self._compiled.get(record.hash)
+        if compiled is None:
+            try:
+                compiled = self._compiled[record.hash] = parse_canonical(text)
+            except DefinitionsError as error:
+                raise InvalidRecordError("invalid", "; ".join(str(error).splitlines())) from None
+        return compiled
+
+
+def rehearse(log: Partitions, lines: Iterable[bytes], read: Callable[[bytes], Record]) -> None:
+    """Let a log take in lines that nobody is told of. Definitions among them only move the clock."""
+    for place, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            record = read(line)
+        except InvalidRecordError:
+            continue  # it was told when it was read first
+        stated = stated_ms(record)
+        assert stated is not None, "records without an instant were refused"
+        log.at_line(place)
+        if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
+            log.tick(stated)
+        else:
+            log.apply(record, stated)
+
+
+def hand_over(
+    former: Partitions, log: Partitions, core: Core, contacts: PackedContacts, record: DefinitionsRecord
+) -> Iterator[Transition]:
+    """Let a log that was rehearsed go on for the one that it follows; the differences, a contact at a time.
+
+    `core` is one for the definitions of the log, `contacts` is filled with its own, and those of both logs are used up.
+    Both stand behind `record`.
+    """
+    names = {key: name for both in (former, log) for key, name in both.contacts.ids() if name is not None}
+    nameless = [key for key in log.contacts if key not in names]
+    emitted: list[Transition] = []
+    steps = [
+        Step(fold.clock_ms, fold.clock_ms, (fold.partition, log.last_offset(fold)), emitted, record)
+        for fold in log.folds
+    ]
+    before = Former(former.core.definitions)
+    for key in sorted(names, key=lambda key: names[key].encode()):
+        old, new = former.contacts.pop_encoded(key), log.contacts.pop_encoded(key)
+        contact = core.new(names[key]) if new is None else core.decode(key, new)
+        step = steps[log.fold_of(names[key]).partition]
+        inherit(contact, None if old is None else before.heritage(old), core.program, step)
+        if new is not None:
+            contacts[key] = contact
+        yield from emitted
+        emitted.clear()
+    for key in nameless:
+        raw = log.contacts.pop_encoded(key)
+        if raw is not None:
+            contacts[key] = core.decode(key, raw)
+    log.go_on_with(core, contacts)
