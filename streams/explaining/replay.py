@@ -109,13 +109,13 @@ class Replay:
         step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
         told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
         inherit(contact, told, core.program, step)
-        moved = {move.segment: move for move in emitted}
-        for segment in core.program.segments:
-            move, stood = moved.get(segment.name), former._turns.of_segment(segment.name)
-            if move is None and stood is not None:
-                self._turns.note_segment(segment.name, stood)
-            elif move is not None and move.type == "segment.exited":
-                self._turns.note_segment(segment.name, Turn(move.effective_at, move.cause))
+        turns = former._turns.segments()  # also of segments that are no more: they may come back
+        for move in emitted:
+            turns.pop(move.segment, None)
+            if move.type == "segment.exited":
+                turns[move.segment] = Turn(move.effective_at, move.cause)
+        for name, turn in turns.items():
+            self._turns.note_segment(name, turn)
 
     def _stored(self) -> bytes | None:
         contact = self._fold.contacts.get(self._key)

@@ -74,3 +74,7 @@ class Turns:
     def of_segment(self, name: str) -> Turn | None:
         """Since when the contact is, or is not, in a segment."""
         return self._last.get(name)
+
+    def segments(self) -> dict[str, Turn]:
+        """The same of all segments, by name."""
+        return {name: turn for name, turn in self._last.items() if isinstance(name, str)}
