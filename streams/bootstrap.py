@@ -13,15 +13,19 @@ from typing import TypeAlias
 
 from schemas.errors import SegueError
 from schemas.metrics import Meters
+from streams.adapters.kafka_history import KafkaHistory
 from streams.adapters.kafka_publisher import KafkaPublisher
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
+from streams.adapters.redis_generation_store import RedisGenerationStore
 from streams.adapters.redis_state import RedisStateStore
 from streams.agents.ending import Ending
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
+from streams.generations import BuildStore, GenerationStore, History
 from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.pipeline.ticks import Drift, TickAppender, Ticker
@@ -60,6 +64,9 @@ class Outside:
     """All through which a worker's folding reaches Redis and Kafka."""
 
     store: StateStore
+    builds: BuildStore
+    generations: GenerationStore
+    history: History
     publisher: Publisher  # of transitions and dead letters
     tails: TailReader
     ticks: TickAppender
@@ -120,13 +127,26 @@ async def _run(
     await store.check_rights(tracking.partitions)
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
     tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
-    outside = around(Outside(store, relay_publisher, tails, tick_publisher))
+    outside = around(
+        Outside(
+            store=store,
+            builds=RedisBuildStore(redis, names),
+            generations=RedisGenerationStore(redis, names, store),
+            history=KafkaHistory(settings.kafka, names.tracking, timeout_ms=settings.request_timeout_ms),
+            publisher=relay_publisher,
+            tails=tails,
+            ticks=tick_publisher,
+        )
+    )
     ports = PipelinePorts(
         names=names,
         log=tracking.identity,
         partitions=tracking.partitions,
         timestamp_type=tracking.timestamp_type,
         store=outside.store,
+        builds=outside.builds,
+        generations=outside.generations,
+        history=outside.history,
         publisher=outside.publisher,
         tails=outside.tails,
         clock=WallClock(),

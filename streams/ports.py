@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from schemas.errors import SegueError, UnavailableError
+from streams.versions import Version
 
 
 class RawRecord(NamedTuple):
@@ -42,6 +43,9 @@ class Cursor(NamedTuple):
     steps: int
 
 
+_START = Cursor(0, 0)
+
+
 class LogIdentity(NamedTuple):
     """Which log the state was folded from. Empty, or 0, where it is not known (the embedded broker does not say)."""
 
@@ -50,19 +54,29 @@ class LogIdentity(NamedTuple):
     partitions: int = 0  # of `tracking`: contacts would move if it changed
 
 
+class Former(NamedTuple):
+    """The state that served before the last change of definitions."""
+
+    generation: int
+    definitions: str  # canonical text
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionMeta:
-    """What Redis knows of a partition, contacts aside."""
+    """What Redis knows of a partition, contacts aside. By default: nothing was folded yet."""
 
-    cursor: Cursor
-    index: int  # transitions already caused by the record at `cursor.offset`
-    clock_ms: int
-    seq: int  # of the last transition
-    epoch: int
-    definitions: str | None  # canonical text; None until the log's first record was applied
-    definitions_number: int
-    log: LogIdentity | None  # None where nothing was ever committed
+    cursor: Cursor = _START
+    index: int = 0  # transitions already caused by the record at `cursor.offset`
+    clock_ms: int = 0
+    seq: int = 0  # of the last transition
+    epoch: int = 0
+    definitions: str | None = None  # canonical text; None until the log's first record was applied
+    definitions_number: int = 0
+    log: LogIdentity | None = None  # None where nothing was ever committed
     sizes: dict[str, int] = field(default_factory=dict)  # members by segment
+    generation: int = 1  # counts the states that the partition has had
+    versions: tuple[Version, ...] = ()  # of the definitions, as they came to hold
+    former: Former | None = None  # what served before, as long as something is left of it
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
@@ -100,8 +114,8 @@ class Commit:
     timers: dict[str, int | None]  # next due instant by contact key, only where it changed; None removes
     outbox: Sequence[OutboxEntry] = ()
     memberships: Sequence[MembershipChange] = ()
-    definitions: str | None = None  # set by the commit that passes the log's first record
-    definitions_number: int = 0
+    definitions: str | None = None  # set by the commit that passes a record of definitions
+    versions: tuple[Version, ...] = ()  # set with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +150,8 @@ class CursorMismatchError(SegueError):
         self.found = found
 
 
-class StateStore(Protocol):
-    """The materialised view of each partition. All methods raise `UnavailableError` when it is away."""
-
-    async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
-        """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
-
-        Raises `InputError` when the state belongs to another log or is of another format.
-        """
-
-    async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:
-        """Drop the partition's state: its log is folded again from offset 0, its output counted from 1 in `epoch`.
-
-        Raises `FenceLostError` when the fence is not ours.
-        """
+class FoldStore(Protocol):
+    """Where a partition's fold keeps contacts and timers. All methods raise `UnavailableError` when it is away."""
 
     async def load(
         self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
@@ -163,6 +165,22 @@ class StateStore(Protocol):
         """Write all of it; returns the partition's earliest due instant afterwards.
 
         Raises `FenceLostError`, or `CursorMismatchError` with where the state is; nothing is written then.
+        """
+
+
+class StateStore(FoldStore, Protocol):
+    """The materialised view of each partition. All methods raise `UnavailableError` when it is away."""
+
+    async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
+        """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
+
+        Raises `InputError` when the state belongs to another log or is of another format.
+        """
+
+    async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:
+        """Drop the partition's state: its log is folded again from offset 0, its output counted from 1 in `epoch`.
+
+        Raises `FenceLostError` when the fence is not ours.
         """
 
     async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:

@@ -190,7 +190,7 @@ class Worker:
         app, here = self._parts.app, self._kafka_answers
         signs = {
             f"partition {lane.partition}": Sign(
-                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.pipeline.cursor)
+                here and (not lane.serving or lane.lag > 0), (lane.fence, lane.pipeline.progress)
             )
             for lane in list(self._parts.lanes.lanes.values())
         }

@@ -40,6 +40,31 @@ class MemoryPartition:
     timers: list[tuple[int, str]] = field(default_factory=list)  # the same, in order of (due, key)
     outbox: dict[int, OutboxEntry] = field(default_factory=dict)
     members: dict[str, dict[str, int]] = field(default_factory=dict)
+    generation: int = 1
+    former: MemoryPartition | None = None  # what served before the last change of definitions
+
+    def check(self, partition: int, at: Cursor, fence: Fence | None = None) -> None:
+        """Raises `CursorMismatchError` where the state is not at `at`, `FenceLostError` where the fence is lost."""
+        if fence is not None and self.fence.generation < fence.generation:
+            raise CursorMismatchError(at, None)
+        if fence is not None and self.fence != fence:
+            raise FenceLostError(partition, fence, self.fence)
+        if self.meta.cursor != at:
+            raise CursorMismatchError(at, self.meta.cursor)
+
+    def load(self, keys: Sequence[str], due_until_ms: int | None, limit: int) -> Loaded:
+        """States of `keys`, and the first `limit` timers due at or before `due_until_ms` with their states."""
+        due: list[tuple[int, str]] = []
+        if due_until_ms is not None:
+            due = self.timers[: min(limit, bisect_right(self.timers, due_until_ms, key=lambda timer: timer[0]))]
+        wanted = [*keys, *(key for _, key in due)]
+        states = {key: self.contacts[key] for key in wanted if key in self.contacts}
+        return Loaded(states, due, self.timers[0][0] if self.timers else None)
+
+    def write(self, commit: Commit) -> int | None:
+        """Write all of a commit; the earliest due instant afterwards."""
+        _write(self, commit)
+        return self.timers[0][0] if self.timers else None
 
     def set_timer(self, key: str, due_ms: int | None) -> None:
         """Move, add or remove a contact's timer."""
@@ -51,11 +76,22 @@ class MemoryPartition:
             insort(self.timers, (due_ms, key))
 
 
+@dataclass(slots=True)
+class MemoryBuild:
+    """A state that is built beside the one that serves."""
+
+    definitions_hash: str
+    owner: bool
+    state: MemoryPartition
+    keys: list[str] = field(default_factory=list)  # of its contacts
+
+
 class MemoryStateStore:
     """A `StateStore` in memory."""
 
     def __init__(self) -> None:
         self.partitions: dict[int, MemoryPartition] = {}
+        self.builds: dict[int, MemoryBuild] = {}
 
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
@@ -64,7 +100,7 @@ class MemoryStateStore:
         """
         found = self.partitions.get(partition)
         if found is None:
-            found = self.partitions[partition] = MemoryPartition(fence, _empty(1, log))
+            found = self.partitions[partition] = MemoryPartition(fence, PartitionMeta(epoch=1, log=log))
         else:
             known = _same_log(partition, found.meta, log)
             if found.fence.generation > fence.generation or (
@@ -82,7 +118,8 @@ class MemoryStateStore:
         found = self.partitions.get(partition)
         if found is None or found.fence != fence:
             raise FenceLostError(partition, fence, Fence(0, "") if found is None else found.fence)
-        self.partitions[partition] = MemoryPartition(fence, _empty(epoch, found.meta.log))
+        self.builds.pop(partition, None)
+        self.partitions[partition] = MemoryPartition(fence, PartitionMeta(epoch=epoch, log=found.meta.log))
         return self.partitions[partition].meta
 
     async def load(
@@ -93,14 +130,10 @@ class MemoryStateStore:
         Raises `CursorMismatchError` when the state is not at `at`.
         """
         found = self.partitions.get(partition)
-        if found is None or found.meta.cursor != at:
-            raise CursorMismatchError(at, None if found is None else found.meta.cursor)
-        due: list[tuple[int, str]] = []
-        if due_until_ms is not None:
-            due = found.timers[: min(limit, bisect_right(found.timers, due_until_ms, key=lambda timer: timer[0]))]
-        wanted = [*keys, *(key for _, key in due)]
-        states = {key: found.contacts[key] for key in wanted if key in found.contacts}
-        return Loaded(states, due, found.timers[0][0] if found.timers else None)
+        if found is None:
+            raise CursorMismatchError(at, None)
+        found.check(partition, at)
+        return found.load(keys, due_until_ms, limit)
 
     async def commit(self, partition: int, commit: Commit) -> int | None:
         """Write all of it; returns the partition's earliest due instant afterwards.
@@ -108,14 +141,10 @@ class MemoryStateStore:
         Raises `FenceLostError`, or `CursorMismatchError` with where the state is; nothing is written then.
         """
         found = self.partitions.get(partition)
-        if found is None or found.fence.generation < commit.fence.generation:
+        if found is None:
             raise CursorMismatchError(commit.before, None)
-        if found.fence != commit.fence:
-            raise FenceLostError(partition, commit.fence, found.fence)
-        if found.meta.cursor != commit.before:
-            raise CursorMismatchError(commit.before, found.meta.cursor)
-        _write(found, commit)
-        return found.timers[0][0] if found.timers else None
+        found.check(partition, commit.before, commit.fence)
+        return found.write(commit)
 
     async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:
         """Entries that were committed and not trimmed, in order of seq."""
@@ -145,20 +174,6 @@ class MemoryLogs:
     async def tail(self, topic: str, partition: int, count: int) -> list[Message]:
         """The last messages, oldest first, at most `count` (fewer when the log holds fewer)."""
         return self.logs[topic, partition][-count:]
-
-
-def _empty(epoch: int, log: LogIdentity | None) -> PartitionMeta:
-    return PartitionMeta(
-        cursor=_START,
-        index=0,
-        clock_ms=0,
-        seq=0,
-        epoch=epoch,
-        definitions=None,
-        definitions_number=0,
-        log=log,
-        sizes={},
-    )
 
 
 def _with_own_sizes(meta: PartitionMeta) -> PartitionMeta:
@@ -203,5 +218,6 @@ def _write(found: MemoryPartition, commit: Commit) -> None:
         seq=commit.seq,
         sizes=sizes,
         definitions=found.meta.definitions if known else commit.definitions,
-        definitions_number=found.meta.definitions_number if known else commit.definitions_number,
+        definitions_number=found.meta.definitions_number if known else commit.versions[-1].number,
+        versions=found.meta.versions if known else commit.versions,
     )

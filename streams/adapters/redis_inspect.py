@@ -178,7 +178,8 @@ class StateInspector:
         Returns the new epoch, or None where nothing is stored.
         """
         meta = self._names.key(partition, "meta")
-        word, *answer = self._redis.run(Script("start_over"), [meta], ["", "", "", STATE_FORMAT])
+        build = self._names.key(partition, "build")
+        word, *answer = self._redis.run(Script("start_over"), [meta, build], ["", "", "", STATE_FORMAT])
         if word != b"done":
             return None
         generation, epoch = (int(number) for number in answer)

@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 from schemas.topics import Names
 
-STATE_FORMAT = 3
-"""Number of the format of all that is stored. State of a lower number is folded again, of a higher refused."""
+STATE_FORMAT = 4
+"""Number of the format of all that is stored, of a state that is begun now. State of a higher number is refused."""
+
+OLDEST_FORMAT = 3
+"""State of a lower number is folded again. In between it is as of today until its definitions change."""
 
 
 class StateKeys(NamedTuple):
@@ -17,11 +20,15 @@ class StateKeys(NamedTuple):
     names: Names
     partition: int
     generation: int
+    is_build: bool = False
 
     @property
     def meta(self) -> str:
-        """Hash: fence, cursor, clock, definitions; see `lua/take.lua`. The same for every generation."""
-        return self.names.key(self.partition, "meta")
+        """Hash: fence, cursor, clock, definitions; see `lua/take.lua`. The same for every generation that served.
+
+        Of a build it is a hash of its own, see `lua/build.lua`.
+        """
+        return self.names.key(self.partition, "build" if self.is_build else "meta")
 
     @property
     def timers(self) -> str:
@@ -55,6 +62,11 @@ class StateKeys(NamedTuple):
     def members(self, segment: str) -> str:
         """Sorted set: ids of a segment's members by the instant of their entry in ms."""
         return self.members_prefix + segment
+
+    @property
+    def built(self) -> str:
+        """List: contact keys of a build, 16 bytes each, those of a commit in one element. Gone when it serves."""
+        return self._key("built")
 
     @property
     def staged(self) -> str:

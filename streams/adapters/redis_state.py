@@ -6,50 +6,29 @@ What is stored, and the checks before each write, are described in the scripts b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Mapping
 
 from schemas.errors import InputError
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
-from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
-from streams.ports import (
-    Commit,
-    Cursor,
-    CursorMismatchError,
-    Fence,
-    FenceLostError,
-    Loaded,
-    LogIdentity,
-    MembershipChange,
-    OutboxEntry,
-    PartitionMeta,
-)
+from streams.adapters.redis_fold import RedisFoldStore, fence_in, versions_in
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
+from streams.ports import Cursor, Fence, FenceLostError, Former, LogIdentity, OutboxEntry, PartitionMeta
 
 _DELETED_AT_ONCE = 1_000
 
-_lengths = msgspec.msgpack.Decoder(list[int])
-_timers = msgspec.msgpack.Decoder(list[str])
-_pack = msgspec.msgpack.Encoder().encode
 
-
-class RedisStateStore:
+class RedisStateStore(RedisFoldStore):
     """A `StateStore` on Redis. One instance serves all partitions of a process."""
 
     def __init__(self, connection: RedisConnection, names: Names, *, state_format: int = STATE_FORMAT) -> None:
         """`state_format` differs from ours in tests only."""
-        self._connection = connection
-        self._names = names
+        super().__init__(connection, names)
         self._format = state_format
-        self._keys: dict[int, StateKeys] = {}  # of each partition under the generation that was read last
         self._access = Script("access")
         self._take = Script("take")
         self._start_over = Script("start_over")
-        self._load = Script("load")
-        self._commit = Script("commit")
         self._drop = Script("drop")
 
     async def check_rights(self, partitions: int) -> None:
@@ -61,7 +40,7 @@ class RedisStateStore:
 
     async def _try_all(self, partition: int) -> None:
         nowhere = StateKeys(self._names, partition, 0)
-        keys = (nowhere.sizes, nowhere.timers, nowhere.outbox, nowhere.contact_prefix)
+        keys = (nowhere.sizes, nowhere.timers, nowhere.outbox, nowhere.contact_prefix, nowhere.built)
         await self._connection.run(self._access, keys, ())
         await self._connection.call("SCAN", 0, "MATCH", nowhere.all_generations, "COUNT", 1, near=nowhere.meta)
 
@@ -75,7 +54,7 @@ class RedisStateStore:
         reply = await self._connection.run(self._take, [self._names.key(partition, "meta")], arguments)
         word, *answer = reply
         if word == b"fence":
-            raise FenceLostError(partition, fence, _fence(answer))
+            raise FenceLostError(partition, fence, fence_in(answer))
         if word == b"format":
             raise InputError(
                 f"partition {partition}: the state in Redis is of format {int(answer[0])}, this program knows "
@@ -84,76 +63,24 @@ class RedisStateStore:
         if word == b"log":
             raise _foreign_log(partition, log, LogIdentity(answer[0].decode(), answer[1].decode(), int(answer[2])))
         fields = as_text(dict(zip(answer[::2], answer[1::2], strict=True)))
-        if int(fields["format"]) < self._format:
+        if int(fields["format"]) < min(self._format, OLDEST_FORMAT):
             return await self.start_over(partition, fence, int(fields["epoch"]))
-        return await self._known(partition, fields)
+        return await self.known(partition, fields)
 
     async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:
         """Drop the partition's state: its log is folded again from offset 0, its output counted from 1 in `epoch`.
 
         Raises `FenceLostError` when the fence is not ours.
         """
-        meta = self._names.key(partition, "meta")
+        meta, build = self._names.key(partition, "meta"), self._names.key(partition, "build")
         arguments = (fence.generation, fence.member, epoch, self._format)
-        word, *answer = await self._connection.run(self._start_over, [meta], arguments)
+        word, *answer = await self._connection.run(self._start_over, [meta, build], arguments)
         if word != b"done":
-            raise FenceLostError(partition, fence, _fence(answer) if answer else Fence(0, ""))
+            raise FenceLostError(partition, fence, fence_in(answer) if answer else Fence(0, ""))
         fields = as_text(await self._connection.call("HGETALL", meta))
-        known = await self._known(partition, fields)
-        await self._delete_older_generations(self._keys[partition])
+        known = await self.known(partition, fields)
+        await self.delete_generations(self._keys[partition])
         return known
-
-    async def load(
-        self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
-    ) -> Loaded:
-        """States of `keys`, and the first `limit` timers due at or before `due_until_ms` with their states.
-
-        Raises `CursorMismatchError` when the state is not at `at`.
-        """
-        where = self._keys[partition]
-        reply = await self._connection.run(
-            self._load,
-            (where.meta, where.timers, where.contact_prefix),
-            (
-                where.generation,
-                at.offset,
-                at.steps,
-                "" if due_until_ms is None else due_until_ms,
-                limit,
-                _pack(list(keys)),
-            ),
-        )
-        if reply[0] != b"loaded":
-            raise CursorMismatchError(at, _cursor(where, reply[1:]))
-        _, earliest, lengths, states, timers = reply
-        flat = _timers.decode(timers)
-        due = [(int(instant), key) for key, instant in zip(flat[::2], flat[1::2], strict=True)]
-        contacts = {}
-        place = 0
-        for key, length in zip([*keys, *flat[::2]], _lengths.decode(lengths), strict=True):
-            if length >= 0:
-                contacts[key] = states[place : place + length]
-                place += length
-        return Loaded(contacts, due, int(earliest) if earliest else None)
-
-    async def commit(self, partition: int, commit: Commit) -> int | None:
-        """Write all of it; returns the partition's earliest due instant afterwards.
-
-        Raises `FenceLostError`, or `CursorMismatchError` with where the state is; nothing is written then.
-        """
-        where = self._keys[partition]
-        parts, blob = _packed(commit)
-        reply = await self._connection.run(
-            self._commit,
-            (where.meta, where.timers, where.outbox, where.sizes, where.contact_prefix, where.members_prefix),
-            (*commit.fence, where.generation, *commit.before, parts, blob, *_meta_changes(commit)),
-        )
-        word, *answer = reply
-        if word == b"fence":
-            raise FenceLostError(partition, commit.fence, _fence(answer))
-        if word != b"committed":
-            raise CursorMismatchError(commit.before, _cursor(where, answer))
-        return int(answer[0]) if answer[0] else None
 
     async def outbox(self, partition: int, after_seq: int, limit: int) -> list[OutboxEntry]:
         """Entries that were committed and not trimmed, in order of seq."""
@@ -165,7 +92,8 @@ class RedisStateStore:
         """Forget entries up to `acked_seq`; idempotent."""
         await self._connection.call("XTRIM", self._keys[partition].outbox, "MINID", "=", f"{acked_seq + 1}-0")
 
-    async def _known(self, partition: int, fields: dict[str, str]) -> PartitionMeta:
+    async def known(self, partition: int, fields: dict[str, str]) -> PartitionMeta:
+        """What a meta says of a partition; all calls after it are about the generation that it names."""
         where = self._keys[partition] = StateKeys(self._names, partition, int(fields["generation"]))
         sizes = as_text(await self._connection.call("HGETALL", where.sizes))
         return PartitionMeta(
@@ -178,9 +106,13 @@ class RedisStateStore:
             definitions_number=int(fields["definitions_number"]),
             log=LogIdentity(fields["cluster_id"], fields["topic_id"], int(fields["partitions"])),
             sizes={segment: int(size) for segment, size in sizes.items()},
+            generation=where.generation,
+            versions=versions_in(fields),
+            former=_former(fields),
         )
 
-    async def _delete_older_generations(self, kept: StateKeys) -> None:
+    async def delete_generations(self, kept: StateKeys) -> None:
+        """Delete the keys of all generations before the one that is kept, as long as that serves."""
         cursor: Argument = 0
         while True:
             cursor, found = await self._connection.call(
@@ -200,68 +132,10 @@ def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in found.items()}
 
 
-def _packed(commit: Commit) -> tuple[bytes, bytes]:
-    """The parts of a commit as `commit.lua` reads them, and the bytes that they speak of."""
-    states = list(commit.contacts.values())
-    entries = [
-        (
-            f"{entry.seq}-0",
-            entry.offset,
-            entry.index,
-            entry.epoch,
-            entry.transition_id,
-            entry.contact_id,
-            len(entry.value),
-        )
-        for entry in commit.outbox
-    ]
-    due: list[int | str] = []
-    gone = []
-    for key, instant in commit.timers.items():
-        if instant is None:
-            gone.append(key)
-        else:
-            due += (instant, key)
-    sizes, members = _membership_parts(commit.memberships)
-    lengths = [-1 if state is None else len(state) for state in states]
-    parts = _pack((list(commit.contacts), lengths, due, gone, entries, sizes, members))
-    return parts, b"".join([*filter(None, states), *(entry.value for entry in commit.outbox)])
-
-
-def _membership_parts(changes: Sequence[MembershipChange]) -> tuple[list[tuple[str, int]], list[tuple[str, Any, Any]]]:
-    sizes: dict[str, int] = {}
-    last: dict[str, dict[str, MembershipChange]] = {}
-    for change in changes:
-        sizes[change.segment] = sizes.get(change.segment, 0) + (1 if change.entered else -1)
-        last.setdefault(change.segment, {})[change.contact_id] = change
-    members = []
-    for segment, by_contact in last.items():
-        added: list[int | str] = []
-        for change in by_contact.values():
-            if change.entered:
-                added += (change.effective_at_ms, change.contact_id)
-        removed = [change.contact_id for change in by_contact.values() if not change.entered]
-        members.append((segment, added, removed))
-    return list(sizes.items()), members
-
-
-def _meta_changes(commit: Commit) -> list[Argument]:
-    changes: list[Argument] = ["offset", commit.after.offset, "steps", commit.after.steps, "index", commit.index]
-    changes += ["clock", commit.clock_ms, "seq", commit.seq]
-    if commit.definitions is not None:
-        changes += ["definitions", commit.definitions, "definitions_number", commit.definitions_number]
-    return changes
-
-
-def _fence(answer: Sequence[bytes]) -> Fence:
-    return Fence(int(answer[0]), answer[1].decode())
-
-
-def _cursor(where: StateKeys, answer: Sequence[bytes]) -> Cursor | None:
-    generation, offset, steps = answer
-    if generation != str(where.generation).encode():
-        return None  # no state, or a state that was started over
-    return Cursor(int(offset), int(steps))
+def _former(fields: dict[str, str]) -> Former | None:
+    if "former_generation" not in fields:
+        return None
+    return Former(int(fields["former_generation"]), fields["former_definitions"])
 
 
 def _entry(entry_id: bytes, found: dict[bytes, bytes]) -> OutboxEntry:

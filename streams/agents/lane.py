@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,6 +35,10 @@ class Pipeline(Protocol):
     @property
     def cursor(self) -> Cursor:
         """How far its commits have come; a crowd of timers moves it many times amid one record."""
+
+    @property
+    def progress(self) -> Hashable:
+        """Differs from what it was when something was done, be it that no commit tells of it yet."""
 
     async def load(self, fence: Fence) -> int:
         """Take the fence, resume the output, and return the offset of the next record."""

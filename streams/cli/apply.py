@@ -1,89 +1,124 @@
-"""`segue apply`: puts definitions at the start of the log, and their lists after them."""
+"""`segue apply`: puts definitions into the log, at its start or as a change, and publishes their lists."""
 
 from __future__ import annotations
 
 import json
-import time
-import uuid
-from importlib.metadata import version
 from pathlib import Path
 
 import click
-from pydantic import Field
 
-from schemas.errors import InputError, UnavailableError
-from schemas.records import DefinitionsRecord
-from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_compacted import KafkaCompactedLog
+from schemas.errors import InputError
+from schemas.settings import load_settings
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
+from streams.cli.apply_lists import ListPublisher
+from streams.cli.applying import ApplySettings, Asked, Outcome, change, earlier_definitions, this_user
 from streams.cli.options import INSTANT
-from streams.cli.progress import counted
 from streams.definition_files.reading import read_definitions
+from streams.planning.view import plan_view
 from streams.ports import TimestampType
-from streams.segmentation import SEMANTICS_VERSION, Definitions
-from streams.sending.applied_lists import ListPlan, ListTally, plan_lists, publish_lists, read_journal
-from streams.sending.applying import Applied, apply_definitions, plan_definitions
-from streams.sending.log_clocks import ApplyTimes, read_clocks
-from streams.sending.log_start import check_topics, numbers
+from streams.segmentation import Definitions
+from streams.sending.applied_lists import ListPlan, ListTally
+from streams.sending.applying import apply_definitions, plan_definitions
+from streams.sending.log_start import check_topics, numbers, read_log_starts
 from streams.settings import TicksMode
 
 
-class ApplySettings(CommonSettings):
-    """What `segue apply` must know of the workers."""
-
-    ticks: TicksMode = Field(default="auto", description="As for the worker; with ticks off, `--at` is needed.")
-
-
-@click.command(short_help="Put definitions at the start of the log, and publish their lists.")
-@click.argument("definitions", type=click.Path(dir_okay=False, path_type=Path))
+@click.command(short_help="Put definitions into the log, at its start or as a change; publish their lists.")
+@click.argument("definitions", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--rollback", is_flag=False, flag_value=0, type=click.IntRange(min=0), metavar="[NUMBER]",
+              help="Return to earlier definitions: those of this number, or the ones before.")  # fmt: skip
+@click.option("-m", "--message", default="", help="Why; `segue definitions` shows it.")
+@click.option("--author", help="Who; by default the user of this machine.")
+@click.option("--silent", is_flag=True, help="Mark what the change tells as `backfill`, which consumers may pass over.")
+@click.option("--accept-short-history", is_flag=True, help="Also where the start of the log is gone: count from there.")
+@click.option("--yes", is_flag=True, help="Change without asking.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until workers have made the change.")
 @click.option(
     "--at",
     type=INSTANT,
     help="Kafka timestamp of the records, and when their contacts came onto the lists: an RFC 3339 time; only on "
     "topics created with --timestamps create.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing to the log.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-def command(definitions: Path, at: int | None, dry_run: bool, as_json: bool) -> None:
-    """Check DEFINITIONS, put them at the start of every partition of `tracking`, and publish their lists.
+def command(
+    definitions: Path | None,
+    rollback: int | None,
+    message: str,
+    author: str | None,
+    silent: bool,
+    accept_short_history: bool,
+    yes: bool,
+    no_wait: bool,
+    at: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Check DEFINITIONS, put them into every partition of `tracking`, and publish their lists.
 
-    Workers read definitions from the log and from nowhere else. Applying the same text again does nothing, and
-    completes what an interrupted apply left undone. Applying another text is refused while one is active.
+    Workers read definitions from the log and from nowhere else. The first ones stand at its start. Others are a change:
+    what they would do is built and shown as `segue plan` does, and when you agree they are appended to every partition.
+    Each worker makes the change at that very record, and tells who enters and leaves by it, and nothing else. Applying
+    the same text again does nothing, and completes what an interrupted apply left undone.
 
     Lists are no part of that text: change their contacts and apply again, and the difference to what was applied
     before is written to the log as records of type `list`. What was done by hand with `segue list` stays as it is until
     the file changes for that contact. An apply that was cut short is completed by the next one.
 
     Where records carry their own times and nothing ticks (a topic created with --timestamps create, to replay
-    history), --at says when the definitions begin to hold: at or before the first event. Changes of lists come later:
-    at or after the latest time in the log.
+    history), --at says when the definitions begin to hold: the first at or before the first event, a change, and
+    changes of lists, at or after the latest time in the log.
 
     \b
     Examples:
       segue apply definitions.yaml
-      segue apply definitions.yaml --dry-run
+      segue apply definitions.yaml -m "hot leads from 60 on" --yes
+      segue apply definitions.yaml --silent
+      segue apply --rollback
       segue apply definitions.yaml --at 2026-01-01T00:00:00Z
     """
-    compiled = read_definitions(definitions)
+    if (definitions is None) == (rollback is None):
+        raise click.UsageError("expected DEFINITIONS, the file, or --rollback", click.get_current_context())
     settings = load_settings(ApplySettings)
     names = settings.names
     reader = KafkaTopics(settings.kafka)
     check_topics(reader, names)
     _check_time(at, reader.timestamp_type(names.tracking), settings.ticks)
-    record = _record(compiled)
-    applied = plan_definitions(record, reader, names.tracking)
-    journal = _journal(compiled, reader, settings)
-    plan = _plan(compiled, journal, reader, names.tracking, at)
-    if not dry_run:
-        writer = KafkaWriter(settings.kafka, names.tracking)
-        applied = apply_definitions(record, reader, writer, names.tracking, at or 0)
-        if applied.written:
-            plan = _plan(compiled, journal, reader, names.tracking, at)  # the log has a clock only now
-        if journal is not None:
-            with counted(3 * len(plan.changes), "steps of publishing lists") as show:
-                publish_lists(plan, writer, journal, show)
-    _report(compiled, applied, plan, dry_run, as_json)
+    asked = Asked(
+        message=message,
+        author=author or this_user(),
+        silent=silent,
+        accept_short_history=accept_short_history,
+        yes=yes,
+        wait=not no_wait,
+        at_ms=at or 0,
+        dry_run=dry_run,
+        quiet=as_json,
+    )
+    if definitions is None:
+        compiled, lists = earlier_definitions(settings, rollback or 0), None
+    else:
+        compiled = read_definitions(definitions)
+        lists = ListPublisher(settings, reader, compiled, at)
+    for warning in compiled.warnings if not as_json else ():
+        click.echo(f"warning: {warning.path}: {warning.expected}", err=True)
+    if read_log_starts(reader, names.tracking).empty:
+        outcome = _begin(compiled, reader, settings, asked)
+        if lists is not None and not dry_run:
+            lists.publish()
+    else:
+        outcome = change(settings, compiled, asked, before=None if lists is None else lists.publish)
+    _report(compiled, outcome, None if lists is None else lists.plan, asked)
+
+
+def _begin(compiled: Definitions, reader: KafkaTopics, settings: ApplySettings, asked: Asked) -> Outcome:
+    """Put the first definitions at the start of the log."""
+    topic, record = settings.names.tracking, asked.record(compiled, 1)
+    applied = plan_definitions(record, reader, topic)
+    if not asked.dry_run:
+        applied = apply_definitions(record, reader, KafkaWriter(settings.kafka, topic), topic, asked.at_ms)
+    return Outcome(applied.written, applied.there, None)
 
 
 def _check_time(at: int | None, timestamps: TimestampType, ticks: TicksMode) -> None:
@@ -98,70 +133,36 @@ def _check_time(at: int | None, timestamps: TimestampType, ticks: TicksMode) -> 
         )
 
 
-def _record(compiled: Definitions) -> DefinitionsRecord:
-    return DefinitionsRecord(
-        type="definitions",
-        definitions=compiled.canonical,
-        hash=compiled.hash,
-        number=1,
-        semantics=SEMANTICS_VERSION,
-        tzdata=version("tzdata"),
-    )
-
-
-def _journal(compiled: Definitions, reader: KafkaTopics, settings: ApplySettings) -> KafkaCompactedLog | None:
-    """What was published of lists; None where no list was ever published, nor is one to be."""
-    topic = settings.names.lists
-    if topic in reader.partition_counts([topic]):
-        return KafkaCompactedLog(settings.kafka, topic)
-    if any(compiled.lists.values()):
-        raise UnavailableError(
-            f"no topic {topic}, which keeps what was published of the lists in the file: create it with "
-            "`segue topics create`, with the options that the other topics were created with"
-        )
-    return None
-
-
-def _plan(
-    compiled: Definitions, journal: KafkaCompactedLog | None, reader: KafkaTopics, topic: str, at: int | None
-) -> ListPlan:
-    if journal is None:
-        return ListPlan(log="", end=0, tallies={})
-    published, end = read_journal(journal)
-    now_ms = time.time_ns() // 1_000_000
-    times = ApplyTimes(read_clocks(reader, topic), now_ms, at, reader.timestamp_type(topic))
-    log = reader.log_identity(topic).topic_id
-    return plan_lists(compiled.lists, published, end, log=log, run=uuid.uuid4().hex, times=times)
-
-
-def _report(compiled: Definitions, applied: Applied, plan: ListPlan, dry_run: bool, as_json: bool) -> None:
-    if as_json:
+def _report(compiled: Definitions, outcome: Outcome, plan: ListPlan | None, asked: Asked) -> None:
+    tallies = {} if plan is None else plan.tallies
+    if asked.quiet:
         lists = {
             name: {"put_on": tally.put_on, "taken_off": tally.taken_off, "unchanged": tally.unchanged}
-            for name, tally in plan.tallies.items()
+            for name, tally in tallies.items()
         }
-        body = {"hash": compiled.hash, "written": applied.written, "unchanged": applied.there, "lists": lists}
-        click.echo(json.dumps(body | {"dry_run": dry_run}))
+        plan_body = None if outcome.plan is None else plan_view(outcome.plan)
+        body = {"hash": compiled.hash, "written": outcome.written, "unchanged": outcome.there, "lists": lists}
+        click.echo(json.dumps(body | {"plan": plan_body, "dry_run": asked.dry_run}))
         return
-    for warning in compiled.warnings:
-        click.echo(f"warning: {warning.path}: {warning.expected}", err=True)
-    if dry_run:
+    if asked.dry_run:
         click.echo("dry run: nothing was written")
-    _report_definitions(compiled.hash[:12], applied, bool(plan.changes), dry_run)
-    for name, tally in plan.tallies.items():
+    _report_definitions(compiled.hash[:12], outcome, bool(plan is not None and plan.changes), asked.dry_run)
+    for name, tally in tallies.items():
         click.echo(_list_line(name, tally))
 
 
-def _report_definitions(name: str, applied: Applied, lists_changed: bool, dry_run: bool) -> None:
-    if not applied.written:
+def _report_definitions(name: str, outcome: Outcome, lists_changed: bool, dry_run: bool) -> None:
+    if not outcome.written:
         start = "" if lists_changed else "nothing to do: "
         click.echo(f"{start}these definitions (hash {name}) are active in every partition")
         return
     click.echo(
-        f"{'would apply' if dry_run else 'applied'} definitions (hash {name}) to partition {numbers(applied.written)}"
+        f"{'would apply' if dry_run else 'applied'} definitions (hash {name}) to partition {numbers(outcome.written)}"
     )
-    if applied.there:
-        click.echo(f"they were active already in partition {numbers(applied.there)}")
+    if outcome.there:
+        click.echo(f"they were active already in partition {numbers(outcome.there)}")
+    if outcome.made:
+        click.echo(f"workers have made the change in partition {numbers(outcome.made)}")
 
 
 def _list_line(name: str, tally: ListTally) -> str:

@@ -170,9 +170,10 @@ def replay_log(
         except RejectedRecordError:
             continue
         if replay is None:
-            assert admission.definitions is not None, "a log begins with definitions, or is refused"
-            check(admission.definitions)
-            replay = Replay(admission.definitions, contact_id, partition)
+            definitions = None if admitted.change is None else admitted.change.definitions
+            assert definitions is not None, "a log begins with definitions, or is refused"
+            check(definitions)
+            replay = Replay(definitions, contact_id, partition)
         if admitted.record is None:
             replay.move_on(admitted.timestamp_ms, admitted.offset)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from schemas.errors import SegueError
 from schemas.records import (
@@ -21,9 +21,7 @@ from streams.ports import RawRecord
 from streams.segmentation import Definitions, DefinitionsError, contact_key, parse_canonical
 from streams.sending.log_start import foreign_start
 
-RejectionReason: TypeAlias = (
-    Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions", "definitions_change_unsupported"]
-)
+RejectionReason: TypeAlias = Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions"]
 
 
 class RejectedRecordError(ValueError):
@@ -35,13 +33,30 @@ class RejectedRecordError(ValueError):
         self.detail = detail
 
 
+class Change(NamedTuple):
+    """A record of definitions, and what it brings."""
+
+    record: DefinitionsRecord
+    definitions: Definitions | None
+    """None where they hold already."""
+
+
 class Admitted:
-    """A record that counts. One that is about no contact does so by its time alone."""
+    """A record that counts. One that is about no contact does so by its time alone, unless it brings definitions."""
 
-    __slots__ = ("key", "offset", "record", "timestamp_ms", "type")
+    __slots__ = ("change", "key", "offset", "record", "timestamp_ms", "type")
 
-    def __init__(self, offset: int, timestamp_ms: int, type_: str, record: ContactRecord | None, key: str) -> None:
+    def __init__(
+        self,
+        offset: int,
+        timestamp_ms: int,
+        type_: str,
+        record: ContactRecord | None,
+        key: str,
+        change: Change | None = None,
+    ) -> None:
         """`key` is that of the contact's state; empty without a contact."""
+        self.change = change
         self.offset = offset
         self.timestamp_ms = timestamp_ms
         self.type = type_
@@ -59,16 +74,11 @@ class Admission:
         self._partitions = partitions
         self._key_of = self._cached_key_of(keys_cached_max)
         self._active_hash = ""
-        self.definitions: Definitions | None = None
-        """What holds from here on; None until the log's first record was admitted."""
-        self.opened_by: DefinitionsRecord | None = None
-        """The record that brought the definitions, if it was admitted since `restore`."""
+        """Of the definitions that hold after what was admitted last; empty before the log's first record."""
 
-    def restore(self, definitions: str | None) -> None:
-        """Go on where these definitions (canonical text) hold. Raises `DefinitionsError`."""
-        self.opened_by = None
-        self.definitions = None if definitions is None else parse_canonical(definitions)
-        self._active_hash = "" if definitions is None else definitions_hash(definitions)
+    def restore(self, active_hash: str) -> None:
+        """Go on where definitions with this hash hold; it is empty before the log's first record."""
+        self._active_hash = active_hash
 
     def admit(self, raw: RawRecord) -> Admitted:
         """The record in the bytes. Raises `RejectedRecordError` for a dead letter.
@@ -92,37 +102,31 @@ class Admission:
                 f"expected in partition {right} of {self._partitions}, by murmur2 of the key; it lies in "
                 f"{self._partition}",
             )
-        if self.definitions is None:
+        if not self._active_hash:
             raise self._foreign_start()
         return Admitted(raw.offset, raw.timestamp_ms, record.type, record, key)
 
     def _admit_without_contact(self, raw: RawRecord, record: Tick | DefinitionsRecord) -> Admitted:
         if raw.key is not None:
             raise RejectedRecordError("foreign_key", f"key: expected none on a record of type {record.type}")
+        change = None
         if record.type == "definitions":
-            self._admit_definitions(record)
-        elif self.definitions is None:
+            change = self._change_by(record)
+        elif not self._active_hash:
             raise self._foreign_start()
-        return Admitted(raw.offset, raw.timestamp_ms, record.type, None, "")
+        return Admitted(raw.offset, raw.timestamp_ms, record.type, None, "", change)
 
-    def _admit_definitions(self, record: DefinitionsRecord) -> None:
-        text = record.definitions
-        if self.definitions is not None and record.hash == self._active_hash and definitions_hash(text) == record.hash:
-            return
-        if definitions_hash(text) != record.hash:
+    def _change_by(self, record: DefinitionsRecord) -> Change:
+        if definitions_hash(record.definitions) != record.hash:
             raise RejectedRecordError("invalid_definitions", "hash: expected the SHA-256 of `definitions`")
+        if record.hash == self._active_hash:
+            return Change(record, None)
         try:
-            definitions = parse_canonical(text)
+            definitions = parse_canonical(record.definitions)
         except DefinitionsError as error:
             raise RejectedRecordError("invalid_definitions", str(error)) from None
-        if self.definitions is not None:
-            raise RejectedRecordError(
-                "definitions_change_unsupported",
-                f"hash: expected {self._active_hash}, that of the active definitions; they cannot be changed yet",
-            )
-        self.definitions = definitions
-        self.opened_by = record
         self._active_hash = record.hash
+        return Change(record, definitions)
 
     def _foreign_start(self) -> SegueError:
         return foreign_start(self._topic, [self._partition])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from schemas.transitions import Transition, encode_transition
 from streams.pipeline.workspace import Changes
 from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta
+from streams.versions import Version
 
 
 class Draft:
@@ -25,6 +26,7 @@ class Draft:
         self.transitions: list[Transition] = []
         """Taken since the last commit."""
         self._outbox: list[OutboxEntry] = []
+        self._memberships: list[MembershipChange] = []
 
     def count_timer_steps(self, steps: int, offset: int) -> None:
         """Note timer steps on behalf of the record at `offset`."""
@@ -50,6 +52,24 @@ class Draft:
             )
             self._index += 1
         self.transitions += transitions
+        self._note_memberships(transitions)
+
+    def tell(self, transitions: Sequence[Transition], offset: int) -> None:
+        """Note the transitions of one contact, which a change of definitions at `offset` causes.
+
+        It is a step of its own. The members of the segments are known already: they were built with the rest.
+        """
+        self._turn_to(offset)
+        self._steps += 1
+        known, self._memberships = self._memberships, []
+        self.add(transitions, offset)
+        self._memberships = known
+
+    def _note_memberships(self, transitions: Sequence[Transition]) -> None:
+        self._memberships += [
+            MembershipChange(one.segment, one.contact_id, one.type == "segment.entered", one.effective_at)
+            for one in transitions
+        ]
 
     def within_record(self, offset: int) -> Cursor:
         """The cursor at which the record at `offset` has released timers, and more are to come."""
@@ -57,11 +77,16 @@ class Draft:
         return Cursor(offset, self._steps)
 
     def commit(
-        self, fence: Fence, after: Cursor, clock_ms: int, changes: Changes, definitions: tuple[str, int] | None
+        self,
+        fence: Fence,
+        after: Cursor,
+        clock_ms: int,
+        changes: Changes,
+        holding: tuple[str, tuple[Version, ...]] | None = None,
     ) -> Commit:
-        """All of it, as the step from the last commit to `after`."""
+        """All of it, as the step from the last commit to `after`. `holding`: definitions that came to hold."""
         self._turn_to(after.offset)
-        text, number = definitions or (None, 0)
+        text, versions = holding or (None, ())
         return Commit(
             fence=fence,
             before=self._before,
@@ -72,12 +97,9 @@ class Draft:
             contacts=changes.states,
             timers=changes.timers,
             outbox=self._outbox,
-            memberships=[
-                MembershipChange(one.segment, one.contact_id, one.type == "segment.entered", one.effective_at)
-                for one in self.transitions
-            ],
+            memberships=self._memberships,
             definitions=text,
-            definitions_number=number,
+            versions=versions,
         )
 
     def committed(self, commit: Commit) -> None:
@@ -86,8 +108,19 @@ class Draft:
         self.timer_steps = 0
         self.transitions = []
         self._outbox = []
+        self._memberships = []
 
     def _turn_to(self, offset: int) -> None:
         if offset != self._offset:
             self._offset = offset
             self._steps = self._index = 0
+
+
+class BuildDraft(Draft):
+    """A draft of a build, of whose moves nobody is told: only who is a member is noted."""
+
+    def add(self, transitions: Sequence[Transition], offset: int) -> None:
+        """Note transitions that the record at `offset` caused, in order."""
+        self._turn_to(offset)
+        self.transitions += transitions
+        self._note_memberships(transitions)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from streams.pipeline.admission import Admitted
 from streams.pipeline.draft import Draft
-from streams.pipeline.meters import PipelineMeters
 from streams.pipeline.workspace import Workspace
 from streams.ports import Cursor
 from streams.segmentation import Outcome
 
 
+class FoldMeters(Protocol):
+    """Who is told what a fold has done."""
+
+    def released(self, late_ms: int, steps: int) -> None:
+        """Timers fired, the earliest of them this long after its instant."""
+
+    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
+        """A batch's records were folded; for them, so many entries of windows were merged into others."""
+
+
 class Folding:
     """Folds batches of one partition into a workspace and a draft."""
 
-    def __init__(self, timers_max: int, transitions_max: int, meters: PipelineMeters) -> None:
+    def __init__(self, timers_max: int, transitions_max: int, meters: FoldMeters) -> None:
         """A commit holds at most so many timer steps; with so many transitions it takes no more records."""
         self._timers_max = timers_max
         self._transitions_max = transitions_max

@@ -58,10 +58,11 @@ class PipelineMeters:
         self._commit_seconds.observe(seconds)
         self._commit_records.observe(commit.after.offset - commit.before.offset)
         self._clock.set(commit.clock_ms / 1000)
-        moved: Counter[str] = Counter()
         for labels, count in Counter((one.segment, one.type, one.cause.kind) for one in transitions).items():
             self._meters.counter("segue_transitions_total", *labels).inc(count)
-            moved[labels[0]] += count if labels[1] == "segment.entered" else -count
+        moved: Counter[str] = Counter()
+        for change in commit.memberships:
+            moved[change.segment] += 1 if change.entered else -1
         self._resize(moved)
 
     def closed(self) -> None:

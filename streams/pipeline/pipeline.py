@@ -11,10 +11,14 @@ How the log is cut into batches shows nowhere: not in a byte of state, not in a 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from schemas.errors import BugError
-from streams.pipeline.admission import Admission, Admitted, RejectedRecordError
+from schemas.records import DefinitionsRecord
+from streams.generations import Holding
+from streams.pipeline.admission import Admission, Admitted, Change, RejectedRecordError
+from streams.pipeline.changing import Changing, Serving, holding_from
 from streams.pipeline.dead_letters import DeadLetters, Rejected
 from streams.pipeline.draft import Draft
 from streams.pipeline.folding import Folding
@@ -23,7 +27,7 @@ from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.relay import Relay
 from streams.pipeline.workspace import Changes, Workspace
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Core
+from streams.segmentation import Core, Definitions, parse_canonical
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
@@ -52,17 +56,26 @@ class PartitionPipeline:
         )
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
+        self._changing = Changing(partition, ports, bounds)
         self._fence = Fence(0, "")
+        self._meta = PartitionMeta()
         self._cursor = Cursor(0, 0)
         self._clock_ms = 0
         self._earliest_due_ms: int | None = None
         self._draft: Draft | None = None  # None while nothing in memory is to be believed
-        self._workspace: Workspace | None = None  # None until definitions are known
+        self._definitions: Definitions | None = None  # None until they are known
+        self._workspace: Workspace | None = None  # likewise
+        self._holding: Holding | None = None  # what the next commit lets hold
 
     @property
     def cursor(self) -> Cursor:
         """The next record to apply, and the timer steps committed on its behalf."""
         return self._cursor
+
+    @property
+    def progress(self) -> Hashable:
+        """Differs from what it was when something was done, be it that no commit tells of it yet."""
+        return self._cursor, self._changing.progress
 
     @property
     def clock_ms(self) -> int:
@@ -78,6 +91,11 @@ class PartitionPipeline:
     def outbox_waiting(self) -> int:
         """Transitions committed that the broker has not acknowledged yet."""
         return self._relay.waiting
+
+    @property
+    def is_tidying(self) -> bool:
+        """Whether what served before a change is still being removed."""
+        return self._changing.is_tidying
 
     async def load(self, fence: Fence) -> int:
         """Take the fence, resume the output, and return the offset from which the log is to be read.
@@ -115,7 +133,7 @@ class PartitionPipeline:
         unseen = [record for record in records if record.offset >= self._cursor.offset]
         consecutive = _consecutive(unseen, self._cursor.offset)
         if consecutive:
-            await self._fold_batch(unseen[:consecutive], draft)
+            draft = await self._fold_batch(unseen[:consecutive], draft)
         if consecutive < len(unseen):
             raise CursorMismatchError(Cursor(unseen[consecutive].offset, 0), self._cursor)
         self._draft = draft
@@ -128,34 +146,110 @@ class PartitionPipeline:
         """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
         self._draft = None
         await self._relay.pause()
+        self._changing.close()
         self._meters.closed()
 
     def _restore(self, meta: PartitionMeta) -> None:
-        self._cursor, self._clock_ms = meta.cursor, meta.clock_ms
-        self._admission.restore(meta.definitions)
-        self._workspace = None
-        self._open_workspace()
-        definitions = self._admission.definitions
-        segments = [] if definitions is None else [segment.name for segment in definitions.segments]
+        self._admission.restore(meta.versions[-1].hash if meta.versions else "")
+        self._workspace = self._definitions = None
+        self._stand_at(meta)
+        if meta.former is not None and self._telling_at is None:
+            self._changing.drop_former(meta.generation)
+
+    def _stand_at(self, meta: PartitionMeta) -> None:
+        """Go on from what is stored."""
+        self._meta, self._cursor, self._clock_ms = meta, meta.cursor, meta.clock_ms
+        segments: list[str] = []
+        if meta.definitions is not None:
+            definitions = parse_canonical(meta.definitions)
+            segments = [segment.name for segment in definitions.segments]
+            self._hold(definitions)
         self._meters.loaded(meta.sizes, segments, meta.clock_ms)
 
-    def _open_workspace(self) -> None:
-        definitions = self._admission.definitions
-        if self._workspace is None and definitions is not None:
-            most = self._bounds.contacts_cached_max
-            self._workspace = Workspace(Core(definitions), self.partition, self._clock_ms, most)
+    @property
+    def _now_ms(self) -> int:
+        """The clock at the record that is folded."""
+        return self._clock_ms if self._workspace is None else self._workspace.fold.clock_ms
 
-    async def _fold_batch(self, records: Sequence[RawRecord], draft: Draft) -> None:
+    def _hold(self, definitions: Definitions) -> None:
+        """Work under these definitions from here on."""
+        most = self._bounds.contacts_cached_max
+        self._definitions = definitions
+        self._workspace = Workspace(Core(definitions), self.partition, self._clock_ms, most)
+
+    @property
+    def _telling_at(self) -> int | None:
+        """The record whose change is made, where not all that it changes is told yet."""
+        telling = self._meta.former is not None and self._meta.versions[-1].offset == self._cursor.offset
+        return self._cursor.offset if telling else None
+
+    async def _fold_batch(self, records: Sequence[RawRecord], draft: Draft) -> Draft:
         admitted, rejected = self._admit(records)
         await self._dead_letters.pass_over(records, rejected)
-        self._open_workspace()
-        if self._workspace is not None:
-            await self._fold_admitted(admitted, draft, self._workspace)
+        begun = 0
+        for place, entry in enumerate(admitted):
+            change = entry.change
+            if change is not None and (change.definitions is not None or entry.offset == self._telling_at):
+                await self._fold_admitted(admitted[begun:place], draft)
+                if (before := Cursor(entry.offset, 0)) > self._cursor:
+                    await self._commit(before, draft)
+                draft = await self._pass_change(entry, change, draft)
+                begun = place + 1
+        await self._fold_admitted(admitted[begun:], draft)
         end = Cursor(records[-1].offset + 1, 0)
         if end != self._cursor:
             await self._commit(end, draft)
         if self._workspace is not None:
             self._workspace.trim(between_batches=True)
+        return draft
+
+    async def _pass_change(self, entry: Admitted, change: Change, draft: Draft) -> Draft:
+        """Let the definitions of a record hold, and tell what they change. Returns the draft to go on with."""
+        record, definitions, former = change.record, change.definitions, self._definitions
+        if definitions is not None:
+            if former is None:
+                self._hold(definitions)
+            await self._fold_admitted([entry], draft)
+            holding = holding_from(record, entry.offset, self._now_ms, self._meta.versions)
+            if former is None or former.meaning == definitions.meaning:
+                self._holding = holding
+                await self._commit(Cursor(entry.offset + 1, 0), draft)
+                self._meta = replace(self._meta, versions=holding.versions)
+                self._hold(definitions)
+                return draft
+            draft = await self._succeed(entry.offset, former, definitions, holding, draft)
+        await self._tell(record, draft)
+        self._changing.drop_former(self._meta.generation)
+        return draft
+
+    async def _succeed(
+        self, offset: int, former: Definitions, definitions: Definitions, holding: Holding, draft: Draft
+    ) -> Draft:
+        """Let the state that is built for the definitions serve in place of the one that does."""
+        at = draft.within_record(offset)
+        if at != self._cursor:
+            await self._commit(at, draft)
+        serving = Serving(self._meta.generation, self._fence, self._cursor, self._now_ms)
+        meta = await self._changing.succeed(serving, former, definitions, holding)
+        self._stand_at(meta)
+        loaded = await self._ports.store.load(self.partition, meta.cursor, (), None, 0)
+        self._earliest_due_ms = loaded.earliest_due_ms
+        return Draft(meta)
+
+    async def _tell(self, record: DefinitionsRecord, draft: Draft) -> None:
+        """Tell what the change at the cursor makes different, in bounded commits."""
+        assert self._workspace is not None, "what has definitions is worked with"
+        states: dict[str, bytes | None] = {}
+        async for told in self._changing.differences(
+            replace(self._meta, cursor=self._cursor), self._workspace.core, record
+        ):
+            states[told.key] = told.state
+            draft.tell(told.transitions, self._cursor.offset)
+            if len(draft.transitions) >= self._bounds.transitions_per_commit_max:
+                await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
+                states = {}
+        if states:
+            await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
 
     def _admit(self, records: Sequence[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
         admit = self._admission.admit
@@ -167,7 +261,10 @@ class PartitionPipeline:
                 rejected.append(Rejected(raw, error))
         return admitted, rejected
 
-    async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft, workspace: Workspace) -> None:
+    async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft) -> None:
+        workspace = self._workspace
+        if workspace is None or not admitted:
+            return
         until_ms = max(max((entry.timestamp_ms for entry in admitted), default=0), workspace.fold.clock_ms)
         missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
         await self._load(missing, until_ms, workspace)
@@ -185,20 +282,20 @@ class PartitionPipeline:
             loaded = await self._ports.store.load(self.partition, self._cursor, keys, due_until_ms, limit)
             workspace.take_in(loaded, limit)
 
-    async def _commit(self, after: Cursor, draft: Draft) -> None:
+    async def _commit(self, after: Cursor, draft: Draft, changes: Changes | None = None) -> None:
+        """Move on to `after`. `changes` is given where they are not the workspace's own."""
         await self._relay.room()
-        workspace = self._workspace
-        changes = Changes({}, {}) if workspace is None else workspace.changes()
-        clock_ms = self._clock_ms if workspace is None else workspace.fold.clock_ms
-        opened = self._admission.opened_by
-        definitions = None if opened is None else (opened.definitions, opened.number)
-        commit = draft.commit(self._fence, after, clock_ms, changes, definitions)
+        workspace = self._workspace if changes is None else None
+        if changes is None:
+            changes = Changes({}, {}) if workspace is None else workspace.changes()
+        clock_ms = self._now_ms
+        commit = draft.commit(self._fence, after, clock_ms, changes, self._holding)
         assert commit.after > commit.before, "every commit moves on, else a crowd of timers would never end"
         started = time.perf_counter()
         self._earliest_due_ms = await self._ports.store.commit(self.partition, commit)
         self._meters.committed(commit, draft.transitions, time.perf_counter() - started)
         self._cursor, self._clock_ms = after, clock_ms
-        self._admission.opened_by = None
+        self._holding = None
         if workspace is not None:
             workspace.settle(changes)
         draft.committed(commit)

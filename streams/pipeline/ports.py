@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schemas.metrics import Meters
 from schemas.topics import Names
+from streams.generations import BuildStore, GenerationStore, History
 from streams.ports import Clock, LogIdentity, Publisher, StateStore, TailReader, TimestampType
 
 
@@ -31,6 +32,9 @@ class PipelinePorts:
     partitions: int  # of `tracking`
     timestamp_type: TimestampType
     store: StateStore
+    builds: BuildStore
+    generations: GenerationStore
+    history: History
     publisher: Publisher
     tails: TailReader
     clock: Clock

@@ -19,6 +19,7 @@ from streams.segmentation.inheriting import Former, Heritage, inherit
 from streams.segmentation.problems import DefinitionsError, Problem
 from streams.segmentation.rehearsal import RehearsingCore
 from streams.segmentation.steps import Step
+from streams.segmentation.succession import Succession
 
 
 def is_compiled() -> bool:
@@ -40,6 +41,7 @@ __all__ = [
     "RehearsingCore",
     "Segment",
     "Step",
+    "Succession",
     "compile_definitions",
     "contact_key",
     "inherit",

@@ -31,6 +31,8 @@ __all__ = ["SEMANTICS_VERSION", "Definitions", "Segment", "WhileRule", "compile_
 SEMANTICS_VERSION = "1"
 """Version of the meaning of definitions; raised when the same text would come to mean something else."""
 
+_PLACES = ("scores", "segments")
+
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
@@ -39,6 +41,8 @@ class Definitions:
     canonical: str
     """The text that stands in the log. Lists stand in it by name: who is on them is told by `list` records."""
     hash: str
+    meaning: str
+    """SHA-256 of it without descriptions, tags and meta. Definitions of one meaning share the states of contacts."""
     deduplicate_ms: int
     zone: tzinfo
     """Of `@hour`, `@weekday` and `@date`."""
@@ -80,6 +84,7 @@ def compile_definitions(data: Any, read_list_file: ListReader = no_list_files) -
     return Definitions(
         canonical=canonical,
         hash=definitions_hash(canonical),
+        meaning=definitions_hash(canonical_text(_bare(file))),
         deduplicate_ms=spec.deduplicate,
         zone=spec.zone,
         scores=scores,
@@ -104,12 +109,21 @@ def parse_canonical(text: str) -> Definitions:
     return compile_definitions(data)
 
 
+def _without_words(body: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in {"description", "tags", "meta"}}
+
+
+def _bare(file: dict[str, Any]) -> dict[str, Any]:
+    """All of a file that a state rests on. Who is on a list is told by records, so its name is enough, where it is."""
+    parts = {kind: {name: _without_words(body) for name, body in file.get(kind, {}).items()} for kind in _PLACES}
+    return {key: value for key, value in file.items() if key != "lists"} | parts
+
+
 def _hash(segment: Place, reached: set[Place], data: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of a segment and of all that it rests on."""
 
     def meaning(place: Place) -> dict[str, Any]:
-        body: dict[str, Any] = data[place.kind][place.name]
-        return {key: value for key, value in body.items() if key not in {"description", "tags", "meta"}}
+        return _without_words(data[place.kind][place.name])
 
     material: dict[str, Any] = {"segment": meaning(segment), "segments": {}, "scores": {}}
     for place in reached:

@@ -68,6 +68,8 @@ def decode_stored(raw: bytes) -> StoredHeir:
 
 def encode_stored(stored: StoredContact) -> bytes:
     """The bytes of a stored contact: the same for the same contact, always."""
+    if isinstance(stored, StoredHeir) and not stored.retired:
+        stored = StoredContact(*msgspec.structs.astuple(stored)[:-1])
     try:
         return _encoder.encode(stored)
     except OverflowError:

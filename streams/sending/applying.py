@@ -1,7 +1,8 @@
-"""Definitions into the log: the first record of every partition."""
+"""Definitions into the log: the first record of every partition, and changes of them later on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.errors import InputError
@@ -21,11 +22,7 @@ class Applied(NamedTuple):
 
 def plan_definitions(record: DefinitionsRecord, reader: TopicReader, topic: str) -> Applied:
     """To which partitions `apply_definitions` would write. Raises as it does, and writes nothing."""
-    if len(encode_record(record)) > RECORD_BYTES_MAX:
-        raise InputError(
-            f"the definitions take {len(encode_record(record))} bytes as a record: expected at most "
-            f"{RECORD_BYTES_MAX}; shorten or split the file"
-        )
+    _check_size(record)
     starts = read_log_starts(reader, topic)
     _check(starts, record, topic)
     return Applied(starts.empty, sorted(starts.definitions))
@@ -59,10 +56,30 @@ def _check(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
             "definitions are active there"
         )
     others = [number for number, found in starts.definitions.items() if found.definitions != record.definitions]
-    if others:
+    if others and starts.empty:
         active = starts.definitions[others[0]].hash
         raise InputError(
-            f"{topic}: other definitions (hash {active[:12]}) are active in partition {numbers(others)}, and active "
-            "definitions cannot be changed yet: apply the same text, or create the topics anew under another "
-            "SEGUE_NAMESPACE"
+            f"{topic}: the logs of partition {numbers(starts.empty)} are empty, and those of partition "
+            f"{numbers(others)} begin with other definitions (hash {active[:12]}): an apply of those was cut short; "
+            "run it again first, then change them"
+        )
+
+
+def change_definitions(
+    record: DefinitionsRecord, writer: LogWriter, partitions: Iterable[int], timestamp_ms: int
+) -> None:
+    """Append `record` to the logs of partitions, in which other definitions hold."""
+    _check_size(record)
+    value = encode_record(record)
+    for partition in partitions:
+        writer.append(value, partition=partition, timestamp_ms=timestamp_ms)
+    writer.flush()
+
+
+def _check_size(record: DefinitionsRecord) -> None:
+    size = len(encode_record(record))
+    if size > RECORD_BYTES_MAX:
+        raise InputError(
+            f"the definitions take {size} bytes as a record: expected at most {RECORD_BYTES_MAX}; shorten or split the "
+            "file"
         )

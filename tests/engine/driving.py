@@ -27,6 +27,7 @@ async def drive(
     `before_batch` is called with the offset at which the coming batch begins.
     """
     chance = random.Random(seed)
+    world.history.logs[0] = records
     pipeline = world.pipeline()
     met: Counter[str] = Counter()
     next_offset = -1

@@ -74,7 +74,7 @@ async def test_the_definitions_are_written_by_the_commit_that_passes_them_and_by
         world.store, world.bounds = recorder, LOOSE
         records = busy_log(1, 60)
         await world.fold([records[:20], records[20:40], records[40:]])
-        assert [commit.definitions_number for commit in recorder.commits] == [1, 0, 0]
+        assert [len(commit.versions) for commit in recorder.commits] == [1, 0, 0, 0]
 
 
 @story

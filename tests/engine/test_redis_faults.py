@@ -15,7 +15,7 @@ from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.engine.driving import drive
@@ -273,7 +273,7 @@ async def test_a_state_of_a_newer_format_is_refused_and_one_of_an_older_is_folde
     async with world_on_redis(own_redis.url, "faults") as world:
         world.bounds = BOUNDS
         await drive(world, want.records, 12)
-        client.hset("faults:{tracking-0}:meta", "format", STATE_FORMAT - 1)
+        client.hset("faults:{tracking-0}:meta", "format", OLDEST_FORMAT - 1)
         meta = await world.store.take(0, FENCE, LOG)
         assert (meta.cursor.offset, meta.epoch) == (0, 1)
         await drive(world, want.records, 13)

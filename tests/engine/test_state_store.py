@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.errors import InputError
+from schemas.records import definitions_hash
 from streams.ports import (
     Commit,
     Cursor,
@@ -17,11 +18,13 @@ from streams.ports import (
     MembershipChange,
     OutboxEntry,
 )
+from streams.versions import Version
 from tests.engine.stories import story
 from tests.engine.world import FENCE, LOG, StoreOpener
 
 START = Cursor(0, 0)
 NEXT = Cursor(1, 0)
+VERSION = Version(1, definitions_hash("{}"), 0, 5, "ann", "the first")
 K1, K2, K3 = "1" * 32, "2" * 32, "3" * 32
 
 
@@ -51,13 +54,14 @@ async def test_what_was_committed_is_loaded_again(worlds: StoreOpener) -> None:
                 index=0,
                 outbox=[entry(1), entry(2, index=1)],
                 definitions="{}",
-                definitions_number=1,
+                versions=(VERSION,),
             ),
         )
         assert earliest == 1_764_000_000_000
         meta = await store.take(0, FENCE, LOG)
         assert (meta.cursor, meta.clock_ms, meta.seq, meta.index) == (Cursor(1, 0), 1_763_999_999_999, 2, 0)
         assert (meta.definitions, meta.definitions_number, meta.epoch, meta.log) == ("{}", 1, 1, LOG)
+        assert meta.versions == (VERSION,)
         loaded = await store.load(0, Cursor(1, 0), [K1, K3], 1_764_000_000_000, 10)
         assert loaded.contacts == {K1: b"\x00one\xff", K2: b"two"}
         assert loaded.timers == [(1_764_000_000_000, K2)]
@@ -278,7 +282,7 @@ async def test_starting_over_leaves_nothing_but_the_fence_and_the_new_epoch(worl
             seq=1,
             memberships=[MembershipChange("s", "ann", True, 1)],
             definitions="{}",
-            definitions_number=1,
+            versions=(VERSION,),
         )
         for partition in (0, 1):
             await world.store.commit(partition, full)

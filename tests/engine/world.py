@@ -11,8 +11,13 @@ from schemas.metrics import Meters
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
+from streams.adapters.memory_generations import MemoryBuildStore, MemoryGenerationStore, MemoryHistory
+from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
+from streams.adapters.redis_fold import versions_in
+from streams.adapters.redis_generation_store import RedisGenerationStore
 from streams.adapters.redis_state import RedisStateStore
+from streams.generations import BuildStore, GenerationStore
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import Fence, LogIdentity, Message, Publisher, RawRecord, StateStore, TailReader
 from tests.support.redis_cluster import clients_of
@@ -40,7 +45,10 @@ class World:
     """What surrounds a pipeline."""
 
     store: StateStore
+    builds: BuildStore
+    generations: GenerationStore
     contents: Callable[[], Contents]
+    history: MemoryHistory = field(default_factory=lambda: MemoryHistory({}))
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     names: Names = field(default_factory=lambda: Names(""))
     log: LogIdentity = LOG
@@ -60,6 +68,9 @@ class World:
             partitions=self.partitions,
             timestamp_type="create",
             store=self.store,
+            builds=self.builds,
+            generations=self.generations,
+            history=self.history,
             publisher=self.publisher or self.logs,
             tails=self.tails or self.logs,
             clock=self.clock,
@@ -70,6 +81,10 @@ class World:
 
     async def fold(self, batches: Iterable[Sequence[RawRecord]], fence: Fence = FENCE, partition: int = 0) -> None:
         """Fold batches with a pipeline of their own, from where the state stands."""
+        batches = list(batches)
+        known = {record.offset: record for record in self.history.logs.get(partition, ())}
+        known |= {record.offset: record for batch in batches for record in batch}
+        self.history.logs[partition] = [known[offset] for offset in sorted(known)]
         pipeline = self.pipeline(partition)
         await pipeline.load(fence)
         for batch in batches:
@@ -92,8 +107,8 @@ class World:
 
 
 async def drained(pipeline: PartitionPipeline) -> None:
-    """Returns when the broker has acknowledged all output."""
-    await wait_until_async(lambda: not pipeline.outbox_waiting, 10, "an empty outbox")
+    """Returns when the broker has acknowledged all output, and nothing is left of a state before."""
+    await wait_until_async(lambda: not pipeline.outbox_waiting and not pipeline.is_tidying, 10, "an empty outbox")
 
 
 def memory_contents(store: MemoryStateStore) -> Contents:
@@ -105,7 +120,7 @@ def memory_contents(store: MemoryStateStore) -> Contents:
             "sizes": found.meta.sizes,
             "members": {name: members for name, members in found.members.items() if members},
             "at": (found.meta.cursor, found.meta.index, found.meta.clock_ms, found.meta.seq),
-            "definitions": (found.meta.definitions, found.meta.definitions_number),
+            "definitions": (found.meta.definitions, found.meta.versions),
         }
         for partition, found in store.partitions.items()
     }
@@ -140,7 +155,8 @@ def _gather(client: Any, names: Names, found: Contents, only_serving: bool) -> N
             meta = {name.decode(): text.decode() for name, text in client.hgetall(key).items()}
             cursor = (int(meta["offset"]), int(meta["steps"]))
             into["at"] = (cursor, int(meta["index"]), int(meta["clock"]), int(meta["seq"]))
-            into["definitions"] = (meta.get("definitions"), int(meta["definitions_number"]))
+            into["definitions"] = (meta.get("definitions"), versions_in(meta))
+            assert "former_generation" not in meta, "nothing is left of the state before"
         elif kind == "contact":
             into["contacts"][last] = client.get(key)
         elif kind == "timers":
@@ -161,7 +177,7 @@ StoreOpener: TypeAlias = Callable[[], AbstractAsyncContextManager[World]]
 async def world_in_memory() -> AsyncIterator[World]:
     """A world whose state lies in memory."""
     store = MemoryStateStore()
-    yield World(store, lambda: memory_contents(store))
+    yield World(store, MemoryBuildStore(store), MemoryGenerationStore(store), lambda: memory_contents(store))
 
 
 @asynccontextmanager
@@ -170,6 +186,8 @@ async def world_on_redis(url: str, namespace: str, timeout_ms: int = 5_000) -> A
     names = Names(namespace)
     connection = RedisConnection(RedisAccess.at(url), timeout_ms=timeout_ms)
     try:
-        yield World(RedisStateStore(connection, names), lambda: redis_contents(url, names), names=names)
+        store = RedisStateStore(connection, names)
+        builds, generations = RedisBuildStore(connection, names), RedisGenerationStore(connection, names, store)
+        yield World(store, builds, generations, lambda: redis_contents(url, names), names=names)
     finally:
         await connection.close()

@@ -69,6 +69,10 @@ class RecordingPipeline:
     def cursor(self) -> Cursor:
         return Cursor(self.notes.offsets.get(self.partition, 0), 0)
 
+    @property
+    def progress(self) -> Cursor:
+        return self.cursor
+
     async def load(self, fence: Fence) -> int:
         await self.notes.loading.wait()
         self.notes.loads.append((self.partition, fence))

@@ -6,6 +6,7 @@
 --      3  outbox (stream: one entry a transition, its id SEQ-0)
 --      4  sizes (hash: members by segment)
 --      5  prefix of the contacts' keys      6  prefix of the members' keys
+--      7  of a build: list of its contacts' keys, each element the 16 bytes of one or of many
 --         contact KEY lies at PREFIX..KEY, members of SEGMENT (sorted set: contact id by the instant of entry) at
 --         PREFIX..SEGMENT; all in the same slot by their hash tag. No key has a prefix's name, so a cluster that moves
 --         the slot refuses the whole script, which would else meet keys that are elsewhere after its first writes
@@ -17,7 +18,8 @@
 --           5 outbox: {id, offset, index, epoch, transition id, contact id, length of the value}, ...
 --           6 sizes: {segment, difference}, ...
 --           7 members: {segment, {instant, contact id, instant, contact id, ...} to add, {contact id, ...} to remove}
---      7  bytes: the states, then the outbox values, of those lengths one after another
+--           8 length of what to append to the list of a build's contacts
+--      7  bytes: the states, the outbox values, what to append to the list, of those lengths one after another
 --      8  fields and values of meta to set, from here on
 --
 -- Returns {'committed', earliest due of the partition or ''},
@@ -83,6 +85,9 @@ end
 for _, members in ipairs(parts[7]) do
     in_chunks('ZADD', KEYS[6] .. members[1], members[2])
     in_chunks('ZREM', KEYS[6] .. members[1], members[3])
+end
+if parts[8] > 0 then
+    redis.call('RPUSH', KEYS[7], take(parts[8]))
 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 8))
 

@@ -42,7 +42,7 @@ if stored[1] then
     end
 end
 redis.call('UNLINK', KEYS[2])
-redis.call('HDEL', meta, 'definitions')
+redis.call('HDEL', meta, 'definitions', 'versions', 'former_generation', 'former_definitions')
 redis.call('HSET', meta, 'generation', ARGV[2], 'format', ARGV[3], 'cluster_id', ARGV[5], 'topic_id', ARGV[6],
     'partitions', ARGV[7], 'offset', ARGV[8], 'steps', ARGV[9], 'epoch', ARGV[10], unpack(ARGV, 11))
 if not stored[9] then

@@ -8,6 +8,9 @@
 --                      index: transitions already caused by the record at `offset`
 --                      clock: in ms; seq: of the last transition; epoch: of the output
 --                      definitions, definitions_number: canonical text, absent before the log's first record
+--                      versions: JSON, all definitions that came to hold, with their offsets
+--                      former_generation, former_definitions: of the state before the last change of definitions, as
+--                      long as something is left of it
 -- ARGV 1  fence generation   2  fence member   3  format
 --      4  cluster id         5  topic id       6  partitions   ('' or '0': not known)
 --

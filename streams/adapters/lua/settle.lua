@@ -1,0 +1,55 @@
+-- Write contacts of a build that go on from how they stood in the state that serves, which stands still meanwhile.
+-- Everything is checked before the first write.
+--
+-- KEYS 1  meta (hash, see take.lua)   2  build (hash, see build.lua)
+--      3  prefix of the build's contacts   4  prefix of the build's members; see commit.lua
+-- ARGV 1  fence generation   2  fence member: ours   3  state generation   4  offset   5  steps: where the caller
+--         believes the serving state to be   6  generation of the build   7  its offset
+--      8  parts (msgpack list): 1 contact keys   2 length of each contact's state
+--                               3 members: {segment, {instant, contact id, instant, contact id, ...}}, ...
+--      9  bytes: the states of those lengths one after another
+--
+-- Returns {'settled'}, or as commit.lua does {'fence', ...} or {'elsewhere', ...}.
+local at = redis.call('HMGET', KEYS[1], 'generation', 'offset', 'steps', 'fence_generation', 'fence_member')
+local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps')
+local elsewhere = {'elsewhere', at[1] or '', at[2] or '', at[3] or ''}
+if not at[1] then
+    return elsewhere
+end
+if at[4] ~= ARGV[1] or at[5] ~= ARGV[2] then
+    if tonumber(at[4]) < tonumber(ARGV[1]) then
+        return {'elsewhere', '', '', ''} -- older than our own take: Redis was rolled back
+    end
+    return {'fence', at[4], at[5]}
+end
+if at[1] ~= ARGV[3] or at[2] ~= ARGV[4] or at[3] ~= ARGV[5] then
+    return elsewhere
+end
+if built[1] ~= ARGV[6] or built[2] ~= ARGV[7] or built[3] ~= '0' then
+    return {'elsewhere', '', '', ''}
+end
+
+local CHUNK = 2000 -- arguments of one call; Lua's stack bounds them
+local function in_chunks(command, key, arguments)
+    for start = 1, #arguments, CHUNK do
+        local last = math.min(start + CHUNK - 1, #arguments)
+        if key then
+            redis.call(command, key, unpack(arguments, start, last))
+        else
+            redis.call(command, unpack(arguments, start, last))
+        end
+    end
+end
+
+local parts = cmsgpack.unpack(ARGV[8])
+local set, place = {}, 1
+for number, key in ipairs(parts[1]) do
+    set[#set + 1] = KEYS[3] .. key
+    set[#set + 1] = string.sub(ARGV[9], place, place + parts[2][number] - 1)
+    place = place + parts[2][number]
+end
+in_chunks('MSET', nil, set)
+for _, members in ipairs(parts[3]) do
+    in_chunks('ZADD', KEYS[4] .. members[1], members[2])
+end
+return {'settled'}

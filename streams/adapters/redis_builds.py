@@ -1,0 +1,90 @@
+"""The builds in Redis: the next state of a partition, under keys of its own, beside the one that serves."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+
+from schemas.errors import UnavailableError
+from schemas.topics import Names
+from streams.adapters.redis_connection import RedisConnection, Script
+from streams.adapters.redis_errors import Argument
+from streams.adapters.redis_fold import RedisFoldStore
+from streams.adapters.redis_keys import STATE_FORMAT, StateKeys, placed_key
+from streams.generations import Build, BuildBusyError
+from streams.ports import Commit, Cursor, Fence, Loaded
+
+_DELETED_AT_ONCE = 1_000
+
+
+class RedisBuildStore(RedisFoldStore):
+    """A `BuildStore` on Redis. One instance serves all partitions of a process."""
+
+    def __init__(self, connection: RedisConnection, names: Names) -> None:
+        super().__init__(connection, names)
+        self._begin = Script("build")
+        self._unlisted: defaultdict[int, set[str]] = defaultdict(set)  # contacts asked for that are not stored yet
+
+    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+        """Go on with the build for these definitions, or begin one in place of whatever was built.
+
+        The builder before, if any, is refused from here on. Raises `BuildBusyError` where the partition's owner
+        builds and it is not the owner who asks, and `UnavailableError` where no state serves yet.
+        """
+        meta, build = self._names.key(partition, "meta"), self._names.key(partition, "build")
+        member = secrets.token_hex(8)
+        word, *answer = await self._connection.run(
+            self._begin,
+            [meta, build],
+            [definitions_hash, STATE_FORMAT, member, "1" if owner else "", "1" if anew else ""],
+        )
+        if word == b"busy":
+            raise BuildBusyError(partition)
+        if word == b"absent":
+            raise UnavailableError(f"partition {partition}: no worker has begun to fold it yet")
+        generation, fence, offset, steps, clock_ms = map(int, answer[:5])
+        self._keys[partition] = StateKeys(self._names, partition, generation, is_build=True)
+        self._unlisted[partition].clear()
+        if answer[5]:
+            await self.remove(self._keys[partition]._replace(generation=int(answer[5])))
+        return Build(generation, Fence(fence, member), Cursor(offset, steps), clock_ms)
+
+    async def give_up(self, partition: int) -> bool:
+        """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
+        key = self._names.key(partition, "build")
+        if not await self._connection.call("EXISTS", key):
+            return False
+        build = await self.begin(partition, "", owner=False)  # so that whoever builds it writes no more
+        await self._connection.call("DEL", key)
+        await self.remove(StateKeys(self._names, partition, build.generation))
+        return True
+
+    async def load(
+        self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
+    ) -> Loaded:
+        """As every fold's store; notes which contacts are new to the build."""
+        loaded = await super().load(partition, at, keys, due_until_ms, limit)
+        self._unlisted[partition].update(key for key in keys if key not in loaded.contacts)
+        return loaded
+
+    async def remove(self, where: StateKeys) -> None:
+        """Delete all keys of a build that was given up."""
+        cursor: Argument = 0
+        while True:
+            cursor, found = await self._connection.call(
+                "SCAN", cursor, "MATCH", where.all_generations, "COUNT", _DELETED_AT_ONCE, near=where.meta
+            )
+            ours = [
+                key.decode() for key in found if (placed := placed_key(key)) and placed.generation == where.generation
+            ]
+            if ours:
+                await self._connection.call("UNLINK", *ours, near=where.meta)
+            if int(cursor) == 0:
+                return
+
+    def _listed(self, partition: int, commit: Commit) -> bytes:
+        unlisted = self._unlisted[partition]
+        new = [key for key, state in commit.contacts.items() if key in unlisted and state is not None]
+        unlisted.difference_update(new)
+        return bytes.fromhex("".join(new))

@@ -1,0 +1,94 @@
+"""`segue plan`: what definitions would change, and for whom, before they do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from schemas.settings import CommonSettings, load_settings
+from streams.cli.plan_shown import shown_plan
+from streams.cli.planning import DEFAULT_RATE, building_shown, check_room, plan_ports
+from streams.cli.printing import print_shown
+from streams.definition_files.reading import read_definitions
+from streams.planning.plan import Plan
+from streams.planning.planner import Planner
+from streams.planning.view import plan_view
+from streams.segmentation import Definitions
+
+
+@click.command(short_help="Show what definitions would change, and for whom.")
+@click.argument("definitions", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--records-per-second",
+    type=click.IntRange(min=0),
+    default=DEFAULT_RATE,
+    show_default=True,
+    help="Read the log no faster than this, so that workers keep their pace; 0: as fast as it goes.",
+)
+@click.option("--accept-short-history", is_flag=True, help="Also where the start of the log is gone: count from there.")
+@click.option("--discard", is_flag=True, help="Remove what earlier plans have built, and plan nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(
+    definitions: Path | None, records_per_second: int, accept_short_history: bool, discard: bool, as_json: bool
+) -> None:
+    """Build what DEFINITIONS make of the whole log, beside what serves, and show who would enter and leave, and why.
+
+    Workers go on meanwhile; nothing is told to anybody. The build stays in Redis, where `segue apply` goes on with it,
+    until it is applied, another plan takes its place, or --discard removes it. A plan that was cut short goes on where
+    it was when it is run again.
+
+    \b
+    Examples:
+      segue plan definitions.yaml
+      segue plan definitions.yaml --json | jq '.segments[] | select(.entering > 0)'
+      segue plan --discard
+    """
+    settings = load_settings(CommonSettings)
+    if discard:
+        removed = asyncio.run(_discard(settings))
+        click.echo(f"removed what was built of {removed} partitions" if removed else "nothing was built")
+        return
+    if definitions is None:
+        raise click.UsageError("expected DEFINITIONS, the file to plan for", click.get_current_context())
+    compiled = read_definitions(definitions)
+    for warning in compiled.warnings:
+        click.echo(f"warning: {warning.path}: {warning.expected}", err=True)
+    plan = asyncio.run(make_plan(settings, compiled, records_per_second, accept_short_history, quiet=as_json))
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plan_view(plan))) + b"\n")
+        return
+    print_shown(shown_plan(plan))
+    click.echo(
+        "these definitions hold already: nothing would change"
+        if plan.is_empty
+        else f"nothing is changed yet: `segue apply {definitions}` makes it so"
+    )
+
+
+async def make_plan(
+    settings: CommonSettings, definitions: Definitions, rate: int, accept_short_history: bool, *, quiet: bool
+) -> Plan:
+    """Plan for definitions; progress goes to standard error."""
+    async with plan_ports(settings) as ports:
+        await check_room(settings, ports, quiet=quiet)
+        with building_shown(quiet) as show:
+            planner = Planner(
+                ports,
+                definitions,
+                records_per_second_max=rate,
+                accept_short_history=accept_short_history,
+                on_progress=show,
+            )
+            return await planner.plan()
+
+
+async def _discard(settings: CommonSettings) -> int:
+    removed = 0
+    async with plan_ports(settings) as ports:
+        for partition in ports.bounds():
+            removed += await ports.builds.give_up(partition)
+    return removed

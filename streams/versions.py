@@ -1,0 +1,21 @@
+"""Which definitions held in a partition, and from where on."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True, gc=False):
+    """Definitions that came to hold, as the record that brought them says."""
+
+    number: int
+    hash: str
+    offset: int
+    """Of the record."""
+    clock_ms: int
+    """The partition's clock at it."""
+    author: str = ""
+    message: str = ""
+    silent: bool = False
+    short_history: bool = False
+    """Whether they were to hold also where the start of the log was gone."""
