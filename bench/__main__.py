@@ -10,12 +10,25 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from bench import catch_up, collector, comparison, growth, latency, lateness, profile, recovery, restore, simulation
+from bench import (
+    catch_up,
+    change,
+    collector,
+    comparison,
+    growth,
+    latency,
+    lateness,
+    profile,
+    recovery,
+    restore,
+    simulation,
+)
 from bench.tables import progress
 
 COMMANDS: dict[str, ModuleType] = {
     "compare": comparison,
     "catch-up": catch_up,
+    "change": change,
     "collector": collector,
     "growth": growth,
     "lateness": lateness,
