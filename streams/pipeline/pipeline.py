@@ -17,9 +17,9 @@ from dataclasses import replace
 from schemas.errors import BugError
 from schemas.records import DefinitionsRecord
 from streams.generations import Holding
-from streams.pipeline.admission import Admission, Admitted, Change, RejectedRecordError
+from streams.pipeline.admission import Admission, Admitted, Change, consecutive_from
 from streams.pipeline.changing import Changing, Serving, holding_from
-from streams.pipeline.dead_letters import DeadLetters, Rejected
+from streams.pipeline.dead_letters import DeadLetters
 from streams.pipeline.draft import Draft
 from streams.pipeline.folding import Folding
 from streams.pipeline.meters import PipelineMeters
@@ -134,7 +134,7 @@ class PartitionPipeline:
         if draft is None:
             raise BugError(f"partition {self.partition} is not loaded")
         unseen = [record for record in records if record.offset >= self._cursor.offset]
-        consecutive = _consecutive(unseen, self._cursor.offset)
+        consecutive = consecutive_from(unseen, self._cursor.offset)
         if consecutive:
             draft = await self._fold_batch(unseen[:consecutive], draft)
         if consecutive < len(unseen):
@@ -188,7 +188,7 @@ class PartitionPipeline:
         return self._cursor.offset if telling else None
 
     async def _fold_batch(self, records: Sequence[RawRecord], draft: Draft) -> Draft:
-        admitted, rejected = self._admit(records)
+        admitted, rejected = self._admission.admit_all(records)
         await self._dead_letters.pass_over(records, rejected)
         begun = 0
         for place, entry in enumerate(admitted):
@@ -251,27 +251,11 @@ class PartitionPipeline:
     async def _tell(self, record: DefinitionsRecord, draft: Draft) -> None:
         """Tell what the change at the cursor makes different, in bounded commits."""
         assert self._workspace is not None, "what has definitions is worked with"
-        states: dict[str, bytes | None] = {}
-        async for told in self._changing.differences(
-            replace(self._meta, cursor=self._cursor), self._workspace.core, record
-        ):
-            states[told.key] = told.state
-            draft.tell(told.transitions, self._cursor.offset)
-            if len(draft.transitions) >= self._bounds.transitions_per_commit_max:
-                await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
-                states = {}
-        if states:
-            await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
-
-    def _admit(self, records: Sequence[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
-        admit = self._admission.admit
-        admitted, rejected = [], []
-        for raw in records:
-            try:
-                admitted.append(admit(raw))
-            except RejectedRecordError as error:
-                rejected.append(Rejected(raw, error))
-        return admitted, rejected
+        here, offset = replace(self._meta, cursor=self._cursor), self._cursor.offset
+        async for told in self._changing.differences(here, self._workspace.core, record):
+            for transitions in told.steps:
+                draft.tell(transitions, offset)
+            await self._commit(draft.within_record(offset), draft, Changes(told.states, {}))
 
     async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft) -> None:
         workspace = self._workspace
@@ -312,10 +296,3 @@ class PartitionPipeline:
             workspace.settle(changes)
         draft.committed(commit)
         self._relay.offer(commit.outbox, clock_ms)
-
-
-def _consecutive(records: Sequence[RawRecord], offset: int) -> int:
-    """How many of the first records follow one another from `offset` on."""
-    if records and records[0].offset == offset and records[-1].offset == offset + len(records) - 1:
-        return len(records)
-    return next((place for place, record in enumerate(records) if record.offset != offset + place), len(records))
