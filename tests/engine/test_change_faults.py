@@ -273,7 +273,7 @@ async def test_a_builder_comes_again_when_the_change_is_made(worlds: StoreOpener
 
 
 @story
-async def test_a_build_that_is_given_up_leaves_nothing_and_takes_nothing_of_what_came_in_its_place(
+async def test_a_build_that_is_given_up_leaves_nothing_in_redis_and_takes_nothing_of_what_came_in_its_place(
     redis_url: str, namespace: str
 ) -> None:
     records, at = small_log()
@@ -293,7 +293,7 @@ async def test_a_build_that_is_given_up_leaves_nothing_and_takes_nothing_of_what
 
 
 @story
-async def test_a_build_whose_removal_was_cut_short_is_no_part_of_the_next_one(
+async def test_a_build_whose_removal_from_redis_was_cut_short_is_no_part_of_the_next_one(
     redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, at = small_log()
