@@ -7,6 +7,7 @@ contact gets another oracle, which sees all of its records from the start.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from bisect import bisect_left
@@ -20,7 +21,7 @@ from tests.audit import log as records
 from tests.audit.log import Counted, PartitionLog, changes_of, counted_records
 from tests.oracle import scores
 from tests.oracle.language import File
-from tests.oracle.timeline import Change, Oracle, Step
+from tests.oracle.timeline import Change, Oracle, Rehearsal, Step
 from tests.oracle.view import View
 
 
@@ -75,12 +76,13 @@ def expected_of(log: PartitionLog) -> Expected:
     expected = Expected()
     for contact_id, own in by_contact.items():
         oracle = Oracle(_file(changes[0].record), log.partition)
+        rehearsals = _Rehearsals(own, clocks, log.partition)
         begun = 0
         for change in changes[1:]:
             met = bisect_left(own, change.offset, key=lambda each: each.offset)
             _drive(oracle, own[begun:met], clocks)
             begun = met
-            oracle, differences = _changed(oracle, change, own[:met], clocks)
+            oracle, differences = _changed(oracle, rehearsals.at(change, met), change, clocks)
             expected.changes += differences
         _drive(oracle, own[begun:], clocks)
         _release(oracle, clocks, clocks.last)
@@ -93,29 +95,43 @@ def expected_of(log: PartitionLog) -> Expected:
 
 
 def _drive(oracle: Oracle, own: Sequence[Counted], clocks: _Clocks) -> None:
+    """Let a contact's oracle see records of its own."""
     for each in own:
         clock = clocks.at(each.offset)
         _release(oracle, clocks, clock)
         oracle.take(each.body | {"received_at": format_instant(clock)}, each.offset)
 
 
-def _changed(
-    oracle: Oracle, change: records.Change, own: Sequence[Counted], clocks: _Clocks
-) -> tuple[Oracle, list[Change]]:
-    """The oracle that goes on from a change, and all that this contact has been told of up to and with it.
+class _Rehearsals:
+    """What each of the definitions makes of one contact's records, as far as the changes to them need it."""
 
-    `own` are the contact's records before the change.
-    """
-    clock = clocks.at(change.offset)
-    _release(oracle, clocks, clock)
-    fresh = Oracle(_file(change.record), oracle.partition)
-    _drive(fresh, own, clocks)
-    _release(fresh, clocks, clock)
-    for each in (oracle, fresh):
-        each.move_on(clock, change.offset)
-    told, fresh.changes = oracle.changes, []
+    def __init__(self, own: Sequence[Counted], clocks: _Clocks, partition: int) -> None:
+        self._own = own
+        self._clocks = clocks
+        self._partition = partition
+        self._oracles: dict[str, tuple[Rehearsal, int]] = {}
+
+    def at(self, change: records.Change, met: int) -> Oracle:
+        """An oracle that has seen the first `met` records under the definitions of a change, and told nothing."""
+        known = Rehearsal(_file(change.record), self._partition), 0
+        oracle, seen = self._oracles.get(change.record.hash, known)
+        _drive(oracle, self._own[seen:met], self._clocks)
+        _release(oracle, self._clocks, change.clock_ms)
+        self._oracles[change.record.hash] = oracle, met
+        fresh = Oracle(oracle.file, self._partition)
+        fresh.contacts, fresh.erasures = copy.deepcopy(oracle.contacts), dict(oracle.erasures)
+        fresh.lists = copy.deepcopy(oracle.lists)
+        fresh.move_on(change.clock_ms, change.offset)
+        return fresh
+
+
+def _changed(oracle: Oracle, fresh: Oracle, change: records.Change, clocks: _Clocks) -> tuple[Oracle, list[Change]]:
+    """The oracle that goes on from a change, and all that this contact has been told of up to and with it."""
+    _release(oracle, clocks, change.clock_ms)
+    oracle.move_on(change.clock_ms, change.offset)
+    told = oracle.changes
     kind = "backfill" if change.record.silent else "definition"
-    step = Step(clock, {"kind": kind, "position": f"tracking-{oracle.partition}@{change.offset}"})
+    step = Step(change.clock_ms, {"kind": kind, "position": f"tracking-{oracle.partition}@{change.offset}"})
     stood: dict[str, bool] = {}
     counts: dict[str, int] = {}
     for contact_id, before in oracle.contacts.items():
