@@ -40,7 +40,6 @@ DEAD_LETTER_REASONS = (
     "foreign_key",
     "foreign_partition",
     "invalid_definitions",
-    "definitions_change_unsupported",
 )
 RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
 OUTCOMES = ("applied", "duplicate", "erased")
@@ -94,6 +93,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_clock_timestamp_seconds", "gauge", "Clock of a partition.", ("worker",), ("partition",)),
     Metric("segue_outbox_entries", "gauge", "Transitions committed that the broker has not acknowledged yet.",
            ("worker",), ("partition",)),
+    Metric("segue_definitions_number", "gauge", "Number of the definitions that hold in a partition.",
+           ("worker",), ("partition",)),
+    Metric("segue_definitions_changes_total", "counter",
+           "Changes of definitions that a partition has made and told.", ("worker",)),
+    Metric("segue_definitions_change_seconds", "histogram",
+           "How long a change of definitions kept a partition from folding its log.", ("worker",),
+           buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)),
+    Metric("segue_build_records_total", "counter",
+           "Records of the past folded by the worker under new definitions, before they hold.", ("worker",)),
     Metric("segue_segment_members", "gauge", "Members of a segment, in the partitions owned by this worker.",
            ("worker",), ("segment",)),
     Metric("segue_partitions_owned", "gauge", "Partitions loaded and served by this worker.", ("worker",)),

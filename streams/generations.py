@@ -24,6 +24,16 @@ class Build(NamedTuple):
     clock_ms: int
 
 
+class Building(NamedTuple):
+    """A build as it is seen from outside."""
+
+    generation: int
+    definitions_hash: str
+    by_worker: bool  # the partition's owner builds, and nobody else may
+    cursor: Cursor
+    clock_ms: int
+
+
 class BuildBusyError(UnavailableError):
     """The partition's owner is building, since a change has come to its turn."""
 

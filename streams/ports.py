@@ -79,6 +79,11 @@ class PartitionMeta:
     former: Former | None = None  # what served before, as long as something is left of it
 
 
+def is_telling(former: Former | None, versions: Sequence[Version], cursor: Cursor) -> bool:
+    """Whether the last change of definitions is made, and not all is told yet that it makes different."""
+    return former is not None and bool(versions) and versions[-1].offset == cursor.offset
+
+
 class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
     """A transition on its way to Kafka."""
 

@@ -6,21 +6,24 @@ Every method raises `UnavailableError` when Redis is away.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import redis
 
 from schemas.errors import InputError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.redis_blocking import BlockingRedis
 from streams.adapters.redis_connection import Script
+from streams.adapters.redis_fold import versions_in
 from streams.adapters.redis_generations import drop_generations
-from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
-from streams.adapters.redis_state import as_text
-from streams.ports import Cursor, Fence
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
+from streams.adapters.redis_points import building_in
+from streams.adapters.redis_state import as_text, former_in
+from streams.generations import Building
+from streams.ports import Cursor, Fence, Former, is_telling
 from streams.sending.ports import Progress
+from streams.versions import Version
 
 _PARTITIONS_ASKED = 1_000
 """Partitions that are asked how many there are; a log of more is known by one of its first."""
@@ -43,6 +46,21 @@ class PartitionState:
     earliest_due_ms: int | None
     outbox_entries: int
     sizes: dict[str, int]
+    versions: tuple[Version, ...]
+    building: Building | None  # what is built beside it
+    former: Former | None  # the state before the last change, as long as something is left of it
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the last change is made, and not all is told yet that it makes different."""
+        return is_telling(self.former, self.versions, self.cursor)
+
+
+class FormerContact(NamedTuple):
+    """What Redis holds of a contact under the definitions before those of its partition."""
+
+    raw: bytes | None
+    definitions: str
 
 
 class StoredContact(NamedTuple):
@@ -53,6 +71,10 @@ class StoredContact(NamedTuple):
     clock_ms: int
     definitions: str | None
     offset: int  # of the next record to apply
+    former: FormerContact | None = None  # while a change is told, maybe not yet of this contact
+
+
+_NOTHING = StoredContact(None, None, 0, None, 0)
 
 
 class StateInspector:
@@ -83,21 +105,21 @@ class StateInspector:
 
     def state(self, partition: int, now_ms: int) -> PartitionState | None:
         """The state of a partition; None where none is stored. Timers count as due when they are at `now_ms`."""
-        keys = self._keys(partition)
-        if keys is None:
-            return None
+        build = self._names.key(partition, "build")
 
-        def look(client: redis.Redis) -> Any:
-            pipeline = client.pipeline(transaction=True)
+        def ask(pipeline: Any, keys: StateKeys, _former: StateKeys | None) -> None:
             pipeline.hgetall(keys.meta)
+            pipeline.hgetall(build)
             pipeline.zcard(keys.timers)
             pipeline.zcount(keys.timers, "-inf", now_ms)
             pipeline.zrange(keys.timers, 0, 0, withscores=True)
             pipeline.xlen(keys.outbox)
             pipeline.hgetall(keys.sizes)
-            return pipeline.execute()
 
-        meta, timers, due, first, outbox, sizes = self._redis.ask(keys.meta, look)
+        answers = self._serving(partition, ask)
+        if answers is None:
+            return None
+        meta, built, timers, due, first, outbox, sizes = answers
         fields = as_text(meta)
         return PartitionState(
             partition=partition,
@@ -113,21 +135,22 @@ class StateInspector:
             earliest_due_ms=int(first[0][1]) if first else None,
             outbox_entries=outbox,
             sizes={segment: int(size) for segment, size in as_text(sizes).items()},
+            versions=versions_in(fields),
+            building=building_in(as_text(built), int(fields["generation"])),
+            former=former_in(fields),
         )
 
     def progress(self, partition: int) -> Progress | None:
         """How far a partition is folded and published; None where nothing is stored."""
-        keys = self._keys(partition)
-        if keys is None:
-            return None
 
-        def look(client: redis.Redis) -> Any:
-            pipeline = client.pipeline(transaction=True)
+        def ask(pipeline: Any, keys: StateKeys, _former: StateKeys | None) -> None:
             pipeline.hmget(keys.meta, "offset", "seq", "epoch")
             pipeline.xrange(keys.outbox, count=1)
-            return pipeline.execute()
 
-        (offset, seq, epoch), first = self._redis.ask(keys.meta, look)
+        answers = self._serving(partition, ask)
+        if answers is None:
+            return None
+        (offset, seq, epoch), first = answers
         return Progress(int(offset), int(seq), int(epoch), int(first[0][1][b"offset"]) if first else None)
 
     def stored(self, partition: int, key: str) -> bytes | None:
@@ -136,26 +159,30 @@ class StateInspector:
 
     def contact(self, partition: int, key: str) -> StoredContact:
         """What is stored of the contact with this key. Raises `InputError` when the state is of another format."""
-        keys = self._keys(partition)
-        if keys is None:
-            return StoredContact(None, None, 0, None, 0)
 
-        def look(client: redis.Redis) -> Any:
-            pipeline = client.pipeline(transaction=True)
-            pipeline.hmget(keys.meta, "clock", "definitions", "offset", "format")
+        def ask(pipeline: Any, keys: StateKeys, former: StateKeys | None) -> None:
+            pipeline.hgetall(keys.meta)
             pipeline.get(keys.contact(key))
             pipeline.zscore(keys.timers, key)
-            return pipeline.execute()
+            if former is not None:
+                pipeline.get(former.contact(key))
 
-        (clock, definitions, offset, stored_format), raw, due = self._redis.ask(keys.meta, look)
-        if stored_format is not None and int(stored_format) != STATE_FORMAT:
-            raise _other_format(partition, int(stored_format))
+        answers = self._serving(partition, ask)
+        if answers is None:
+            return _NOTHING
+        meta, raw, due, *former_raw = answers
+        fields = as_text(meta)
+        if not OLDEST_FORMAT <= int(fields["format"]) <= STATE_FORMAT:
+            raise _other_format(partition, int(fields["format"]))
+        cursor, former = Cursor(int(fields["offset"]), int(fields["steps"])), former_in(fields)
+        telling = former if is_telling(former, versions_in(fields), cursor) else None
         return StoredContact(
             raw,
             None if due is None else int(due),
-            int(clock or 0),
-            None if definitions is None else definitions.decode(),
-            int(offset or 0),
+            int(fields["clock"]),
+            fields.get("definitions"),
+            cursor.offset,
+            None if telling is None else FormerContact(former_raw[0], telling.definitions),
         )
 
     def reset_fence(self, partition: int) -> Fence | None:
@@ -177,8 +204,7 @@ class StateInspector:
 
         Returns the new epoch, or None where nothing is stored.
         """
-        meta = self._names.key(partition, "meta")
-        build = self._names.key(partition, "build")
+        meta, build = self._names.key(partition, "meta"), self._names.key(partition, "build")
         word, *answer = self._redis.run(Script("start_over"), [meta, build], ["", "", "", STATE_FORMAT])
         if word != b"done":
             return None
@@ -187,9 +213,27 @@ class StateInspector:
         self._redis.ask(meta, lambda client: drop_generations(client, {partition: kept}))
         return epoch
 
-    def _keys(self, partition: int) -> StateKeys | None:
-        generation = self._meta_field(partition, "generation")
-        return None if generation is None else StateKeys(self._names, partition, int(generation))
+    def _serving(self, partition: int, ask: Callable[[Any, StateKeys, StateKeys | None], None]) -> Sequence[Any] | None:
+        """What is asked of the state that serves and of the one before it, at one moment; None where none is stored.
+
+        Another may come to serve between two questions. Then it is asked again.
+        """
+        meta = self._names.key(partition, "meta")
+
+        def look(client: Any) -> Sequence[Any] | None:
+            found = client.hmget(meta, "generation", "former_generation")
+            while found[0] is not None:
+                pipeline = client.pipeline(transaction=True)
+                keys = StateKeys(self._names, partition, int(found[0]))
+                pipeline.hmget(meta, "generation", "former_generation")
+                ask(pipeline, keys, None if found[1] is None else keys._replace(generation=int(found[1])))
+                now, *answers = pipeline.execute()
+                if now == found:
+                    return list(answers)
+                found = now
+            return None
+
+        return self._redis.ask(meta, look)
 
     def _meta_field(self, partition: int, field: str) -> bytes | None:
         meta = self._names.key(partition, "meta")

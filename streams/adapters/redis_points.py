@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.topics import Names
-from streams.adapters.redis_state import as_text
+from streams.adapters.redis_fold import versions_in
+from streams.adapters.redis_state import as_text, former_in
+from streams.generations import Building
 from streams.ports import Cursor, Fence, LogIdentity
 from streams.snapshots.manifest import StatePoint
 
@@ -28,6 +31,19 @@ def read_points(client: Any, names: Names, partitions: int = PARTITIONS_ASKED) -
     return points
 
 
+def building_in(fields: Mapping[str, str], serving: int) -> Building | None:
+    """What is built beside the generation that serves, by the hash of a build; None for leftovers."""
+    if not fields or int(fields["generation"]) <= serving:
+        return None
+    return Building(
+        generation=int(fields["generation"]),
+        definitions_hash=fields["definitions_hash"],
+        by_worker=fields["owner"] == "1",
+        cursor=Cursor(int(fields["offset"]), int(fields["steps"])),
+        clock_ms=int(fields["clock"]),
+    )
+
+
 def _point(partition: int, fields: dict[str, str]) -> StatePoint:
     return StatePoint(
         partition=partition,
@@ -42,4 +58,6 @@ def _point(partition: int, fields: dict[str, str]) -> StatePoint:
         definitions=fields.get("definitions"),
         definitions_number=int(fields["definitions_number"]),
         fence=Fence(int(fields["fence_generation"]), fields["fence_member"]),
+        versions=versions_in(fields),
+        former=former_in(fields),
     )

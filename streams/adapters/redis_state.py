@@ -108,7 +108,7 @@ class RedisStateStore(RedisFoldStore):
             sizes={segment: int(size) for segment, size in sizes.items()},
             generation=where.generation,
             versions=versions_in(fields),
-            former=_former(fields),
+            former=former_in(fields),
         )
 
     async def delete_generations(self, kept: StateKeys) -> None:
@@ -132,7 +132,8 @@ def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in found.items()}
 
 
-def _former(fields: dict[str, str]) -> Former | None:
+def former_in(fields: dict[str, str]) -> Former | None:
+    """What served before, by a meta."""
     if "former_generation" not in fields:
         return None
     return Former(int(fields["former_generation"]), fields["former_definitions"])

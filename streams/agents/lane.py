@@ -24,6 +24,9 @@ log = logging.getLogger("segue.worker")
 class Pipeline(Protocol):
     """What a lane drives: one partition's state."""
 
+    on_standstill: Callable[[], None]
+    """Called where a record begins to take long."""
+
     @property
     def earliest_due_ms(self) -> int | None:
         """When the partition's next timer is due."""
@@ -112,6 +115,7 @@ class Lane:
         self.log_end = -1  # as far as the broker told
         self.placement = 0  # how often the consumer was placed; what was fetched before the last time may not follow
         self.pipeline = pipeline
+        pipeline.on_standstill = self.stand_still
         self._source = source
         self._bounds = bounds
         self._meters = meters
@@ -119,6 +123,7 @@ class Lane:
         self._expected = 0  # offset of the next record to queue
         self._misplaced = False
         self._missing: tuple[int, int] = (-1, 0)  # an offset, and how often it was asked for in vain
+        self._standing = False  # while a record takes long, the others of the worker need the room for batches
         self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._failures = 0
@@ -145,7 +150,7 @@ class Lane:
         if batch.log_end is not None:
             self.log_end = max(self.log_end, batch.log_end)
         first, last = batch.records[0].offset, batch.records[-1].offset
-        if not self.serving or self._closing.is_set() or first > self._expected:
+        if not self.serving or self._closing.is_set() or self._standing or first > self._expected:
             self._misplaced |= self.serving and batch.placement == self.placement
             self._drop(batch)
         elif last < self._expected:
@@ -171,6 +176,15 @@ class Lane:
             except UnavailableError as error:
                 await self._interrupted(f"partition {self.partition}: {error}")
 
+    def stand_still(self) -> None:
+        """The pipeline makes a change, which may take long: take nothing meanwhile, and have it delivered again."""
+        self._standing = True
+        if self._queue:
+            self._expected = self._queue[0].records[0].offset
+            self._misplaced = True
+        while self._queue:
+            self._drop(self._queue.popleft())
+
     def close(self) -> None:
         """Finish the commit under way, take no other."""
         self._closing.set()
@@ -188,8 +202,9 @@ class Lane:
             while (records := await self._next()) is not None:
                 await self.pipeline.apply(records)
                 self.next_offset = records[-1].offset + 1
+                self._standing = False
         finally:
-            self.serving = False
+            self.serving = self._standing = False
             while self._queue:
                 self._drop(self._queue.popleft())
 

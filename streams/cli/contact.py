@@ -31,6 +31,7 @@ def command(contact_id: str, as_json: bool) -> None:
 
     `now` is the clock of the contact's partition. Traits, consents and lists are those that the active
     definitions ask for; others are not kept. `until` is when the membership will change if nothing else comes.
+    Segments that are no more are named with the transitions that it had there: one that comes back goes on from them.
     A contact that is not known ends with exit code 1.
 
     \b
@@ -67,7 +68,12 @@ def _print(found: View) -> None:
         shown.append(Text(f"known since {found['known_since']}; next due {found['next_due'] or 'never'}"))
     if found["erased_up_to"]:
         shown.append(Text(f"erased: records up to {found['erased_up_to']} are dropped"))
-    print_shown(*shown, *_tables(found))
+    print_shown(*shown, *_tables(found), *_retired(found))
+
+
+def _retired(found: View) -> Iterator[Text]:
+    for row in found["retired"]:
+        yield Text(f"left for good: segment {row['segment']}, {row['sequence']} transitions, since {row['since']}")
 
 
 def _tables(found: View) -> Iterator[Table]:

@@ -16,7 +16,8 @@ from streams.cli.explaining import check_segment, show
 from streams.cli.options import CONTACT_ID
 from streams.cli.progress import counted
 from streams.cli.stored_contact import compared, stored_explainer
-from streams.explaining.replay import Replay, replay_log
+from streams.explaining.log_replay import replay_log
+from streams.explaining.replay import Replay
 from streams.ports import LogBounds, RawRecord
 from streams.segmentation import Definitions, contact_key
 
@@ -35,8 +36,9 @@ def command(contact_id: str, segment: str | None, quick: bool, as_json: bool) ->
     in, the smallest set of conditions is named that keeps it out.
 
     The contact's partition of the log is read from its start and evaluated again in this process, so Redis and the
-    workers are not asked; `now` is the clock of the partition, which its newest record has set. `until` is when a
-    condition comes out otherwise if nothing else comes.
+    workers are not asked. It is told under the definitions that hold now; where they came to hold in the middle of
+    the log, it is read once more. `now` is the clock of the partition, which its newest record has set. `until` is
+    when a condition comes out otherwise if nothing else comes.
 
     \b
     Examples:
@@ -76,8 +78,10 @@ def _replay(settings: CommonSettings, contact_id: str, segment: str | None) -> R
         if segment is not None:
             check_segment(definitions, segment)
 
-    records = read_log(settings.kafka, topic, partition, bound)
-    return replay_log(_watched(records, bound), contact_id, topic, partition, len(bounds), check)
+    def log() -> Iterable[RawRecord]:
+        return _watched(read_log(settings.kafka, topic, partition, bound), bound)
+
+    return replay_log(log, contact_id, topic, partition, len(bounds), check)
 
 
 def _watched(records: Iterable[RawRecord], bound: LogBounds) -> Iterator[RawRecord]:

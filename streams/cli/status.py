@@ -1,9 +1,10 @@
-"""`segue status`: how far each partition is folded, and how large segments are."""
+"""`segue status`: how far each partition is folded, what becomes of its definitions, and how large segments are."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -31,6 +32,9 @@ def command(as_json: bool) -> None:
     Timers are due when their instant has come by this machine's clock; a worker that is well fires them within
     moments. The outbox holds transitions that are committed and not yet acknowledged by Kafka. The last owner
     is the worker that took the partition last; it stays there after the worker has ended.
+
+    A change of definitions shows where it is under way: a state that is built for others beside the one that
+    serves, a change whose steps are being told, a state from before it that is being removed.
 
     \b
     Examples:
@@ -75,6 +79,10 @@ def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dic
         "transitions": 0,
         "epoch": None,
         "last_owner": None,
+        "definitions_number": None,
+        "build": None,
+        "telling": None,
+        "removing": False,
     }
     if state is not None:
         earliest = state.earliest_due_ms
@@ -87,8 +95,26 @@ def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dic
             "transitions": state.seq,
             "epoch": state.epoch,
             "last_owner": {"generation": state.owner.generation, "member": state.owner.member},
+            **_change(state),
         }
     return row
+
+
+def _change(state: PartitionState) -> dict[str, Any]:
+    """What holds in a partition, and what is under way there to let something else hold."""
+    building = state.building
+    return {
+        "definitions_number": None if state.definitions is None else state.definitions_number,
+        "build": None
+        if building is None
+        else {
+            "definitions_hash": building.definitions_hash,
+            "next_offset": building.cursor.offset,
+            "by_worker": building.by_worker,
+        },
+        "telling": {"contacts_told": state.cursor.steps} if state.is_telling else None,
+        "removing": state.former is not None and not state.is_telling,
+    }
 
 
 def _sizes(states: list[PartitionState]) -> dict[str, int]:
@@ -116,6 +142,7 @@ def _number(state: PartitionState) -> int:
 def _print(status: dict[str, Any]) -> None:
     rows = [_cells(row) for row in status["partitions"]]
     segments = [[segment, str(size)] for segment, size in status["segments"].items()]
+    changes = [Text(line) for line in (*_held(status), *_under_way(status))]
     print_shown(
         plain_table(
             _COLUMNS,
@@ -124,6 +151,8 @@ def _print(status: dict[str, Any]) -> None:
             least={"clock": 13, "last owner": 14},
         ),
         Text(),
+        *changes,
+        *([Text()] if changes else []),
         plain_table(["segment", "members"], segments) if segments else Text(_no_segments(status)),
     )
 
@@ -136,6 +165,38 @@ def _cells(row: dict[str, Any]) -> list[str]:
         *(str(row[name]) for name in ("timers_due", "timers", "outbox_entries")),
         f"{owner['member']} (generation {owner['generation']})" if owner and owner["member"] else "nobody",
     ]
+
+
+def _held(status: dict[str, Any]) -> Iterator[str]:
+    """Which definitions hold."""
+    newest = status["definitions"]
+    if newest is None:
+        return
+    by_number: dict[int, list[str]] = {}
+    for row in status["partitions"]:
+        if row["definitions_number"] is not None:
+            by_number.setdefault(row["definitions_number"], []).append(str(row["partition"]))
+    told = f"definitions {newest['number']}, hash {newest['hash']}"
+    earlier = [f"{number} in partition {', '.join(by_number[number])}" for number in sorted(by_number)[:-1]]
+    yield told + (f"; still {'; '.join(earlier)}" if earlier else "")
+
+
+def _under_way(status: dict[str, Any]) -> Iterator[str]:
+    for row in status["partitions"]:
+        about, build = f"partition {row['partition']}:", row["build"]
+        if build is not None:
+            whose = "the worker builds" if build["by_worker"] else "somebody builds, or has begun to,"
+            yield (
+                f"{about} {whose} the state for definitions of hash {build['definitions_hash'][:12]}, "
+                f"{build['next_offset']} of {row['log_end']} records"
+            )
+        if row["telling"] is not None:
+            yield (
+                f"{about} tells what definitions {row['definitions_number']} change, "
+                f"{row['telling']['contacts_told']} contacts so far"
+            )
+        if row["removing"]:
+            yield f"{about} removes the state from before definitions {row['definitions_number']}"
 
 
 def _no_segments(status: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
-from streams.segmentation import Contact, Core, contact_key, parse_canonical
+from streams.segmentation import Contact, Core, Succession, contact_key, parse_canonical
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.wording import printable
 
@@ -36,7 +36,12 @@ def look_up(inspector: StateInspector, contact_id: str) -> Known:
             "has come that far; see `segue status`"
         )
     core = Core(parse_canonical(stored.definitions))
-    contact = core.new(contact_id) if stored.raw is None else core.decode(key, stored.raw)
+    raw = stored.raw
+    if stored.former is not None:
+        # The change is made, and its steps are being committed: of this contact maybe not yet.
+        succession = Succession(parse_canonical(stored.former.definitions), core)
+        raw = succession.settle(raw, stored.former.raw, stored.clock_ms).raw
+    contact = core.new(contact_id) if raw is None else core.decode(key, raw)
     return Known(partition, core, contact, stored)
 
 
@@ -61,5 +66,7 @@ def compared(stored: StoredContact, replay: Replay) -> Literal["same", "differen
         return "unknown"
     if stored.offset != replay.next_offset:
         return "behind" if stored.offset < replay.next_offset else "ahead"
+    if stored.definitions != replay.core.definitions.canonical:
+        return "different"
     contact = replay.contact
     return "same" if stored.raw == (None if contact is None else replay.core.encode(contact)) else "different"

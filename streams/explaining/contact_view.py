@@ -20,6 +20,7 @@ def view(core: Core, contact: Contact, now_ms: int) -> View:
         **_facts(contact),
         "scores": {name: _score(core, contact, name, now_ms) for name in core.program.scores} if contact.exists else {},
         "segments": _segments(core, contact),
+        "retired": _retired(contact),
         "next_due": _instant(contact.next_due),
     }
 
@@ -54,6 +55,14 @@ def _segments(core: Core, contact: Contact) -> list[View]:
         for segment in known
     ]
     return sorted(rows, key=lambda row: not row["member"])
+
+
+def _retired(contact: Contact) -> list[View]:
+    """Segments that it ever was in and that are no more."""
+    return [
+        {"segment": name, "since": format_instant(standing.since_ms), "sequence": standing.sequence}
+        for name, standing in contact.retired.items()
+    ]
 
 
 def _instant(instant_ms: int | None) -> str | None:

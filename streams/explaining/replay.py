@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
-from streams.pipeline.admission import Admission, RejectedRecordError
-from streams.ports import RawRecord
 from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, Step, Succession, contact_key
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
@@ -23,8 +21,6 @@ from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
 from streams.simulation.changing import History, Reader
 from streams.simulation.record_lines import read_line, stated_ms
-
-_KEYS_CACHED = 100_000
 
 
 class Replay:
@@ -98,7 +94,11 @@ class Replay:
         self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
 
     def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
-        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one."""
+        """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one.
+
+        What it was before and is now keeps its since and cause. Into what it comes by the change, it does so since its
+        history says that it is in it.
+        """
         raw, known = self._stored(), former._stored()
         core = self.core = self._fold.core = Core(self.core.definitions)
         succession = Succession(former.core.definitions, core)
@@ -106,17 +106,25 @@ class Replay:
         self._fold.contacts.pop(self._key, None)
         if settled.raw is None:
             return
-        self._fold.contacts[self._key] = core.decode(self._key, settled.raw)
+        contact = self._fold.contacts[self._key] = core.decode(self._key, settled.raw)
         emitted: list[Transition] = []
         step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
         succession.tell(self._key, settled, step)
-        turns = former._turns.segments()  # also of segments that are no more: they may come back
-        for move in emitted:
-            turns.pop(move.segment, None)
-            if move.type == "segment.exited":
-                turns[move.segment] = Turn(move.effective_at, move.cause)
-        for name, turn in turns.items():
-            self._turns.note_segment(name, turn)
+        if contact.exists:
+            self._go_on(former, contact, {move.segment: move for move in emitted})
+
+    def _go_on(self, former: Replay, contact: Contact, moved: dict[str, Transition]) -> None:
+        """Know since when the contact is, or is not, in segments: also in those that are no more, but may come back."""
+        indexes = {segment.name: segment.index for segment in self.core.program.segments}
+        stood = former._turns.of_segments()
+        for name in dict.fromkeys((*stood, *moved)):
+            move = moved.get(name)
+            if move is None:
+                self._turns.note_segment(name, stood[name])
+            else:
+                told_ms = move.effective_at
+                since_ms = contact.since_ms[indexes[name]] if name in indexes else told_ms
+                self._turns.note_segment(name, Turn(since_ms, move.cause, None if told_ms == since_ms else told_ms))
 
     def _stored(self) -> bytes | None:
         contact = self._fold.contacts.get(self._key)
@@ -147,42 +155,6 @@ class Replay:
         """Nobody reads the transitions."""
         self._fold.emitted.clear()
         self._fold.changed.clear()
-
-
-def replay_log(
-    records: Iterable[RawRecord],
-    contact_id: str,
-    topic: str,
-    partition: int,
-    partitions: int,
-    check: Callable[[Definitions], None] = lambda _definitions: None,
-) -> Replay:
-    """The contact at the end of its partition's log, read from its start.
-
-    `check` is called with the definitions before more is read. Raises `UnavailableError` for an empty log.
-    """
-    admission = Admission(topic, partition, partitions, keys_cached_max=_KEYS_CACHED)
-    replay: Replay | None = None
-    end = 0
-    for raw in records:
-        end = raw.offset + 1
-        try:
-            admitted = admission.admit(raw)
-        except RejectedRecordError:
-            continue
-        if replay is None:
-            definitions = None if admitted.change is None else admitted.change.definitions
-            assert definitions is not None, "a log begins with definitions, or is refused"
-            check(definitions)
-            replay = Replay(definitions, contact_id, partition)
-        if admitted.record is None:
-            replay.move_on(admitted.timestamp_ms, admitted.offset)
-        else:
-            replay.apply(admitted.record, admitted.offset, admitted.timestamp_ms)
-    if replay is None:
-        raise UnavailableError(f"{topic}: the log of partition {partition} has no definitions yet: run `segue apply`")
-    replay.next_offset = end
-    return replay
 
 
 class _Lines:

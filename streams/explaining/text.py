@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from schemas.transitions import Cause
 from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, WhyNot
 from streams.segmentation.turns import Turn
 from streams.segmentation.wording import instant, printable
@@ -83,7 +82,7 @@ def _marked(holds: bool, name: str, style: str = "") -> Text:
 
 def _times(since: Turn | None, until_ms: int | None, ends: bool = False) -> Text:
     """Since and until when; with `ends`, it is also said that no end is in sight."""
-    told = [] if since is None else [f"since {instant(since.at_ms)}{_cause(since.cause)}"]
+    told = [] if since is None else [f"since {instant(since.at_ms)}{_cause(since)}"]
     if until_ms is not None:
         told.append(f"until {instant(until_ms)}")
     elif ends:
@@ -91,9 +90,13 @@ def _times(since: Turn | None, until_ms: int | None, ends: bool = False) -> Text
     return Text(", ".join(told), "dim")
 
 
-def _cause(cause: Cause | None) -> str:
+def _cause(since: Turn) -> str:
+    cause = since.cause
     if cause is None:
         return ""
+    if cause.kind == "definition" or (cause.kind == "backfill" and cause.event_id is None):
+        told = "" if since.told_ms is None else f", told {instant(since.told_ms)}"
+        return f" (by the definitions at {cause.position}{told})"
     named = _NOT_NAMED.get(cause.kind, cause.event or cause.kind)
     return f" ({named}{'' if cause.event_id is None else f' {printable(cause.event_id)}'})"
 

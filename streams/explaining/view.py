@@ -60,7 +60,7 @@ def _why_not(why_not: WhyNot) -> View:
 
 def _turn(turn: Turn) -> View:
     cause = None if turn.cause is None else cause_body(turn.cause)
-    return {"at": format_instant(turn.at_ms), "cause": cause}
+    return {"at": format_instant(turn.at_ms), "cause": cause, "told_at": _instant(turn.told_ms)}
 
 
 def _evidence(evidence: Evidence) -> View:

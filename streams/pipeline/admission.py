@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -31,6 +31,13 @@ class RejectedRecordError(ValueError):
         super().__init__(detail)
         self.reason: RejectionReason = reason
         self.detail = detail
+
+
+class Rejected(NamedTuple):
+    """A dead letter: the record, and why it is one."""
+
+    raw: RawRecord
+    error: RejectedRecordError
 
 
 class Change(NamedTuple):
@@ -106,6 +113,17 @@ class Admission:
             raise self._foreign_start()
         return Admitted(raw.offset, raw.timestamp_ms, record.type, record, key)
 
+    def admit_all(self, records: Iterable[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
+        """Those that count, and the dead letters. Raises as `admit` does for the log's first record."""
+        admit = self.admit
+        admitted, rejected = [], []
+        for raw in records:
+            try:
+                admitted.append(admit(raw))
+            except RejectedRecordError as error:
+                rejected.append(Rejected(raw, error))
+        return admitted, rejected
+
     def _admit_without_contact(self, raw: RawRecord, record: Tick | DefinitionsRecord) -> Admitted:
         if raw.key is not None:
             raise RejectedRecordError("foreign_key", f"key: expected none on a record of type {record.type}")
@@ -140,3 +158,10 @@ class Admission:
             return contact_key(contact_id) if partition_of(contact_id, partitions) == partition else None
 
         return key_of
+
+
+def consecutive_from(records: Sequence[RawRecord], offset: int) -> int:
+    """How many of the first records follow one another from `offset` on."""
+    if records and records[0].offset == offset and records[-1].offset == offset + len(records) - 1:
+        return len(records)
+    return next((place for place, record in enumerate(records) if record.offset != offset + place), len(records))

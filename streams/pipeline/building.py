@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from schemas.errors import BugError, InputError
 from streams.generations import Build, BuildStore
-from streams.pipeline.admission import Admission, Admitted, RejectedRecordError
+from streams.pipeline.admission import Admission, Admitted
 from streams.pipeline.draft import BuildDraft
 from streams.pipeline.folding import Folding
 from streams.pipeline.ports import PipelineBounds
@@ -82,19 +82,11 @@ class Builder:
         if records:
             if records[0].offset != build.cursor.offset and (build.cursor.offset or not self._short_history):
                 raise self._history_gone(records[0].offset)
-            await self._fold(self._admitted(records), workspace, draft)
+            admitted, _ = self._admission.admit_all(records)  # the others the worker has put away, or will
+            await self._fold(admitted, workspace, draft)
             await self._commit(Cursor(records[-1].offset + 1, 0), workspace, draft)
             workspace.trim(between_batches=True)
         self._draft = draft
-
-    def _admitted(self, records: Sequence[RawRecord]) -> list[Admitted]:
-        admitted = []
-        for raw in records:
-            try:
-                admitted.append(self._admission.admit(raw))
-            except RejectedRecordError:
-                continue  # the worker has put it away, or will
-        return admitted
 
     async def _fold(self, admitted: Sequence[Admitted], workspace: Workspace, draft: BuildDraft) -> None:
         until_ms = max(max((entry.timestamp_ms for entry in admitted), default=0), workspace.fold.clock_ms)

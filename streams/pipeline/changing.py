@@ -20,7 +20,7 @@ from schemas.transitions import Transition
 from streams.generations import Build, Heirs, Holding
 from streams.pipeline.building import Builder
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
-from streams.ports import Cursor, Fence, LogBounds, PartitionMeta
+from streams.ports import Cursor, Fence, FenceLostError, LogBounds, PartitionMeta
 from streams.segmentation import Core, Definitions, Step, Succession, contact_key, parse_canonical
 from streams.versions import Version
 
@@ -52,11 +52,10 @@ def holding_from(record: DefinitionsRecord, offset: int, clock_ms: int, before: 
 
 
 class Told(NamedTuple):
-    """The difference that a change makes for one contact."""
+    """Differences that a change makes, as many as one commit takes."""
 
-    key: str
-    state: bytes | None
-    transitions: list[Transition]
+    states: dict[str, bytes | None]  # of the contacts concerned, by key
+    steps: list[list[Transition]]  # one of each contact, in order
 
 
 class Changing:
@@ -66,6 +65,7 @@ class Changing:
         self._partition = partition
         self._ports = ports
         self._bounds = bounds
+        self._built = ports.meters.counter("segue_build_records_total")
         self._dropping: asyncio.Task[None] | None = None
         self.progress: Hashable = None
         """Differs from what it was when something was done."""
@@ -90,13 +90,13 @@ class Changing:
             page += 1
 
     async def differences(self, meta: PartitionMeta, core: Core, record: DefinitionsRecord) -> AsyncIterator[Told]:
-        """What is still to be told, in order, where the change at `meta.cursor` has been made."""
+        """What is still to be told, in order, where the change at `meta.cursor` has been made: nothing of it twice."""
         former = meta.former
         assert former is not None, "what has changed was something else before"
         before = parse_canonical(former.definitions)
         succession = Succession(before, core)
         ids = await self._who_differs(meta, before, core.definitions)
-        position = (self._partition, meta.cursor.offset)
+        position, told, count = (self._partition, meta.cursor.offset), Told({}, []), 0
         for some in _parts(ids[meta.cursor.steps :]):
             keys = [contact_key(contact_id) for contact_id in some]
             states = await self._ports.generations.states(self._partition, meta.generation, keys)
@@ -105,7 +105,14 @@ class Changing:
                 step = Step(meta.clock_ms, meta.clock_ms, position, [], record)
                 settled = succession.settle(state, known, meta.clock_ms)
                 succession.tell(key, settled, step)
-                yield Told(key, settled.raw, step.emitted)
+                told.states[key] = settled.raw
+                told.steps.append(step.emitted)
+                count += len(step.emitted)
+                if count >= self._bounds.transitions_per_commit_max:
+                    yield told
+                    told, count = Told({}, []), 0
+        if told.steps:
+            yield told
 
     def drop_former(self, generation: int) -> None:
         """Begin to remove what is left of the states before `generation`, which serves."""
@@ -135,9 +142,13 @@ class Changing:
         build = await builder.begin(owner=True)
         if build.cursor.offset > end:
             build = await builder.begin(owner=True, anew=True)
-        async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
-            await builder.apply(records)
-            self.progress = builder.build
+        try:
+            async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
+                await builder.apply(records)
+                self._built.inc(len(records))
+                self.progress = builder.build
+        except FenceLostError as error:  # of the build: who owns the partition is another question
+            raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
         assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(

@@ -23,6 +23,9 @@ class PipelineMeters:
         self._timer_steps = meters.counter("segue_timer_steps_total")
         self._entries_merged = meters.counter("segue_window_entries_merged_total")
         self._timer_lateness = meters.histogram("segue_timer_lateness_seconds")
+        self._number = meters.gauge("segue_definitions_number", str(partition))
+        self._changes = meters.counter("segue_definitions_changes_total")
+        self._change_seconds = meters.histogram("segue_definitions_change_seconds")
         self._sizes: dict[str, int] = {}
         self._steps = self._latest_ms = 0  # of timers since the last commit
 
@@ -31,6 +34,15 @@ class PipelineMeters:
         self.closed()
         self._resize(dict.fromkeys(segments, 0) | dict(sizes))
         self._clock.set(clock_ms / 1000)
+
+    def holds(self, number: int) -> None:
+        """The definitions of this number hold; 0 before there are any."""
+        self._number.set(number)
+
+    def changed(self, seconds: float) -> None:
+        """A change of definitions was made and told, and nothing was folded meanwhile."""
+        self._changes.inc()
+        self._change_seconds.observe(seconds)
 
     def released(self, late_ms: int, steps: int) -> None:
         """Timers fired, the earliest of them this long after its instant."""

@@ -11,15 +11,15 @@ How the log is cut into batches shows nowhere: not in a byte of state, not in a 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from schemas.errors import BugError
 from schemas.records import DefinitionsRecord
 from streams.generations import Holding
-from streams.pipeline.admission import Admission, Admitted, Change, RejectedRecordError
+from streams.pipeline.admission import Admission, Admitted, Change, consecutive_from
 from streams.pipeline.changing import Changing, Serving, holding_from
-from streams.pipeline.dead_letters import DeadLetters, Rejected
+from streams.pipeline.dead_letters import DeadLetters
 from streams.pipeline.draft import Draft
 from streams.pipeline.folding import Folding
 from streams.pipeline.meters import PipelineMeters
@@ -57,6 +57,8 @@ class PartitionPipeline:
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
         self._changing = Changing(partition, ports, bounds)
+        self.on_standstill: Callable[[], None] = lambda: None
+        """Called where a change of definitions begins, for which records have to wait."""
         self._fence = Fence(0, "")
         self._meta = PartitionMeta()
         self._cursor = Cursor(0, 0)
@@ -131,7 +133,7 @@ class PartitionPipeline:
         if draft is None:
             raise BugError(f"partition {self.partition} is not loaded")
         unseen = [record for record in records if record.offset >= self._cursor.offset]
-        consecutive = _consecutive(unseen, self._cursor.offset)
+        consecutive = consecutive_from(unseen, self._cursor.offset)
         if consecutive:
             draft = await self._fold_batch(unseen[:consecutive], draft)
         if consecutive < len(unseen):
@@ -165,6 +167,7 @@ class PartitionPipeline:
             segments = [segment.name for segment in definitions.segments]
             self._hold(definitions)
         self._meters.loaded(meta.sizes, segments, meta.clock_ms)
+        self._meters.holds(meta.definitions_number)
 
     @property
     def _now_ms(self) -> int:
@@ -184,7 +187,7 @@ class PartitionPipeline:
         return self._cursor.offset if telling else None
 
     async def _fold_batch(self, records: Sequence[RawRecord], draft: Draft) -> Draft:
-        admitted, rejected = self._admit(records)
+        admitted, rejected = self._admission.admit_all(records)
         await self._dead_letters.pass_over(records, rejected)
         begun = 0
         for place, entry in enumerate(admitted):
@@ -206,6 +209,7 @@ class PartitionPipeline:
     async def _pass_change(self, entry: Admitted, change: Change, draft: Draft) -> Draft:
         """Let the definitions of a record hold, and tell what they change. Returns the draft to go on with."""
         record, definitions, former = change.record, change.definitions, self._definitions
+        after, started = Cursor(entry.offset + 1, 0), time.perf_counter()
         if definitions is not None:
             if former is None:
                 self._hold(definitions)
@@ -213,12 +217,18 @@ class PartitionPipeline:
             holding = holding_from(record, entry.offset, self._now_ms, self._meta.versions)
             if former is None or former.meaning == definitions.meaning:
                 self._holding = holding
-                await self._commit(Cursor(entry.offset + 1, 0), draft)
+                await self._commit(after, draft)
                 self._meta = replace(self._meta, versions=holding.versions)
                 self._hold(definitions)
+                self._meters.holds(record.number)
+                if former is not None:
+                    self._meters.changed(time.perf_counter() - started)
                 return draft
             draft = await self._succeed(entry.offset, former, definitions, holding, draft)
         await self._tell(record, draft)
+        # As long as the cursor is at the record, what is still to be told is told from both states.
+        await self._commit(after, draft)
+        self._meters.changed(time.perf_counter() - started)
         self._changing.drop_former(self._meta.generation)
         return draft
 
@@ -226,6 +236,7 @@ class PartitionPipeline:
         self, offset: int, former: Definitions, definitions: Definitions, holding: Holding, draft: Draft
     ) -> Draft:
         """Let the state that is built for the definitions serve in place of the one that does."""
+        self.on_standstill()
         at = draft.within_record(offset)
         if at != self._cursor:
             await self._commit(at, draft)
@@ -239,27 +250,11 @@ class PartitionPipeline:
     async def _tell(self, record: DefinitionsRecord, draft: Draft) -> None:
         """Tell what the change at the cursor makes different, in bounded commits."""
         assert self._workspace is not None, "what has definitions is worked with"
-        states: dict[str, bytes | None] = {}
-        async for told in self._changing.differences(
-            replace(self._meta, cursor=self._cursor), self._workspace.core, record
-        ):
-            states[told.key] = told.state
-            draft.tell(told.transitions, self._cursor.offset)
-            if len(draft.transitions) >= self._bounds.transitions_per_commit_max:
-                await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
-                states = {}
-        if states:
-            await self._commit(draft.within_record(self._cursor.offset), draft, Changes(states, {}))
-
-    def _admit(self, records: Sequence[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
-        admit = self._admission.admit
-        admitted, rejected = [], []
-        for raw in records:
-            try:
-                admitted.append(admit(raw))
-            except RejectedRecordError as error:
-                rejected.append(Rejected(raw, error))
-        return admitted, rejected
+        here, offset = replace(self._meta, cursor=self._cursor), self._cursor.offset
+        async for told in self._changing.differences(here, self._workspace.core, record):
+            for transitions in told.steps:
+                draft.tell(transitions, offset)
+            await self._commit(draft.within_record(offset), draft, Changes(told.states, {}))
 
     async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft) -> None:
         workspace = self._workspace
@@ -300,10 +295,3 @@ class PartitionPipeline:
             workspace.settle(changes)
         draft.committed(commit)
         self._relay.offer(commit.outbox, clock_ms)
-
-
-def _consecutive(records: Sequence[RawRecord], offset: int) -> int:
-    """How many of the first records follow one another from `offset` on."""
-    if records and records[0].offset == offset and records[-1].offset == offset + len(records) - 1:
-        return len(records)
-    return next((place for place, record in enumerate(records) if record.offset != offset + place), len(records))

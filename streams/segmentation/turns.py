@@ -20,6 +20,8 @@ class Turn(NamedTuple):
     at_ms: int
     cause: Cause | None
     """None where only the state is known, which does not keep causes."""
+    told_ms: int | None = None
+    """When it was told, where that was later: by a change of definitions under which it has been so all the time."""
 
 
 class _Watched(NamedTuple):
@@ -75,6 +77,6 @@ class Turns:
         """Since when the contact is, or is not, in a segment."""
         return self._last.get(name)
 
-    def segments(self) -> dict[str, Turn]:
-        """The same of all segments, by name."""
+    def of_segments(self) -> dict[str, Turn]:
+        """The same of every segment of which it is known, by name."""
         return {name: turn for name, turn in self._last.items() if isinstance(name, str)}

@@ -11,7 +11,8 @@ import msgspec
 from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import definitions_hash
-from streams.ports import Cursor, Fence, LogIdentity
+from streams.ports import Cursor, Fence, Former, LogIdentity, is_telling
+from streams.versions import Version
 
 MANIFEST_FORMAT = 1
 
@@ -32,6 +33,13 @@ class StatePoint:
     definitions: str | None
     definitions_number: int
     fence: Fence
+    versions: tuple[Version, ...] = ()
+    former: Former | None = None  # the state before the last change, as long as something is left of it
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the last change is made, and not all is told yet that it makes different."""
+        return is_telling(self.former, self.versions, self.cursor)
 
     @property
     def untouched(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from schemas.transitions import Transition, decode_transition
 from streams.generations import BuildBusyError
@@ -19,7 +20,7 @@ from streams.ports import Fence, FenceLostError, LogBounds, Message, RawRecord
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.engine.driving import drive
 from tests.engine.stories import DEFINITIONS, HOUR, MINUTE, LogWriter, busy_log, cut, definitions_value, story
-from tests.engine.world import Contents, StoreOpener, world_in_memory
+from tests.engine.world import FENCE, LOG, Contents, StoreOpener, world_in_memory
 
 TIGHT = PipelineBounds(timers_per_commit_max=2, transitions_per_commit_max=2, contacts_cached_max=3)
 
@@ -284,3 +285,42 @@ async def test_a_change_that_is_driven_on_after_every_interruption_ends_the_same
         await drive(world, records, seed)
         assert world.contents() == state
         assert [message.value for message in world.published()] == [message.value for message in published]
+
+
+@story
+async def test_what_served_before_stays_until_all_is_told(worlds: StoreOpener) -> None:
+    records = changing_log(2, 200)
+    async with worlds() as world:
+        generations: Any = world.generations
+        drop = generations.drop_former
+        stood: list[tuple[int, int]] = []
+
+        async def dropping(partition: int, generation: int) -> None:
+            meta = await world.store.take(partition, FENCE, LOG)
+            stood.append((meta.versions[-1].offset, meta.cursor.offset))
+            await drop(partition, generation)
+
+        generations.drop_former = dropping
+        for batch in cut(records, 2, 30):
+            await world.fold([batch])
+        assert len(stood) >= 3
+        assert all(change < cursor for change, cursor in stood), "who loads there would tell the rest from half of it"
+
+
+@story
+async def test_a_change_shows_in_the_metrics(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    writer.track("email_open", "ann", 1)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        assert world.count("segue_definitions_number", "0") == 1
+        assert world.count("segue_definitions_changes_total") == 0
+        writer.append(None, definitions_value(edited(active=OFTEN), number=2), 1)
+        writer.append(None, definitions_value(edited(active=OFTEN | {"tags": ["often"]}), number=5), 1)
+        writer.append(None, definitions_value(edited(active=OFTEN | {"tags": ["often"]}), number=6), 1)
+        await world.fold([writer.records[3:]], Fence(2, "member-2"))
+        assert world.count("segue_definitions_number", "0") == 5
+        assert world.count("segue_definitions_changes_total") == 2
+        assert world.count("segue_build_records_total") == 4, "once, and not for words alone"
+        assert b"segue_definitions_change_seconds_count 2.0" in generate_latest(world.meters.registry)

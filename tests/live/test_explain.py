@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from confluent_kafka import TopicPartition
+import yaml
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_UNAVAILABLE
+from schemas.instants import parse_instant
 from schemas.topics import partition_of
+from tests.engine.stories import definitions_value
 from tests.live.workers import PARTITIONS, Place
 
 ADA = "ada@example.com"
@@ -147,3 +150,44 @@ def test_what_cannot_be_explained_is_refused_in_one_sentence(place: Place) -> No
     for deleted in admin.delete_records([TopicPartition(place.names.tracking, partition, 1)]).values():
         deleted.result(30)
     assert f"the first 1 records of partition {partition} are deleted" in refused(EXIT_BAD_INPUT, ADA)
+
+
+def _bring(place: Place, definitions: str, at: str) -> None:
+    """Append a record of definitions to every partition."""
+    value = definitions_value(yaml.safe_load(definitions), number=2)
+    producer = Producer({"bootstrap.servers": place.servers})
+    for partition in range(PARTITIONS):
+        producer.produce(place.names.tracking, value, partition=partition, timestamp=parse_instant(at))
+    assert producer.flush(30) == 0
+
+
+def test_a_log_in_which_definitions_change_is_explained_under_those_that_hold_now(place: Place) -> None:
+    place.prepare("create", DEFINITIONS)
+    events = place.directory / "events.jsonl"
+    events.write_text("".join(json.dumps(record) + "\n" for record in _records()))
+    place.command("load", str(events), "--timestamps", "received", "--until", "2026-03-04T12:00:00Z")
+    before = _segment(_explained(place, "abandoned"), "abandoned")
+    buyers = "  buyers: {when: {performed: {event: purchase}}}\n"
+    _bring(place, DEFINITIONS.replace("within: 1h", "within: 2h") + buyers, UNTIL)
+
+    from_log = _explained(place)
+    members = {segment["segment"] for segment in from_log["segments"] if segment["member"]}
+    assert members == {"abandoned", "warm", "buyers"}
+    abandoned = _segment(from_log, "abandoned")
+    assert (abandoned["since"], abandoned["sequence"]) == (before["since"], before["sequence"])
+    assert "within: 2h" in abandoned["when"]["parts"][1]["condition"]
+    since = _segment(from_log, "buyers")["since"]
+    assert (since["at"], since["cause"]["kind"]) == ("2026-03-01T12:00:00.000Z", "definition")
+    assert since["told_at"] == "2026-03-05T00:00:00.000Z"
+
+    worker = place.worker()
+    place.wait_until_folded()
+    with_state = _explained(place)
+    assert with_state["state_in_redis"] == "same"
+    assert with_state["segments"] == from_log["segments"]
+    quick = {segment["segment"]: segment for segment in _explained(place, "--quick")["segments"]}
+    for segment in from_log["segments"]:
+        told = quick[segment["segment"]]
+        assert (told["member"], told["sequence"]) == (segment["member"], segment["sequence"])
+        assert told["since"]["at"] == segment["since"]["at"]
+    assert worker.terminate() == 0

@@ -53,6 +53,9 @@ WELL: Series = {
     **histogram("segue_end_to_end_seconds", 600, 3, "30"),
     **histogram("segue_commit_seconds", 600, 3, "1"),
     'segue_outbox_entries{partition="0"}': steady(20),
+    'segue_definitions_number{partition="0",instance="w:1"}': steady(3),
+    'segue_definitions_number{partition="1",instance="w:1"}': steady(3),
+    'segue_definitions_number{partition="1",instance="gone:1"}': steady(2),
     "segue_fence_losses_total": rising(0),
     "segue_resynchronisations_total": rising(0),
     "segue_replays_total": rising(0),
@@ -93,6 +96,8 @@ COMMITS = 'segue_commit_seconds_count{instance="w:1"}'
 OWNED = 'segue_partitions_owned{instance="w:1"}'
 LAG = 'segue_lag_records{partition="0"}'
 IDLE = {'segue_records_total{type="track"}': steady(500), "segue_records_future_total": steady(5)}
+BUILT = "segue_build_records_total"
+DEFINED = 'segue_definitions_number{partition="0",instance="w:1"}'
 OVERDUE = 'segue_timer_overdue_seconds{partition="0"}'
 OUTBOX = 'segue_outbox_entries{partition="0"}'
 DEAD = 'segue_dead_letters_total{reason="invalid"}'
@@ -129,6 +134,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case("SeguePartitionsUnowned", {OWNED: latest(4, 7, 8)}, {OWNED: latest(2, 7, 8)}),
     Case("SegueStalled", {LAG: steady(3), **IDLE}, {LAG: steady(0), **IDLE}),
+    Case("SegueStalled", {LAG: steady(3), **IDLE, BUILT: steady(9)}, {LAG: steady(3), **IDLE, BUILT: rising(100)}),
+    Case("SegueDefinitionsDiffer", {DEFINED: latest(35, 4, 3)}, {DEFINED: latest(25, 4, 3)}),
     Case("SegueLagHigh", {LAG: latest(8, 100_001)}, {LAG: latest(4, 100_001)}),
     Case("SegueClockStandsStill", {OVERDUE: latest(3, 31)}, {OVERDUE: latest(30, 29)}),
     Case("SegueTimersLate", *_late("segue_timer_lateness_seconds", "30")),

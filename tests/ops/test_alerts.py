@@ -32,6 +32,7 @@ NORMAL = {
     "segue_transitions_total",
     "segue_timer_steps_total",
     "segue_ticks_total",
+    "segue_definitions_changes_total",
 }
 """Counters that rise where all is well; one that is not here must be in an alarm."""
 SECTIONS = ["## What it means", "## Look at", "## Do", "## Over when"]
@@ -89,7 +90,7 @@ def test_no_target_and_no_series_at_all_is_an_alarm(tmp_path: Path) -> None:
 
 
 def test_every_alarm_has_been_seen_firing() -> None:
-    assert sorted(case.alarm for case in CASES) == sorted(NAMES)
+    assert {case.alarm for case in CASES} == set(NAMES)
 
 
 def test_every_alarm_has_a_page_and_every_page_an_alarm() -> None:

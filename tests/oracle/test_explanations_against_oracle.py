@@ -19,12 +19,14 @@ from streams.segmentation.explanation import ExplainedNode, ExplainedSegment, Ex
 from streams.segmentation.score_evidence import ScoreEvidence, ScoreParts
 from streams.segmentation.turns import Turn
 from tests.oracle import scores
+from tests.oracle.changing import brute
 from tests.oracle.conditions import counted, every_event, numbers, total, values_of, with_numbers
+from tests.oracle.drawn_changes import changing_cases
 from tests.oracle.drawn_conditions import LEAF_WRITERS
 from tests.oracle.drawn_records import Case, cases
 from tests.oracle.fuzzing import SEED, fuzzed
 from tests.oracle.timeline import Contact
-from tests.oracle.view import Condition, View
+from tests.oracle.view import Condition, View, truth
 from tests.oracle.watching import Path, Turned, WatchingOracle, nodes_of, watched
 from tests.oracle.writer import Taste
 
@@ -161,3 +163,36 @@ def test_counts_and_aggregates_are_explained_as_they_are(case: Case) -> None:
 def test_every_condition_has_its_truth_and_holds_since_and_until_when_it_does(case: Case) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
     assert_explained(case)
+
+
+def assert_explained_after_changes(case: Case) -> None:
+    """Conditions come out as the definitions say that hold in the end, memberships as was told of them."""
+    oracle = brute(case)
+    lines = [json.dumps(body).encode() for body in case.bodies]
+    last = {(change.contact_id, change.segment): change for change in oracle.changes}
+    for contact_id, contact in oracle.contacts.items():
+        replay = replay_lines(
+            compile_definitions(case.file), lines, contact_id, oracle.clock, history=lambda count: lines[:count]
+        )
+        view = View(oracle.file, contact.history, oracle.clock, contact.members)
+        explainer = replay.explainer()
+        assert {segment.segment for segment in explainer.segments()} == set(contact.members)
+        for segment in explainer.segments():
+            name = segment.segment
+            assert (segment.member, segment.sequence) == (contact.members[name], contact.sequences.get(name, 0))
+            if segment.sequence:
+                change, since = last[contact_id, name], segment.since
+                assert told(since) == Turned(contact.since[name], change.cause)
+                assert (since.told_ms or since.at_ms) == change.effective_at
+            conditions = nodes_of(oracle.file, name)
+            for path, node in places_of(segment).items():
+                assert node.holds == truth(conditions[path], view), path
+                if node.evidence is not None:
+                    assert_evidence(node.evidence, conditions[path], view)
+
+
+@fuzzed(0.06)
+@given(changing_cases(EVERYTHING, max_records=10))
+def test_after_changes_of_definitions_all_is_explained_as_it_is(case: Case) -> None:
+    note(f"SEGUE_FUZZ_SEED={SEED}")
+    assert_explained_after_changes(case)

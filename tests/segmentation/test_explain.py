@@ -148,7 +148,7 @@ def test_causes_are_those_of_the_transitions_in_any_number_of_partitions(
     (cause,) = [exit_["cause"] for exit_ in exits if (exit_["segment"], exit_["contact_id"]) == ("active", ADA)]
     asked = ("--partitions", partitions, "--segment", "active", "--json")
     body = body_of(explain(files, "2026-01-01T12:00:00Z", *asked))
-    assert body["segments"][0]["since"] == {"at": "2026-01-01T11:00:00.000Z", "cause": cause}
+    assert body["segments"][0]["since"] == {"at": "2026-01-01T11:00:00.000Z", "cause": cause, "told_at": None}
 
 
 @pytest.mark.parametrize(

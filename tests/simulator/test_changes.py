@@ -283,10 +283,10 @@ def explained(folder: Path, contact: str, hour: int, segment: str) -> tuple[bool
 
 def test_an_explanation_is_told_under_the_definitions_that_hold_then(folder: Path) -> None:
     assert explained(folder, "d", 1, "seen") == (False, 2, 1, "timer")
-    assert explained(folder, "d", 2, "seen") == (True, 3, 0, "event"), "it came in by the change, since its view"
+    assert explained(folder, "d", 2, "seen") == (True, 3, 0, "definition"), "it came in by the change, since its view"
     assert explained(folder, "d", 4, "seen") == (False, 4, 3, "timer")
     assert explained(folder, "c", 4, "seen") == (True, 5, 4, "event")
-    assert explained(folder, "c", 6, "other") == (True, 1, 4, "event")
+    assert explained(folder, "c", 6, "other") == (True, 1, 4, "definition")
     gone = ["--explain", "c@2026-03-01T06:00:00Z", "--segment", "seen"]
     result = CliRunner().invoke(segue, ["simulate", str(folder / "d.yaml"), str(folder / "all.jsonl"), *gone])
     assert "there is no segment seen" in str(result.exception)

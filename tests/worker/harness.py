@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,6 +64,7 @@ class RecordingPipeline:
         self.partition = partition
         self.notes = notes
         self.closed = False
+        self.on_standstill: Callable[[], None] = lambda: None
 
     @property
     def cursor(self) -> Cursor:

@@ -93,6 +93,26 @@ async def _running(hand: HandLane) -> AsyncIterator[asyncio.Task[None]]:
     await asyncio.wait([task], timeout=10)
 
 
+def test_a_record_that_takes_long_leaves_the_room_for_batches_to_other_partitions() -> None:
+    async def story() -> None:
+        hand = HandLane()
+        async with _running(hand):
+            hand.notes.applying.clear()
+            hand.offer(range(5))
+            await wait_until_async(lambda: hand.released == 1, 10, "the first batch is in the pipeline's hands")
+            hand.offer(range(5, 15))
+            hand.pipeline.on_standstill()
+            hand.offer(range(15, 20))
+            assert hand.released == 3, "neither the queued batch nor the next one keeps its place"
+            hand.notes.applying.set()
+            await hand.placed(5)
+            hand.offer(range(5, 15))
+            await hand.folded(15)
+            assert hand.log.starts == [0, 5]
+
+    asyncio.run(story())
+
+
 def test_what_was_seen_is_passed_over_and_what_is_new_is_taken() -> None:
     async def story() -> None:
         hand = HandLane()
