@@ -149,7 +149,6 @@ class Changing:
                 self.progress = builder.build
         except FenceLostError as error:  # of the build: who owns the partition is another question
             raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
-        assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(
                 f"partition {self._partition}: the log does not hold the history that new definitions need: it ends "

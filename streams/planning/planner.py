@@ -97,7 +97,7 @@ class Planner:
                 self._on_progress(Built(done, total, seconds))
                 if self._rate:
                     await asyncio.sleep(max(0.0, (done - first) / self._rate - seconds))
-        return {partition: _build_of(builder) for partition, builder in builders.items()}
+        return {partition: builder.build for partition, builder in builders.items()}
 
     async def plan(self) -> Plan:
         """Build, and compare with what serves."""
@@ -162,7 +162,7 @@ class Planner:
             short_history=self._accept_short,
         )
         await builder.begin(owner=False)
-        if _build_of(builder).cursor.offset > bounds.end:
+        if builder.build.cursor.offset > bounds.end:
             await builder.begin(owner=False, anew=True)  # of a log that was longer
         return builder
 
@@ -228,14 +228,9 @@ def _tags(name: str, definitions: Definitions) -> tuple[str, ...]:
     return next((segment.tags for segment in definitions.segments if segment.name == name), ())
 
 
-def _build_of(builder: Builder) -> Build:
-    assert builder.build is not None, "a builder that has begun has a build"
-    return builder.build
-
-
 def _offset(builder: Builder, bounds: LogBounds) -> int:
     """Records of the log that are built already."""
-    return max(0, _build_of(builder).cursor.offset - bounds.start)
+    return max(0, builder.build.cursor.offset - bounds.start)
 
 
 def _short(hashes: set[str]) -> str:
