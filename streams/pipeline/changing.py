@@ -157,7 +157,8 @@ class Changing:
         return builder.build
 
     async def _heirs(self, keys: Sequence[str], succession: Succession, build: Build, serving: Serving) -> Heirs:
-        """Those among the contacts about whom nothing is to be told. The others change as they are told of."""
+        """Those among the contacts about whom nothing is to be told. The others change as they are told of, but for
+        since when they are members where they were some before: nobody is told of that."""
         store = self._ports.generations
         raws = await store.states(self._partition, build.generation, keys)
         known = await store.states(self._partition, serving.generation, keys)
@@ -165,9 +166,10 @@ class Changing:
         since: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for key, raw, former in zip(keys, raws, known, strict=True):
             settled = succession.settle(raw, former, serving.clock_ms)
-            if settled.differs or settled.raw is None or settled.raw == raw:
+            if settled.raw is None or settled.raw == raw:
                 continue
-            states[key] = settled.raw
+            if not settled.differs:
+                states[key] = settled.raw
             for segment, since_ms in settled.kept:
                 since[segment][settled.who[0]] = since_ms
         return Heirs(states, since)

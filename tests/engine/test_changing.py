@@ -114,6 +114,22 @@ async def test_who_enters_by_a_change_has_been_in_since_its_history_says_so(worl
 
 
 @story
+async def test_who_stays_in_one_segment_and_enters_another_stays_since_it_came(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    first_ms = writer.now_ms
+    writer.track("email_open", "ann", 1)
+    second_ms = writer.now_ms
+    once = {"when": {"performed": {"event": "email_open"}}}
+    writer.append(None, definitions_value(edited(active=once, opened=once), number=2), 1)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        assert told(world.published()) == [("ann", "opened", "entered", 1, "definition")]
+        members = world.contents()["0"]["members"]
+        assert (members["active"], members["opened"]) == ({"ann": second_ms}, {"ann": first_ms})
+
+
+@story
 async def test_a_segment_that_comes_back_goes_on_counting(worlds: StoreOpener) -> None:
     writer = LogWriter()
     writer.track("email_open", "ann", 1)
