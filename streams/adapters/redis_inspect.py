@@ -204,12 +204,7 @@ class StateInspector:
 
         Returns the new epoch, or None where nothing is stored.
         """
-<<<<<<< HEAD
-        meta = self._names.key(partition, "meta")
-        build = self._names.key(partition, "build")
-=======
         meta, build = self._names.key(partition, "meta"), self._names.key(partition, "build")
->>>>>>> readers
         word, *answer = self._redis.run(Script("start_over"), [meta, build], ["", "", "", STATE_FORMAT])
         if word != b"done":
             return None
