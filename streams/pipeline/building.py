@@ -14,7 +14,7 @@ from streams.pipeline.admission import Admitted
 from streams.pipeline.draft import BuildDraft, Draft
 from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds
-from streams.ports import Cursor, PartitionMeta, RawRecord
+from streams.ports import Cursor, Fence, PartitionMeta, RawRecord
 from streams.segmentation import Definitions, Outcome, RehearsingCore
 
 
@@ -56,8 +56,11 @@ class Builder(PartitionFold):
         assert self._begun is not None, "a build that is asked for has begun"
         return self._begun._replace(cursor=self._cursor, clock_ms=self._clock_ms)
 
-    async def begin(self, *, owner: bool, anew: bool = False) -> Build:
-        """Go on where a build for these definitions stands, or begin one; `owner` is whoever folds the partition."""
+    async def begin(self, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on where a build for these definitions stands, or begin one.
+
+        `owner` is the fence of who folds the partition, None for anybody else.
+        """
         self._draft = None
         self._begun = build = await self._builds.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
         self._cursor, self._clock_ms = build.cursor, build.clock_ms

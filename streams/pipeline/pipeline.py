@@ -80,7 +80,8 @@ class PartitionPipeline(PartitionFold):
 
         Raises `InputError` too: the state or the output belongs to another log, or is of a newer format.
         """
-        self._draft = None
+        self._draft = self._holding = None
+        self._changing.close()
         await self._relay.pause()
         store, partition = self._ports.store, self.partition
         meta = await store.take(partition, fence, self._log)

@@ -193,9 +193,9 @@ class Planner:
             partitions=len(self._ports.bounds()),
             short_history=self._accept_short,
         )
-        await builder.begin(owner=False)
+        await builder.begin(owner=None)
         if builder.build.cursor.offset > bounds.end:
-            await builder.begin(owner=False, anew=True)  # of a log that was longer
+            await builder.begin(owner=None, anew=True)  # of a log that was longer
         return builder
 
     async def _serving(self, partition: int) -> PartitionMeta:
