@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from schemas.topics import Names
@@ -18,19 +18,23 @@ def drop_generations(client: Any, serving: Mapping[int, StateKeys], *, copies_to
     """Delete the keys of the generations before those that serve; with `copies_too` of all others.
 
     A copy that is being made has a mark, and can serve no more once the mark is gone. So it is taken first, and
-    only what does not serve after that is deleted.
+    only what does not serve after that is deleted. What a change of definitions rests on stays, see `lua/sweep.lua`.
     """
-    drop = Script("drop")
+    sweep = Script("sweep")
     for kept, stale in _stale(client, serving, copies_too=copies_too):
         for start in range(0, len(stale), _AT_ONCE):
-            run_script(client, drop, [kept.meta, *stale[start : start + _AT_ONCE]], [kept.generation])
+            keys = [kept.meta, kept._replace(is_build=True).meta, *stale[start : start + _AT_ONCE]]
+            run_script(client, sweep, keys, [kept.generation])
 
 
-def count_stale(client: Any, serving: Mapping[int, StateKeys]) -> Counter[int]:
-    """Keys of generations that do not serve, by partition."""
+def count_stale(
+    client: Any, serving: Mapping[int, StateKeys], in_use: Collection[tuple[int, int]] = ()
+) -> Counter[int]:
+    """Keys of generations that do not serve, by partition, but for those in use: (partition, generation)."""
     counts: Counter[int] = Counter()
     for kept, stale in _stale(client, serving, copies_too=True, take_marks=False):
-        counts[kept.partition] += len(stale)
+        placed = filter(None, map(placed_key, map(str.encode, stale)))
+        counts[kept.partition] += sum((one.partition, one.generation) not in in_use for one in placed)
     return counts
 
 

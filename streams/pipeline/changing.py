@@ -75,7 +75,7 @@ class Changing:
     ) -> PartitionMeta:
         """Let a state that is built for new definitions serve, at the record at which the one that serves stands."""
         short_history = holding.versions[-1].short_history
-        build = await self._bring_to(serving.at.offset + 1, definitions, short_history)
+        build = await self._bring_to(serving, definitions, short_history)
         await self._settle(serving, Succession(former, Core(definitions)), build)
         return await self._ports.generations.switch(self._partition, serving.fence, serving.at, build, holding)
 
@@ -118,6 +118,7 @@ class Changing:
         """Begin to remove what is left of the states before `generation`, which serves."""
         self.close()
         self._dropping = asyncio.create_task(self._drop(generation))
+        self._dropping.add_done_callback(self._dropped)
 
     @property
     def is_tidying(self) -> bool:
@@ -133,15 +134,20 @@ class Changing:
         with suppress(UnavailableError):  # then it is done after the next load
             await self._ports.generations.drop_former(self._partition, generation)
 
-    async def _bring_to(self, end: int, definitions: Definitions, short_history: bool) -> Build:
-        ports = self._ports
+    def _dropped(self, task: asyncio.Task[None]) -> None:
+        """Nobody waits for it; a bug in it ends the process like any other."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ports.on_failure(error)
+
+    async def _bring_to(self, serving: Serving, definitions: Definitions, short_history: bool) -> Build:
+        ports, end = self._ports, serving.at.offset + 1
         builder = Builder(
             self._partition, ports.builds, definitions, topic=ports.names.tracking, partitions=ports.partitions,
             bounds=self._bounds, short_history=short_history,
         )  # fmt: skip
-        build = await builder.begin(owner=True)
+        build = await builder.begin(owner=serving.fence)
         if build.cursor.offset > end:
-            build = await builder.begin(owner=True, anew=True)
+            build = await builder.begin(owner=serving.fence, anew=True)
         try:
             async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
                 await builder.apply(records)
@@ -149,7 +155,6 @@ class Changing:
                 self.progress = builder.build
         except FenceLostError as error:  # of the build: who owns the partition is another question
             raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
-        assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(
                 f"partition {self._partition}: the log does not hold the history that new definitions need: it ends "

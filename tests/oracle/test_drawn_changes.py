@@ -63,9 +63,9 @@ def test_many_changes_move_somebody_in_every_way() -> None:
             seen["left, it is no more"] += change.segment not in oracle.file["segments"]
             seen["until then"] += change.valid_until is not None
         seen["comes after"] += sum(not made(change) for change in oracle.changes[len(oracle.changes) // 2 :])
-    # What is drawn depends on the modules that are loaded, too, so these are a third of what is usual, or less.
-    wanted = {"case": 40, "segment.entered": 40, "segment.exited": 40, "definition": 70, "backfill": 15}
-    wanted |= {"entered again": 3, "left, it is no more": 15, "until then": 3, "comes after": 150}
+    # What is drawn depends also on constants in modules that were imported before: the bounds leave room for that.
+    wanted = {"case": 40, "segment.entered": 40, "segment.exited": 40, "definition": 60, "backfill": 10}
+    wanted |= {"entered again": 3, "left, it is no more": 8, "until then": 3, "comes after": 150}
     assert {name: count for name, count in seen.items() if count < wanted[name]} == {}
     assert seen.keys() == wanted.keys()
 
