@@ -193,6 +193,35 @@ async def test_a_former_owner_that_wakes_amid_a_change_that_is_made_writes_nothi
         assert _values(world) == [message.value for message in published]
 
 
+@pytest.mark.parametrize("call", ["begin", "settle", "switch", "commit"])
+@story
+async def test_a_former_owner_changes_nothing_from_the_moment_at_which_the_partition_is_taken(
+    worlds: StoreOpener, call: str
+) -> None:
+    records, at = small_log()
+    state, published = await whole(records)
+    async with worlds() as world, beside(world, worlds) as other:
+        world.bounds, world.history.logs[0] = STEPWISE, records
+        await world.fold([records[:at]], Fence(1, "first"))
+        successor = other.pipeline()
+        found: list[object] = []
+
+        async def be_taken() -> None:
+            await successor.load(Fence(2, "second"))
+            found.append(await other.generations.serving(0))
+
+        zombie = amid(world, call, be_taken).pipeline()
+        await zombie.load(Fence(1, "first"))
+        with pytest.raises(FenceLostError):
+            await zombie.apply(records[at:])
+        await zombie.close()
+        assert found == [await world.generations.serving(0)]
+        await successor.close()
+        await world.fold([records], Fence(3, "third"))
+        assert world.contents() == state
+        assert _values(world) == [message.value for message in published]
+
+
 @pytest.mark.parametrize("call", ["load", "build commit", "settle", "switch", "commit"])
 @story
 async def test_a_change_goes_on_after_somebody_else_took_over_its_build(worlds: StoreOpener, call: str) -> None:
@@ -273,7 +302,7 @@ async def test_a_builder_comes_again_when_the_change_is_made(worlds: StoreOpener
 
 
 @story
-async def test_a_build_that_is_given_up_leaves_nothing_and_takes_nothing_of_what_came_in_its_place(
+async def test_a_build_that_is_given_up_leaves_nothing_in_redis_and_takes_nothing_of_what_came_in_its_place(
     redis_url: str, namespace: str
 ) -> None:
     records, at = small_log()
@@ -293,7 +322,7 @@ async def test_a_build_that_is_given_up_leaves_nothing_and_takes_nothing_of_what
 
 
 @story
-async def test_a_build_whose_removal_was_cut_short_is_no_part_of_the_next_one(
+async def test_a_build_whose_removal_from_redis_was_cut_short_is_no_part_of_the_next_one(
     redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, at = small_log()

@@ -129,6 +129,20 @@ async def test_a_segment_that_comes_back_goes_on_counting(worlds: StoreOpener) -
 
 
 @story
+async def test_who_was_due_to_leave_before_a_change_leaves_by_the_definitions_of_then(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    writer.track("email_open", "ann", 1)
+    due_ms = writer.now_ms - 1 + 5 * MINUTE
+    writer.append(None, definitions_value(edited(active=OFTEN), number=2), HOUR)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        left = moves(world.published())[-1]
+        assert (left.segment, left.sequence, left.cause.kind, left.effective_at) == ("active", 2, "timer", due_ms)
+        assert left.detected_at == writer.now_ms
+
+
+@story
 async def test_nobody_enters_who_would_have_left_by_then(worlds: StoreOpener) -> None:
     writer = LogWriter()
     writer.track("purchase", "ann", 1)
@@ -240,16 +254,17 @@ async def test_what_somebody_has_built_already_is_not_built_again(worlds: StoreO
 @story
 async def test_a_build_that_went_too_far_is_made_anew(worlds: StoreOpener) -> None:
     records = changing_log(1, 200)
-    state, _ = await whole(records)
+    state, published = await whole(records)
     change = next(record for record in records[1:] if b'"definitions"' in (record.value or b""))
     async with worlds() as world:
         await world.fold([records[: change.offset]])
         data = json.loads(json.loads(change.value or b"")["definitions"])
         builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
         await builder.begin(owner=None)
-        await builder.apply(records[: change.offset + 10])
+        await builder.apply(records)
         await world.fold([records[change.offset :]], Fence(2, "member-2"))
         assert world.contents() == state
+        assert [message.value for message in world.published()] == [message.value for message in published]
 
 
 @story

@@ -32,6 +32,7 @@ from streams.ports import (
     StateStore,
     TailReader,
 )
+from tests.faults.failing_changes import FailingBuilds, FailingGenerations, FailingHistory
 
 T = TypeVar("T")
 Action = Literal["kill", "stop", "away", "bug"]
@@ -44,14 +45,25 @@ _READS = ("load", "outbox", "tail", "dead_letter_tail")
 _WRITES = ("take", "commit", "publish", "trim", "tick")
 # A dead letter and a new epoch are written as well, but not on every worker's way.
 _RARE = ("dead_letter", "start_over")
+# Of a change of definitions alone.
+_READS_OF_A_CHANGE = ("build_load", "history", "built_keys", "states", "members")
+_WRITES_OF_A_CHANGE = ("begin", "build_commit", "settle", "switch", "drop")
 
-POINTS: Sequence[str] = tuple(
-    f"{call}.{where}"
-    for call in (*_WRITES, *_RARE, *_READS)
-    for where in (("asked", "answered") if call in _READS else ("asked", "sent", "answered"))
-)
-ALWAYS_PASSED: Sequence[str] = tuple(point for point in POINTS if point.split(".")[0] != "start_over")
+
+def _around(*calls: str) -> tuple[str, ...]:
+    reads = {*_READS, *_READS_OF_A_CHANGE}
+    return tuple(
+        f"{call}.{where}"
+        for call in calls
+        for where in (("asked", "answered") if call in reads else ("asked", "sent", "answered"))
+    )
+
+
+ALWAYS_PASSED: Sequence[str] = _around(*_WRITES, "dead_letter", *_READS)
 """Those that a worker passes whose log has dead letters and timers in it."""
+POINTS_OF_A_CHANGE: Sequence[str] = _around(*_WRITES_OF_A_CHANGE, *_READS_OF_A_CHANGE)
+"""Those that a worker passes besides when definitions change that differ about some contacts and agree about others."""
+POINTS: Sequence[str] = (*_around(*_WRITES, *_RARE, *_READS), *POINTS_OF_A_CHANGE)
 _MOST_TURNS = 4
 
 
@@ -98,6 +110,9 @@ class Failpoints:
         """The ports with their points."""
         return Outside(
             FailingStore(outside.store, self),
+            FailingBuilds(outside.builds, self),
+            FailingGenerations(outside.generations, self),
+            FailingHistory(outside.history, self),
             FailingPublisher(outside.publisher, self),
             FailingTails(outside.tails, self),
             FailingTicks(outside.ticks, self),

@@ -41,6 +41,14 @@ segments:
 """
 """Windows of seconds: soon after the last record no timer is left."""
 
+CHANGED = (
+    DEFINITIONS.replace("within: 3s, at_least: 3", "within: 3s, at_least: 2").replace("gte: 40", "gte: 25"),
+    DEFINITIONS.replace("  lapsed:", "  ever: {when: {performed: {event: cart_add}}}\n  gone:"),
+    DEFINITIONS.replace("deduplicate: 3s", "deduplicate: 2s").replace("tags: [mail]", "tags: [mail, web]"),
+    DEFINITIONS,
+)
+"""What definitions change to, one after the other."""
+
 _AT_ONCE = 40
 _RECORDS_EACH = 15
 _EVENTS = ("page_view", "page_view", "page_view", "email_open", "cart_add", "cart_add", "purchase")

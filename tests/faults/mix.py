@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.faults.calls import Calls
-from tests.faults.failpoints import ALWAYS_PASSED, Action, Trap
+from tests.faults.failpoints import ALWAYS_PASSED, POINTS_OF_A_CHANGE, Action, Trap
 from tests.faults.listener import Listener
 from tests.faults.servers import Servers, pause
 from tests.faults.stage import SESSION_S, Stage
@@ -73,9 +73,9 @@ class Mix:
         pause(self.between(0.1, 7.0))
         self.servers.master.resume()
 
-    def trap(self, action: Action, points: tuple[str, ...] = tuple(ALWAYS_PASSED)) -> None:
+    def trap(self, action: Action, points: tuple[str, ...] = tuple(ALWAYS_PASSED), *, most_passings: int = 10) -> None:
         """Put a worker with a trap in the place of another; it counts when it is sprung."""
-        passing = self.chance.randint(1, 10)
+        passing = self.chance.randint(1, most_passings)
         where = self.chance.choice(points)
         self.stage.crew.replace(self.anybody, Trap(where, action, passing))
 
@@ -84,6 +84,15 @@ class Mix:
         calls = ("take", "load", "commit", "trim", "outbox", "tail", "dead_letter_tail")
         points = [point for point in ALWAYS_PASSED if point.split(".")[0] in calls]
         self.stage.crew.replace(self.anybody, *(Trap(point, "away", chance=0.01) for point in points))
+
+    def change_cut_short(self) -> None:
+        """Definitions change twice, and a worker dies or hangs at a step of it that it comes to first."""
+        self.trap(self.chance.choice(("kill", "stop")), tuple(POINTS_OF_A_CHANGE), most_passings=2)
+        for _ in range(2):
+            self.stage.change()
+            pause(self.between(0.3, 1.5))
+        pause(self.between(0.0, 1.5 * SESSION_S))
+        self.stage.crew.resume_all()
 
     def zombie(self) -> None:
         """A worker that hangs at a write for longer than its session, and wakes up."""
@@ -139,6 +148,8 @@ KINDS: dict[str, Kind] = {
     "worker killed, the next to die at a point": Kind(lambda mix: mix.trap("kill"), 7, heavy=True),
     "worker killed, the next with a bug": Kind(lambda mix: mix.trap("bug"), 2, heavy=True),
     "worker killed, to the next calls fail": Kind(Mix.flaky, 3, heavy=True),
+    "definitions changed": Kind(lambda mix: mix.stage.change(), 8, heavy=False),
+    "change of definitions cut short": Kind(Mix.change_cut_short, 6, heavy=True),
     "worker stopped": Kind(Mix.stop_worker, 3, heavy=True),
     "worker hung": Kind(Mix.hang_worker, 3, heavy=True),
     "zombie": Kind(Mix.zombie, 2, heavy=True),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import redis
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from schemas.records import DefinitionsRecord, encode_record
+from streams.definition_files.reading import parse_yaml
 from streams.pipeline.ticks import TICK
+from streams.segmentation import SEMANTICS_VERSION, Definitions, compile_definitions
 from tests.faults.auditing import Verdict, audit
 from tests.faults.crew import Crew
-from tests.faults.load import DEFINITIONS, Load
+from tests.faults.load import CHANGED, DEFINITIONS, Load
 from tests.live.workers import Place, metric
 from tests.support.processes import Commands
 from tests.support.waiting import wait_until
@@ -22,6 +25,7 @@ SESSION_S = 2.0
 RECOVERY_S = SESSION_S + 15
 """In which records that come after a fault must be folded."""
 _REST_TIMEOUT_S = 90
+_BETWEEN_CHANGES_S = 1.0
 
 
 class Stage:
@@ -41,6 +45,7 @@ class Stage:
         self.zombies = False
         self._commands = commands
         self._seed = seed
+        self.changes = 0
         self._consumer = Consumer(
             {"bootstrap.servers": servers, "group.id": "stage", "reconnect.backoff.max.ms": 250, "log_level": 0}
         )
@@ -63,6 +68,24 @@ class Stage:
         """Start so many workers, also after the ones before were stopped."""
         self.crew = Crew(self._commands, self.directory, workers, environment)
         self._begun.append(self.crew)
+
+    def change(self) -> None:
+        """Append other definitions to every partition, as `segue apply` does."""
+        text = CHANGED[self.changes % len(CHANGED)]
+        self.changes += 1
+        compiled = compile_definitions(parse_yaml(text, "changed"))
+        self._produce(definitions_record(compiled, self.changes + 1))
+
+    def change_until(self, reached: Callable[[], object], what: str, timeout_s: float = 40) -> None:
+        """Change definitions again and again until something has come of it."""
+        until = time.monotonic() + timeout_s
+        while not reached():
+            assert time.monotonic() < until, f"waited {timeout_s:.0f} s for {what}"
+            self.change()
+            self._reached_by(reached, time.monotonic() + _BETWEEN_CHANGES_S)
+
+    def _reached_by(self, reached: Callable[[], object], instant_s: float) -> None:
+        wait_until(lambda: reached() or time.monotonic() > instant_s, 10, "the next change")
 
     def ends(self) -> dict[int, int]:
         """Where the log of each partition ends."""
@@ -134,6 +157,8 @@ class Stage:
                 keys = self.place.redis.scan_iter(match=self.names.key(partition, "*", part), count=1_000)
                 if any(self._holds_anything(key, part) for key in keys):
                     return False
+            if self.place.redis.hexists(self.names.key(partition, "meta"), "former_generation"):
+                return False
         return self.offsets() == self._ends_if_known()
 
     def _holds_anything(self, key: bytes, part: str) -> bool:
@@ -141,7 +166,24 @@ class Stage:
         return bool(count)
 
     def _tick(self) -> None:
+        self._produce(TICK)
+
+    def _produce(self, value: bytes) -> None:
         producer = Producer({"bootstrap.servers": self.servers, "acks": "all"})
         for partition in range(self.partitions):
-            producer.produce(self.names.tracking, TICK, partition=partition)
+            producer.produce(self.names.tracking, value, partition=partition)
         assert producer.flush(30) == 0
+
+
+def definitions_record(definitions: Definitions, number: int) -> bytes:
+    """The value of a record that brings definitions."""
+    record = DefinitionsRecord(
+        type="definitions",
+        definitions=definitions.canonical,
+        hash=definitions.hash,
+        number=number,
+        semantics=SEMANTICS_VERSION,
+        tzdata="2024.2",
+        silent=number % 3 == 0,
+    )
+    return encode_record(record)

@@ -11,10 +11,11 @@ from schemas.topics import Names
 from tests.simulation.broker import Broker
 from tests.simulation.consumer import Consumer, Heard
 from tests.simulation.group import Coordinator
-from tests.simulation.load import Load
+from tests.simulation.load import TEXTS, Load
 from tests.simulation.network import Network
+from tests.simulation.planner import Planner
 from tests.simulation.store import RedisServer
-from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.virtual_loop import SimProcess, VirtualLoop
 from tests.simulation.worker import Surroundings, Worker
 
 START_MS = 1_772_323_200_000
@@ -64,6 +65,13 @@ class Cast:
         worker.start()
         self.note(f"{process.name} starts{f' for {replaces.process.name}' if replaces else ''}")
         return worker
+
+    def start_planner(self, chance: random.Random) -> SimProcess:
+        """Somebody who builds for definitions that may come, or never do."""
+        self._extra += 1
+        process = self.loop.process(f"planner-{self._extra}")
+        process.start(Planner(self.around, process, chance.choice(TEXTS), chance).work())
+        return process
 
     def heal(self) -> None:
         """All that is down comes back, and all that hangs goes on."""

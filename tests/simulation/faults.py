@@ -44,6 +44,13 @@ async def add_a_worker(cast: Cast, chance: random.Random) -> None:
     worker.stops.set()
 
 
+async def plan_ahead(cast: Cast, chance: random.Random) -> None:
+    """Somebody builds beside the workers, until it is killed."""
+    planner = cast.start_planner(chance)
+    await asyncio.sleep(chance.uniform(0.5, 15))
+    planner.kill()
+
+
 async def rebalance(cast: Cast, chance: random.Random) -> None:
     """The group joins anew, several times in a row."""
     for _ in range(chance.randint(1, 4)):
@@ -130,6 +137,7 @@ FAULTS: tuple[tuple[int, Fault], ...] = (
     (3, stop_a_worker),
     (3, add_a_worker),
     (3, rebalance),
+    (3, plan_ahead),
     (3, redis_away),
     (5, redis_set_back),
     (3, redis_emptied),

@@ -16,6 +16,8 @@ SEEDS = int(os.environ.get("SEGUE_SIMULATION_SEEDS", "500"))
 _IN_ONE_TEST = 10
 SMALL = Plan(partitions=1, contacts=4, workers=1, records=25, faults=0, changes=0)
 """A run of one worker that nothing disturbs."""
+CHANGING = replace(SMALL, records=12, changes=2)
+"""Such a run, in which definitions change."""
 _EVERY = 8
 """`make simulate` lets the worker die at every single await; here it does at each eighth."""
 
@@ -39,6 +41,17 @@ def test_a_worker_may_die_at_any_await(seed: int) -> None:
         assert outcome.transitions >= undisturbed.transitions
 
 
+@pytest.mark.parametrize("seed", [5, 9])
+def test_a_worker_may_die_at_any_await_of_a_change_of_definitions(seed: int) -> None:
+    undisturbed = run(seed, CHANGING)
+    assert not undisturbed.problems
+    assert undisturbed.met["changes of definitions"] == 2
+    for step in range(seed, undisturbed.first_worker_steps, _EVERY):
+        outcome = run(seed, replace(CHANGING, first_worker_dies_at_step=step))
+        assert not outcome.problems, f"dead at await {step}: {outcome.problems}"
+        assert outcome.met["killed"] == 1
+
+
 def test_a_seed_tells_the_same_story_every_time() -> None:
     stories = {run(4711).digest for _ in range(3)}
     assert len(stories) == 1
@@ -57,6 +70,9 @@ def test_the_faults_do_befall_the_runs() -> None:
         "calls whose fate was: late",
         "requests that never arrived",
         "produces refused",
+        "changes of definitions",
+        "builds by others",
+        "builds by others cut short",
     ):
         assert met[what] > 0, what
     assert len(set().union(*(outcome.faults for outcome in outcomes))) > 12

@@ -31,7 +31,7 @@ _REVOKE_TIMEOUT_S = 2.0
 _HINT_S = 2.0
 _LOOK_AT_LOG_S = 2.0
 _POLL_S = 0.4
-_PIPELINE_BOUNDS = PipelineBounds(
+PIPELINE_BOUNDS = PipelineBounds(
     timers_per_commit_max=5,
     transitions_per_commit_max=4,
     contacts_cached_max=8,
@@ -225,7 +225,7 @@ class Worker:
             on_failure=ending.fail,
         )
         return Lanes(
-            lambda partition: PartitionPipeline(partition, ports, _PIPELINE_BOUNDS),
+            lambda partition: PartitionPipeline(partition, ports, PIPELINE_BOUNDS),
             _LANE_BOUNDS,
             4,
             ending,
