@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.topics import Names
@@ -27,14 +27,12 @@ def drop_generations(client: Any, serving: Mapping[int, StateKeys], *, copies_to
             run_script(client, sweep, keys, [kept.generation])
 
 
-def count_stale(
-    client: Any, serving: Mapping[int, StateKeys], in_use: Collection[tuple[int, int]] = ()
-) -> Counter[int]:
-    """Keys of generations that do not serve, by partition, but for those in use: (partition, generation)."""
-    counts: Counter[int] = Counter()
-    for kept, stale in _stale(client, serving, copies_too=True, take_marks=False):
+def count_keys(client: Any, serving: Mapping[int, StateKeys]) -> Counter[tuple[int, int]]:
+    """Keys of generations that do not serve, by partition and generation."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for _, stale in _stale(client, serving, copies_too=True, take_marks=False):
         placed = filter(None, map(placed_key, map(str.encode, stale)))
-        counts[kept.partition] += sum((one.partition, one.generation) not in in_use for one in placed)
+        counts.update((one.partition, one.generation) for one in placed)
     return counts
 
 

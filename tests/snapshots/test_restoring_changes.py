@@ -16,7 +16,7 @@ from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs
 from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_generations import count_stale, serving_keys
+from streams.adapters.redis_generations import count_keys, serving_keys
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
 from streams.adapters.redis_restore import StateRestorer
@@ -101,7 +101,7 @@ def stale(redis: LocalRedis) -> int:
     """Keys of generations that do not serve."""
     client = redis.client()
     serving = serving_keys(NAMES, {number: point.generation for number, point in read_points(client, NAMES).items()})
-    return sum(count_stale(client, serving).values())
+    return sum(count_keys(client, serving).values())
 
 
 async def told_in_part(world: World) -> None:
