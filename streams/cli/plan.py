@@ -75,7 +75,7 @@ async def make_plan(
     """Plan for definitions; progress goes to standard error."""
     async with plan_ports(settings) as ports:
         await check_room(settings, ports, quiet=quiet)
-        with building_shown(quiet) as show:
+        with building_shown() as show:
             planner = Planner(
                 ports,
                 definitions,
