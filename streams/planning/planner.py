@@ -56,7 +56,6 @@ class Planner:
         *,
         records_per_second_max: int = 0,
         accept_short_history: bool = False,
-        on_progress: Callable[[Built], None] = lambda _built: None,
     ) -> None:
         """With `records_per_second_max` of 0 it builds as fast as it can. `accept_short_history`: also where the start
         of the log is gone."""
@@ -64,7 +63,8 @@ class Planner:
         self._definitions = definitions
         self._rate = records_per_second_max
         self._accept_short = accept_short_history
-        self._on_progress = on_progress
+        self.on_progress: Callable[[Built], None] = lambda _built: None
+        """Told how far the builds have come."""
         self.held: dict[int, Held] = {}
         """What each partition's log holds, since `look`."""
 
@@ -79,6 +79,11 @@ class Planner:
                 )
             self.held[partition] = held
         return self.held
+
+    async def check(self) -> None:
+        """Whether there is something to plan from: raises `InputError` where an apply was cut short, and
+        `UnavailableError` where workers have not come to the definitions that hold."""
+        self._before(await self.look())
 
     async def build(self) -> None:
         """Bring the builds to the end that the log has now.
@@ -128,7 +133,7 @@ class Planner:
         total = sum(bound.end - bound.start for bound in bounds.values())
         done = sum(_offset(builders[partition], bound) for partition, bound in bounds.items())
         first, began = done, time.monotonic()
-        self._on_progress(Built(done, total, 0.0))
+        self.on_progress(Built(done, total, 0.0))
         for partition, builder in builders.items():
             start = _offset(builder, bounds[partition]) + bounds[partition].start
             async for records in self._ports.history.read(partition, LogBounds(start, bounds[partition].end)):
@@ -137,7 +142,7 @@ class Planner:
                     await builder.apply(records)
                 done += len(records)
                 seconds = time.monotonic() - began
-                self._on_progress(Built(done, total, seconds))
+                self.on_progress(Built(done, total, seconds))
                 if self._rate:
                     await asyncio.sleep(max(0.0, (done - first) / self._rate - seconds))
         return builders
@@ -169,7 +174,7 @@ class Planner:
         if len(hashes) > 1:
             raise InputError(
                 f"{self._ports.topic}: the partitions have different definitions ({_short(hashes)}): an apply was cut "
-                "short; run it again first"
+                "short; complete it by applying the same file again, or take it back by applying the one before it"
             )
         if waiting:
             raise UnavailableError(
