@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from rich.text import Text
 
-from schemas.errors import InputError
+from schemas.errors import UnavailableError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from streams.cli.planning import plan_ports
@@ -85,7 +85,7 @@ def diff(before: int, after: int) -> None:
 async def _versions() -> list[KnownVersion]:
     async with plan_ports(load_settings(CommonSettings)) as ports:
         if not ports.bounds():
-            raise InputError(f"no topic {ports.topic}: create it with `segue topics create`")
+            raise UnavailableError(f"no topic {ports.topic}: create it with `segue topics create`")
         return await known_versions(ports)
 
 

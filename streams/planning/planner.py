@@ -70,7 +70,10 @@ class Planner:
 
     async def look(self) -> dict[int, Held]:
         """Which definitions hold in the log. Raises `UnavailableError` for a partition that has none."""
-        for partition, bounds in sorted(self._ports.bounds().items()):
+        found = self._ports.bounds()
+        if not found:
+            raise UnavailableError(f"no topic {self._ports.topic}: create it with `segue topics create`")
+        for partition, bounds in sorted(found.items()):
             meta = await self._ports.generations.serving(partition)
             held = await read_held(partition, meta, self._ports.history, bounds)
             if held is None:

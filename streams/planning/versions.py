@@ -64,7 +64,9 @@ async def definitions_of(ports: PlanPorts, number: int) -> DefinitionsRecord:
             record = definitions_in(records[0])
             if record is not None:
                 return record
-    raise InputError(f"the record of definitions {wanted.version.number} is not in the log any more")
+    raise InputError(
+        f"the record of definitions {wanted.version.number} is not in the log any more: apply their file instead"
+    )
 
 
 def _note(found: dict[tuple[int, str], KnownVersion], version: Version, partition: int) -> None:

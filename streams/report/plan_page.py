@@ -15,7 +15,7 @@ _KINDS = {
     "added": "new",
     "changed": "changed",
     "removed": "removed",
-    "unchanged": "follows others",  # its own text is the same, and it moves since what it reads moves
+    "unchanged": "same text",  # and yet its members are others, where the start of the log is gone
 }
 
 
