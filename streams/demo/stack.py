@@ -89,7 +89,8 @@ class Starter:
         copy = directory / DEFINITIONS.name
         copy.write_bytes(DEFINITIONS.read_bytes())
         path = directory / "env"
-        path.write_text("".join(f"export {name}={value}\n" for name, value in {**common, "SHOP": str(copy)}.items()))
+        found = {**common, "SHOP": str(copy), "PATH": f"{Path(sys.executable).parent}:$PATH"}
+        path.write_text("".join(f'export {name}="{value}"\n' for name, value in found.items()))
         return path
 
     async def _collector(self, common: dict[str, str]) -> str:

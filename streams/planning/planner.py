@@ -116,7 +116,7 @@ class Planner:
         comparison = Comparison(self._ports.generations, old, new, plan, samples_max=_SAMPLES, looked_at_max=_LOOKED_AT)
         for builder in builders.values():
             await comparison.add(_Together(self, builder))
-        await comparison.add_samples()
+        comparison.add_samples()
         for builder in builders.values():
             with _still_ours(builder.partition):  # else what was compared was half gone
                 await self._ports.builds.load(builder.partition, build_of(builder).cursor, (), None, 0)
