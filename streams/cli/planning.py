@@ -70,7 +70,7 @@ async def check_room(settings: CommonSettings, ports: PlanPorts, *, quiet: bool)
     room = await room_for_builds(settings, ports)
     if room is not None:
         room.check()
-        if not quiet:
+        if room.serving and not quiet:
             click.echo(f"a build takes about {megabytes(room.serving)} of Redis' memory until it serves", err=True)
 
 
@@ -107,5 +107,5 @@ def _lines(quiet: bool) -> Callable[[Built], None]:
 
 def _words(built: Built, first: int) -> str:
     rate = (built.records - first) / built.seconds if built.seconds else 0.0
-    left = f", {duration_text(int((built.of - built.records) / rate * 1000))} left" if rate else ""
+    left = f", {duration_text(round((built.of - built.records) / rate) * 1000)} left" if rate else ""
     return f"{built.records:,} of {built.of:,} records, {rate:,.0f} a second{left}"

@@ -61,10 +61,22 @@ class Comparison:
             change.members_after += moves.members + len(moves.enter) - len(moves.leave)
             change.entering += len(moves.enter)
             change.leaving += len(moves.leave)
-            for ids, enters in ((moves.enter, True), (moves.leave, False)):
-                known = self._candidates.setdefault((change.name, enters), [])
-                known += [(contact_id, here) for contact_id in heapq.nsmallest(2 * self._samples_max, ids)]
         await self._add_contacts(here, together)
+        await self._add_candidates(found, together)
+
+    async def _add_candidates(self, found: Sequence[_Moves], together: Together) -> None:
+        """Note contacts that may become examples, all of them as they stand at one place of the log."""
+        here = _Here(self._store, together.partition, *await together.catch_up())
+        ids: set[str] = set()
+        for change, moves in zip(self._plan.segments, found, strict=True):
+            for moving, enters in ((moves.enter, True), (moves.leave, False)):
+                chosen = heapq.nsmallest(2 * self._samples_max, moving)
+                ids.update(chosen)
+                known = self._candidates.setdefault((change.name, enters), [])
+                known += [(contact_id, here) for contact_id in chosen]
+        keys = {contact_key(contact_id): contact_id for contact_id in sorted(ids)}
+        for key, old, new in await here.contacts(list(keys), self._before, self._after):
+            here.known[keys[key]] = old, new
 
     async def _moves(self, together: Together) -> tuple[_Here, list[_Moves]]:
         found: list[_Moves] | None = None
@@ -82,20 +94,20 @@ class Comparison:
         are = await self._store.members(here.partition, here.build.generation, name)
         return _Moves(len(were), are.keys() - were.keys(), were.keys() - are.keys())
 
-    async def add_samples(self) -> None:
+    def add_samples(self) -> None:
         """Choose examples among the contacts of all partitions, the first ones by id, and note why they move."""
         for change in self._plan.segments:
             for enters in (True, False):
                 chosen = sorted(self._candidates.get((change.name, enters), []), key=lambda one: one[0])
                 found = 0
                 for contact_id, here in chosen:
-                    sample = await self._sample(contact_id, here, change, enters)
+                    sample = self._sample(contact_id, here, change, enters)
                     if found < self._samples_max and _is_current(sample):
                         change.samples.append(sample)
                         found += 1
 
-    async def _sample(self, contact_id: str, here: _Here, change: SegmentChange, enters: bool) -> Sample:
-        ((_, old, new),) = await here.contacts([contact_key(contact_id)], self._before, self._after)
+    def _sample(self, contact_id: str, here: _Here, change: SegmentChange, enters: bool) -> Sample:
+        old, new = here.known[contact_id]
         return Sample(
             contact_id,
             enters,
@@ -176,6 +188,8 @@ class _Here:
         self.meta = meta
         self.build = build
         self.bytes_before = self.bytes_after = 0
+        self.known: dict[str, tuple[Contact | None, Contact | None]] = {}
+        """Contacts by id, before and after."""
 
     async def has_moved(self) -> bool:
         """Whether what serves has gone on. Raises `UnavailableError` where it was changed or has gone."""

@@ -24,8 +24,10 @@ def empty_plan(
         )
     ]
     scores = [ScoreChange(name, kind) for name, kind in _kinds(_score_texts(before), _score_texts(after))]
-    touched = {f"segments.{each.name}" for each in segments if each.kind in ("added", "changed")}
-    touched |= {f"scores.{each.name}" for each in scores if each.kind in ("added", "changed")}
+    is_cut = any(bound.start > 0 for bound in bounds.values())
+    kinds = ("added", "changed", "unchanged") if is_cut else ("added", "changed")  # else the rest has what it had
+    touched = {f"segments.{each.name}" for each in segments if each.kind in kinds}
+    touched |= {f"scores.{each.name}" for each in scores if each.kind in kinds}
     return Plan(
         before_hash=before.hash,
         before_number=0,
@@ -35,7 +37,7 @@ def empty_plan(
         segments=segments,
         scores=scores,
         log_begins_ms=begins_ms,
-        log_is_cut=any(bound.start > 0 for bound in bounds.values()),
+        log_is_cut=is_cut,
         as_of_ms=as_of_ms,
         short=short_lookbacks(after, touched, max(0, as_of_ms - begins_ms)),
     )

@@ -56,7 +56,6 @@ class Planner:
         *,
         records_per_second_max: int = 0,
         accept_short_history: bool = False,
-        on_progress: Callable[[Built], None] = lambda _built: None,
     ) -> None:
         """With `records_per_second_max` of 0 it builds as fast as it can. `accept_short_history`: also where the start
         of the log is gone."""
@@ -64,13 +63,17 @@ class Planner:
         self._definitions = definitions
         self._rate = records_per_second_max
         self._accept_short = accept_short_history
-        self._on_progress = on_progress
+        self.on_progress: Callable[[Built], None] = lambda _built: None
+        """Told how far the builds have come."""
         self.held: dict[int, Held] = {}
         """What each partition's log holds, since `look`."""
 
     async def look(self) -> dict[int, Held]:
         """Which definitions hold in the log. Raises `UnavailableError` for a partition that has none."""
-        for partition, bounds in sorted(self._ports.bounds().items()):
+        found = self._ports.bounds()
+        if not found:
+            raise UnavailableError(f"no topic {self._ports.topic}: create it with `segue topics create`")
+        for partition, bounds in sorted(found.items()):
             meta = await self._ports.generations.serving(partition)
             held = await read_held(partition, meta, self._ports.history, bounds)
             if held is None:
@@ -79,6 +82,11 @@ class Planner:
                 )
             self.held[partition] = held
         return self.held
+
+    async def check(self) -> None:
+        """Whether there is something to plan from: raises `InputError` where an apply was cut short, and
+        `UnavailableError` where workers have not come to the definitions that hold."""
+        self._before(await self.look())
 
     async def build(self) -> None:
         """Bring the builds to the end that the log has now.
@@ -108,7 +116,7 @@ class Planner:
         comparison = Comparison(self._ports.generations, old, new, plan, samples_max=_SAMPLES, looked_at_max=_LOOKED_AT)
         for builder in builders.values():
             await comparison.add(_Together(self, builder))
-        await comparison.add_samples()
+        comparison.add_samples()
         for builder in builders.values():
             with _still_ours(builder.partition):  # else what was compared was half gone
                 await self._ports.builds.load(builder.partition, builder.build.cursor, (), None, 0)
@@ -128,7 +136,7 @@ class Planner:
         total = sum(bound.end - bound.start for bound in bounds.values())
         done = sum(_offset(builders[partition], bound) for partition, bound in bounds.items())
         first, began = done, time.monotonic()
-        self._on_progress(Built(done, total, 0.0))
+        self.on_progress(Built(done, total, 0.0))
         for partition, builder in builders.items():
             start = _offset(builder, bounds[partition]) + bounds[partition].start
             async for records in self._ports.history.read(partition, LogBounds(start, bounds[partition].end)):
@@ -137,7 +145,7 @@ class Planner:
                     await builder.apply(records)
                 done += len(records)
                 seconds = time.monotonic() - began
-                self._on_progress(Built(done, total, seconds))
+                self.on_progress(Built(done, total, seconds))
                 if self._rate:
                     await asyncio.sleep(max(0.0, (done - first) / self._rate - seconds))
         return builders
@@ -169,7 +177,7 @@ class Planner:
         if len(hashes) > 1:
             raise InputError(
                 f"{self._ports.topic}: the partitions have different definitions ({_short(hashes)}): an apply was cut "
-                "short; run it again first"
+                "short; complete it by applying the same file again, or take it back by applying the one before it"
             )
         if waiting:
             raise UnavailableError(

@@ -59,9 +59,9 @@ def planner_of(
     on_progress: Callable[[Built], None] = lambda _built: None,
 ) -> Planner:
     """A planner for definitions, on a world."""
-    return Planner(
-        ports_of(world, filled), compile_definitions(data), accept_short_history=short, on_progress=on_progress
-    )
+    planner = Planner(ports_of(world, filled), compile_definitions(data), accept_short_history=short)
+    planner.on_progress = on_progress
+    return planner
 
 
 async def plan_over(world: World, records: Sequence[RawRecord], data: dict[str, Any]) -> Plan:

@@ -23,7 +23,7 @@ EVER = {"when": {"performed": {"event": "cart_add"}}}
 OTHER = edited(active=OFTEN, ever=EVER, hot=None)
 
 
-def _four_contacts() -> LogWriter:
+def four_contacts() -> LogWriter:
     """Two opens of two contacts, three of one, a cart of one."""
     writer = LogWriter()
     for contact, opens in (("zoe", 2), ("ann", 3), ("bob", 2), ("eve", 1)):
@@ -36,7 +36,7 @@ def _four_contacts() -> LogWriter:
 @story
 async def test_a_plan_counts_who_would_enter_and_leave_and_gives_examples_with_reasons() -> None:
     async with world_in_memory() as world:
-        plan = await plan_over(world, _four_contacts().records, OTHER)
+        plan = await plan_over(world, four_contacts().records, OTHER)
         assert moves_in(plan) == {
             "active": ("changed", 3, 1, 0, 2),
             "abandoned": ("unchanged", 0, 0, 0, 0),
@@ -57,7 +57,7 @@ async def test_a_plan_counts_who_would_enter_and_leave_and_gives_examples_with_r
 
 @story
 async def test_a_plan_writes_nothing_and_the_change_then_tells_just_what_it_said() -> None:
-    writer = _four_contacts()
+    writer = four_contacts()
     async with world_in_memory() as world:
         await world.fold([writer.records])
         before = copy.deepcopy(world.contents())
@@ -92,7 +92,7 @@ async def test_tiers_are_counted_before_and_after_and_so_are_those_who_change_th
     data = copy.deepcopy(DEFINITIONS)
     data["scores"]["engagement"]["tiers"] = {"cold": None, "warm": 8, "hot": 30}
     async with world_in_memory() as world:
-        (score,) = (await plan_over(world, _four_contacts().records, data)).scores
+        (score,) = (await plan_over(world, four_contacts().records, data)).scores
         assert score.kind == "changed"
         assert score.before == {"cold": 2, "warm": 2}
         assert score.after == {"warm": 4}
@@ -104,7 +104,7 @@ async def test_the_same_text_changes_nothing_and_words_alone_need_no_build() -> 
     words = copy.deepcopy(DEFINITIONS)
     words["segments"]["active"]["description"] = "Opens mails."
     async with world_in_memory() as world:
-        same = await plan_over(world, _four_contacts().records, DEFINITIONS)
+        same = await plan_over(world, four_contacts().records, DEFINITIONS)
         assert same.is_empty
         plan = await planner_of(world, words).plan()
         assert not plan.is_empty
@@ -115,7 +115,7 @@ async def test_the_same_text_changes_nothing_and_words_alone_need_no_build() -> 
 
 @story
 async def test_what_workers_have_not_folded_is_no_difference() -> None:
-    writer = _four_contacts()
+    writer = four_contacts()
     async with world_in_memory() as world:
         await world.fold([writer.records])
         for _ in range(5):
@@ -129,7 +129,7 @@ async def test_what_workers_have_not_folded_is_no_difference() -> None:
 @story
 async def test_what_moves_while_a_plan_is_made_is_no_difference() -> None:
     """At each look three more opens have come in by the time that what serves is read."""
-    writer = _four_contacts()
+    writer = four_contacts()
     async with world_in_memory() as world:
         await world.fold([writer.records])
         members = world.generations.members
@@ -175,7 +175,7 @@ async def test_a_plan_that_was_cut_short_goes_on_where_it_was() -> None:
 
 @story
 async def test_a_log_whose_start_is_gone_is_planned_for_only_where_that_is_accepted() -> None:
-    writer = _four_contacts()
+    writer = four_contacts()
     async with world_in_memory() as world:
         await world.fold([writer.records])
         world.history.logs[0] = writer.records[3:]
@@ -215,7 +215,7 @@ async def test_a_build_stops_before_redis_is_full_and_frees_what_it_took() -> No
 @story
 async def test_what_a_plan_says_is_said_as_json_too() -> None:
     async with world_in_memory() as world:
-        view = plan_view(await plan_over(world, _four_contacts().records, OTHER))
+        view = plan_view(await plan_over(world, four_contacts().records, OTHER))
         assert json.loads(json.dumps(view)) == view
         assert view["before"]["number"] == 1
         assert (view["entering"], view["leaving"], view["behind"]) == (1, 2, 0)
