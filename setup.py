@@ -25,7 +25,6 @@ COMPILED = [
     "streams/segmentation/expressions.py",
     "streams/segmentation/fold.py",
     "streams/segmentation/forecast.py",
-    "streams/segmentation/inheriting.py",
     "streams/segmentation/matching.py",
     "streams/segmentation/points.py",
     "streams/segmentation/program.py",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from schemas.errors import UnavailableError
-from streams.ports import Cursor, Fence, FoldStore, LogBounds, PartitionMeta, RawRecord
+from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord
 from streams.versions import Version
 
 
@@ -41,13 +41,22 @@ class BuildBusyError(UnavailableError):
         super().__init__(f"partition {partition}: its worker is making a change of definitions right now")
 
 
+def owned_by_another(partition: int, ours: Fence | None, found: Fence) -> Exception:
+    """Why an owner with the fence `ours` may not build where the fence `found` is kept."""
+    assert ours is not None, "only owners show their fence"
+    if found.generation < ours.generation:  # than our own take
+        return UnavailableError(f"partition {partition}: Redis was set back")
+    return FenceLostError(partition, ours, found)
+
+
 class BuildStore(FoldStore, Protocol):
     """Keeps the builds, one a partition. Its commits move no output and tell of no epoch."""
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
         """Go on with the build for these definitions, or begin one in place of whatever was built.
 
-        The builder before, if any, is refused from here on. Raises `BuildBusyError` where the partition's owner
+        `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
+        from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
         builds and it is not the owner who asks, and `UnavailableError` where no state serves yet.
         """
 
@@ -99,7 +108,7 @@ class GenerationStore(Protocol):
         """
 
     async def drop_former(self, partition: int, generation: int) -> None:
-        """Remove what is left of the state before, as long as `generation` serves."""
+        """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
 
 
 class History(Protocol):

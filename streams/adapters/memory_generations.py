@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from schemas.errors import UnavailableError
 from streams.adapters.memory import MemoryBuild, MemoryPartition, MemoryStateStore
-from streams.generations import Build, BuildBusyError, Heirs, Holding
+from streams.generations import Build, BuildBusyError, Heirs, Holding, owned_by_another
 from streams.ports import (
     Commit,
     Cursor,
@@ -30,24 +30,27 @@ class MemoryBuildStore:
     def __init__(self, serving: MemoryStateStore) -> None:
         self._serving = serving
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: bool, anew: bool = False) -> Build:
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
         """Go on with the build for these definitions, or begin one in place of whatever was built.
 
-        The builder before, if any, is refused from here on. Raises `BuildBusyError` where the partition's owner
+        `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
+        from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
         builds and it is not the owner who asks, and `UnavailableError` where no state serves yet.
         """
         serving, builds = self._serving.partitions.get(partition), self._serving.builds
         if serving is None:
             raise UnavailableError(f"partition {partition}: no worker has begun to fold it yet")
+        if owner is not None and serving.fence != owner:
+            raise owned_by_another(partition, owner, serving.fence)
         found = builds.get(partition)
-        if found is not None and found.owner and not owner:
+        if found is not None and found.owner and owner is None:
             raise BuildBusyError(partition)
         count = 1 if found is None else found.state.fence.generation + 1
         if found is None or found.definitions_hash != definitions_hash or anew:
             last = serving.generation if found is None else found.state.generation
             state = MemoryPartition(Fence(count, ""), PartitionMeta(), generation=last + 1)
-            found = builds[partition] = MemoryBuild(definitions_hash, owner, state)
-        found.owner = owner
+            found = builds[partition] = MemoryBuild(definitions_hash, owner is not None, state)
+        found.owner = owner is not None
         found.state.fence = Fence(count, f"builder-{count}")
         return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
 
@@ -152,9 +155,11 @@ class MemoryGenerationStore:
         return replace(built.meta, sizes=dict(built.meta.sizes))
 
     async def drop_former(self, partition: int, generation: int) -> None:
-        """Remove what is left of the state before, as long as `generation` serves."""
+        """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
         found = self._serving.partitions.get(partition)
-        if found is not None and found.generation == generation:
+        if found is None or found.generation != generation or found.former is None:
+            return
+        if found.meta.versions[-1].offset < found.meta.cursor.offset:
             found.former, found.meta = None, replace(found.meta, former=None)
 
     def _built(self, partition: int, fence: Fence, at: Cursor, build: Build) -> MemoryPartition:

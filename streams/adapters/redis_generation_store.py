@@ -104,7 +104,7 @@ class RedisGenerationStore:
         return await self._serving.known(partition, as_text(dict(zip(answer[::2], answer[1::2], strict=True))))
 
     async def drop_former(self, partition: int, generation: int) -> None:
-        """Remove what is left of the state before, as long as `generation` serves."""
+        """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
         kept = self._keys(partition, generation)
         await self._serving.delete_generations(kept)
         await self._connection.run(self._forget, [kept.meta], [generation])

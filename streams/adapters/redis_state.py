@@ -40,7 +40,8 @@ class RedisStateStore(RedisFoldStore):
 
     async def _try_all(self, partition: int) -> None:
         nowhere = StateKeys(self._names, partition, 0)
-        keys = (nowhere.sizes, nowhere.timers, nowhere.outbox, nowhere.contact_prefix, nowhere.built)
+        build = nowhere._replace(is_build=True).meta
+        keys = (nowhere.sizes, nowhere.timers, nowhere.outbox, nowhere.contact_prefix, nowhere.built, build)
         await self._connection.run(self._access, keys, ())
         await self._connection.call("SCAN", 0, "MATCH", nowhere.all_generations, "COUNT", 1, near=nowhere.meta)
 

@@ -127,7 +127,7 @@ class Lane:
         self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._failures = 0
-        self._stood_at: Cursor | None = None  # at the last failure
+        self._stood_at: Hashable = None  # the pipeline's progress at the last failure
         self._refused_since: float | None = None
 
     @property
@@ -274,8 +274,8 @@ class Lane:
             log.warning("partition %d: Redis was set back from record %d to %d", self.partition, committed, offset)
 
     async def _interrupted(self, why: str) -> None:
-        if self.pipeline.cursor != self._stood_at:
-            self._failures, self._stood_at = 0, self.pipeline.cursor
+        if self.pipeline.progress != self._stood_at:
+            self._failures, self._stood_at = 0, self.pipeline.progress
         pause_ms = min(self._bounds.retry_most_ms, self._bounds.retry_first_ms * 2 ** min(self._failures, 16))
         self._failures += 1
         log.warning("%s; trying again in %d ms", why, pause_ms)

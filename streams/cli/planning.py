@@ -17,7 +17,7 @@ from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_room import read_room
+from streams.adapters.redis_room import read_filled, read_room
 from streams.adapters.redis_server import errors_of, server_client
 from streams.adapters.redis_state import RedisStateStore
 from streams.cli.progress import PLAIN_EVERY_S
@@ -42,6 +42,7 @@ async def plan_ports(settings: CommonSettings) -> AsyncIterator[PlanPorts]:
             generations=RedisGenerationStore(redis, names, RedisStateStore(redis, names)),
             history=KafkaHistory(settings.kafka, names.tracking),
             bounds=lambda: topics.log_bounds(names.tracking),
+            room=lambda partition: read_filled(redis, names, partition),
         )
     finally:
         await redis.close()

@@ -13,7 +13,7 @@ from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
-from streams.segmentation import Contact, Core, Definitions, Fold, Former, RehearsingCore, Step, contact_key, inherit
+from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, Step, Succession, contact_key
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
@@ -99,16 +99,17 @@ class Replay:
         What it was before and is now keeps its since and cause. Into what it comes by the change, it does so since its
         history says that it is in it.
         """
-        raw, heritage = self._stored(), former._stored()
+        raw, known = self._stored(), former._stored()
         core = self.core = self._fold.core = Core(self.core.definitions)
+        succession = Succession(former.core.definitions, core)
+        settled = succession.settle(raw, known, self.clock_ms)
         self._fold.contacts.pop(self._key, None)
-        if raw is None:
+        if settled.raw is None:
             return
-        contact = self._fold.contacts[self._key] = core.decode(self._key, raw)
+        contact = self._fold.contacts[self._key] = core.decode(self._key, settled.raw)
         emitted: list[Transition] = []
         step = Step(self.clock_ms, self.clock_ms, (self.partition, offset), emitted, record)
-        told = None if heritage is None else Former(former.core.definitions).heritage(heritage)
-        inherit(contact, told, core.program, step)
+        succession.tell(self._key, settled, step)
         if contact.exists:
             self._go_on(former, contact, {move.segment: move for move in emitted})
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from schemas.errors import SegueError
+from schemas.errors import InputError, SegueError
 from schemas.records import (
     ContactRecord,
     DefinitionsRecord,
@@ -18,7 +18,7 @@ from schemas.records import (
 )
 from schemas.topics import partition_of
 from streams.ports import RawRecord
-from streams.segmentation import Definitions, DefinitionsError, contact_key, parse_canonical
+from streams.segmentation import SEMANTICS_VERSION, Definitions, DefinitionsError, contact_key, parse_canonical
 from streams.sending.log_start import foreign_start
 
 RejectionReason: TypeAlias = Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions"]
@@ -31,6 +31,13 @@ class RejectedRecordError(ValueError):
         super().__init__(detail)
         self.reason: RejectionReason = reason
         self.detail = detail
+
+
+class Rejected(NamedTuple):
+    """A dead letter: the record, and why it is one."""
+
+    raw: RawRecord
+    error: RejectedRecordError
 
 
 class Change(NamedTuple):
@@ -83,7 +90,8 @@ class Admission:
     def admit(self, raw: RawRecord) -> Admitted:
         """The record in the bytes. Raises `RejectedRecordError` for a dead letter.
 
-        Raises `InputError` when the log's first valid record brings no definitions.
+        Raises `InputError` when the log's first valid record brings no definitions, and for definitions that this
+        version of Segue would take for something else than they mean.
         """
         try:
             record = decode_record(raw.value)
@@ -106,6 +114,17 @@ class Admission:
             raise self._foreign_start()
         return Admitted(raw.offset, raw.timestamp_ms, record.type, record, key)
 
+    def admit_all(self, records: Iterable[RawRecord]) -> tuple[list[Admitted], list[Rejected]]:
+        """Those that count, and the dead letters. Raises as `admit` does for the log's first record."""
+        admit = self.admit
+        admitted, rejected = [], []
+        for raw in records:
+            try:
+                admitted.append(admit(raw))
+            except RejectedRecordError as error:
+                rejected.append(Rejected(raw, error))
+        return admitted, rejected
+
     def _admit_without_contact(self, raw: RawRecord, record: Tick | DefinitionsRecord) -> Admitted:
         if raw.key is not None:
             raise RejectedRecordError("foreign_key", f"key: expected none on a record of type {record.type}")
@@ -119,6 +138,12 @@ class Admission:
     def _change_by(self, record: DefinitionsRecord) -> Change:
         if definitions_hash(record.definitions) != record.hash:
             raise RejectedRecordError("invalid_definitions", "hash: expected the SHA-256 of `definitions`")
+        if record.semantics != SEMANTICS_VERSION:
+            raise InputError(
+                f"partition {self._partition} of {self._topic}: definitions {record.number} were written for version "
+                f"{record.semantics} of the semantics, this program knows {SEMANTICS_VERSION}: run a newer version of "
+                "Segue"
+            )
         if record.hash == self._active_hash:
             return Change(record, None)
         try:
@@ -140,3 +165,10 @@ class Admission:
             return contact_key(contact_id) if partition_of(contact_id, partitions) == partition else None
 
         return key_of
+
+
+def consecutive_from(records: Sequence[RawRecord], offset: int) -> int:
+    """How many of the first records follow one another from `offset` on."""
+    if records and records[0].offset == offset and records[-1].offset == offset + len(records) - 1:
+        return len(records)
+    return next((place for place, record in enumerate(records) if record.offset != offset + place), len(records))

@@ -52,11 +52,10 @@ def holding_from(record: DefinitionsRecord, offset: int, clock_ms: int, before: 
 
 
 class Told(NamedTuple):
-    """The difference that a change makes for one contact."""
+    """Differences that a change makes, as many as one commit takes."""
 
-    key: str
-    state: bytes | None
-    transitions: list[Transition]
+    states: dict[str, bytes | None]  # of the contacts concerned, by key
+    steps: list[list[Transition]]  # one of each contact, in order
 
 
 class Changing:
@@ -76,7 +75,7 @@ class Changing:
     ) -> PartitionMeta:
         """Let a state that is built for new definitions serve, at the record at which the one that serves stands."""
         short_history = holding.versions[-1].short_history
-        build = await self._bring_to(serving.at.offset + 1, definitions, short_history)
+        build = await self._bring_to(serving, definitions, short_history)
         await self._settle(serving, Succession(former, Core(definitions)), build)
         return await self._ports.generations.switch(self._partition, serving.fence, serving.at, build, holding)
 
@@ -91,13 +90,13 @@ class Changing:
             page += 1
 
     async def differences(self, meta: PartitionMeta, core: Core, record: DefinitionsRecord) -> AsyncIterator[Told]:
-        """What is still to be told, in order, where the change at `meta.cursor` has been made."""
+        """What is still to be told, in order, where the change at `meta.cursor` has been made: nothing of it twice."""
         former = meta.former
         assert former is not None, "what has changed was something else before"
         before = parse_canonical(former.definitions)
         succession = Succession(before, core)
         ids = await self._who_differs(meta, before, core.definitions)
-        position = (self._partition, meta.cursor.offset)
+        position, told, count = (self._partition, meta.cursor.offset), Told({}, []), 0
         for some in _parts(ids[meta.cursor.steps :]):
             keys = [contact_key(contact_id) for contact_id in some]
             states = await self._ports.generations.states(self._partition, meta.generation, keys)
@@ -106,12 +105,20 @@ class Changing:
                 step = Step(meta.clock_ms, meta.clock_ms, position, [], record)
                 settled = succession.settle(state, known, meta.clock_ms)
                 succession.tell(key, settled, step)
-                yield Told(key, settled.raw, step.emitted)
+                told.states[key] = settled.raw
+                told.steps.append(step.emitted)
+                count += len(step.emitted)
+                if count >= self._bounds.transitions_per_commit_max:
+                    yield told
+                    told, count = Told({}, []), 0
+        if told.steps:
+            yield told
 
     def drop_former(self, generation: int) -> None:
         """Begin to remove what is left of the states before `generation`, which serves."""
         self.close()
         self._dropping = asyncio.create_task(self._drop(generation))
+        self._dropping.add_done_callback(self._dropped)
 
     @property
     def is_tidying(self) -> bool:
@@ -127,15 +134,20 @@ class Changing:
         with suppress(UnavailableError):  # then it is done after the next load
             await self._ports.generations.drop_former(self._partition, generation)
 
-    async def _bring_to(self, end: int, definitions: Definitions, short_history: bool) -> Build:
-        ports = self._ports
+    def _dropped(self, task: asyncio.Task[None]) -> None:
+        """Nobody waits for it; a bug in it ends the process like any other."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ports.on_failure(error)
+
+    async def _bring_to(self, serving: Serving, definitions: Definitions, short_history: bool) -> Build:
+        ports, end = self._ports, serving.at.offset + 1
         builder = Builder(
             self._partition, ports.builds, definitions, topic=ports.names.tracking, partitions=ports.partitions,
             bounds=self._bounds, short_history=short_history,
         )  # fmt: skip
-        build = await builder.begin(owner=True)
+        build = await builder.begin(owner=serving.fence)
         if build.cursor.offset > end:
-            build = await builder.begin(owner=True, anew=True)
+            build = await builder.begin(owner=serving.fence, anew=True)
         try:
             async for records in ports.history.read(self._partition, LogBounds(build.cursor.offset, end)):
                 await builder.apply(records)
@@ -143,7 +155,6 @@ class Changing:
                 self.progress = builder.build
         except FenceLostError as error:  # of the build: who owns the partition is another question
             raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
-        assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(
                 f"partition {self._partition}: the log does not hold the history that new definitions need: it ends "
@@ -152,7 +163,8 @@ class Changing:
         return builder.build
 
     async def _heirs(self, keys: Sequence[str], succession: Succession, build: Build, serving: Serving) -> Heirs:
-        """Those among the contacts about whom nothing is to be told. The others change as they are told of."""
+        """Those among the contacts about whom nothing is to be told. The others change as they are told of, but for
+        since when they are members where they were some before: nobody is told of that."""
         store = self._ports.generations
         raws = await store.states(self._partition, build.generation, keys)
         known = await store.states(self._partition, serving.generation, keys)
@@ -160,9 +172,10 @@ class Changing:
         since: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for key, raw, former in zip(keys, raws, known, strict=True):
             settled = succession.settle(raw, former, serving.clock_ms)
-            if settled.differs or settled.raw is None or settled.raw == raw:
+            if settled.raw is None or settled.raw == raw:
                 continue
-            states[key] = settled.raw
+            if not settled.differs:
+                states[key] = settled.raw
             for segment, since_ms in settled.kept:
                 since[segment][settled.who[0]] = since_ms
         return Heirs(states, since)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import repeat
-from typing import NamedTuple
 
 from schemas.errors import InputError
 from schemas.topics import (
@@ -19,7 +18,7 @@ from schemas.topics import (
     DEAD_LETTER_TOPIC,
     HEADER_EPOCH,
 )
-from streams.pipeline.admission import RejectedRecordError
+from streams.pipeline.admission import Rejected, RejectedRecordError
 from streams.pipeline.ports import PipelinePorts
 from streams.ports import Message, RawRecord, TimestampType
 
@@ -27,13 +26,6 @@ TAIL_MESSAGES = 100
 """Dead letters read at a take-over: more than a former owner may still append, few enough to be large ones."""
 _DETAIL_CHARACTERS_MAX = 1_000
 _TIMESTAMP_TYPES: dict[TimestampType, str] = {"append": "LogAppendTime", "create": "CreateTime"}
-
-
-class Rejected(NamedTuple):
-    """A dead letter: the record, and why it is one."""
-
-    raw: RawRecord
-    error: RejectedRecordError
 
 
 class DeadLetters:

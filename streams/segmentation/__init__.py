@@ -15,7 +15,6 @@ from streams.segmentation.definitions import (
     parse_canonical,
 )
 from streams.segmentation.fold import Fold
-from streams.segmentation.inheriting import Former, Heritage, inherit
 from streams.segmentation.problems import DefinitionsError, Problem
 from streams.segmentation.rehearsal import RehearsingCore
 from streams.segmentation.steps import Step
@@ -34,8 +33,6 @@ __all__ = [
     "Definitions",
     "DefinitionsError",
     "Fold",
-    "Former",
-    "Heritage",
     "Outcome",
     "Problem",
     "RehearsingCore",
@@ -44,7 +41,6 @@ __all__ = [
     "Succession",
     "compile_definitions",
     "contact_key",
-    "inherit",
     "is_compiled",
     "parse_canonical",
 ]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash
 from schemas.transitions import Transition
-from streams.segmentation import Core, Definitions, DefinitionsError, Former, Step, inherit, parse_canonical
+from streams.segmentation import Core, Definitions, DefinitionsError, Step, Succession, parse_canonical
 from streams.simulation.packed_contacts import PackedContacts
 from streams.simulation.partitions import Partitions
 from streams.simulation.record_lines import read_line, stated_ms
@@ -76,18 +76,17 @@ def hand_over(
         Step(fold.clock_ms, fold.clock_ms, (fold.partition, log.last_offset(fold)), emitted, record)
         for fold in log.folds
     ]
-    before = Former(former.core.definitions)
+    succession = Succession(former.core.definitions, core)
     for key in sorted(names, key=lambda key: names[key].encode()):
-        old, new = former.contacts.pop_encoded(key), log.contacts.pop_encoded(key)
-        contact = core.new(names[key]) if new is None else core.decode(key, new)
         step = steps[log.fold_of(names[key]).partition]
-        inherit(contact, None if old is None else before.heritage(old), core.program, step)
-        if new is not None:
-            contacts[key] = contact
+        settled = succession.settle(log.contacts.pop_encoded(key), former.contacts.pop_encoded(key), step.at_ms)
+        if settled.raw is not None:
+            contacts.put_encoded(key, settled.raw)
+        succession.tell(key, settled, step)
         yield from emitted
         emitted.clear()
     for key in nameless:
         raw = log.contacts.pop_encoded(key)
         if raw is not None:
-            contacts[key] = core.decode(key, raw)
+            contacts.put_encoded(key, raw)
     log.go_on_with(core, contacts)

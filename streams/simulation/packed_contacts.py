@@ -66,6 +66,11 @@ class PackedContacts(MutableMapping[str, Contact]):
         for key, raw in self._encoded.items():
             yield key, decode_stored(raw).contact_id
 
+    def put_encoded(self, key: str, raw: bytes) -> None:
+        """Put a contact in by its stored form."""
+        self._decoded.pop(key, None)
+        self._encoded[key] = raw
+
     def pop_encoded(self, key: str) -> bytes | None:
         """Take a contact out in its stored form; None for one of which nothing is stored."""
         contact = self._decoded.pop(key, None)

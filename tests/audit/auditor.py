@@ -129,6 +129,7 @@ def _compare_standing(folded: Folded, found: dict[str, Any], expected: Expected)
             continue
         sequences = {segment.name: contact.sequences.get(segment.index, 0) for segment in core.program.segments}
         members = {name: bool(count & 1) for name, count in sequences.items()}
+        sequences |= {name: standing.sequence for name, standing in contact.retired.items()}
         readings = {
             score.name: repr(float(score.reading(contact, clock_ms) / 1000))
             for segment in core.program.segments

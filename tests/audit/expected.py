@@ -1,7 +1,8 @@
 """The transitions that a log must yield, and where every contact must stand, by the brute-force oracle.
 
 Contacts do not touch one another, so each has an oracle of its own that sees the records of that contact alone: what
-all of them together decide is only the clock, and with it which record releases a timer.
+all of them together decide is only the clock, and with it which record releases a timer. Where definitions change the
+contact gets another oracle, which sees all of its records from the start.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.instants import format_instant
 from schemas.records import DefinitionsRecord, Tick
-from tests.audit.log import Counted, PartitionLog, counted_records
+from tests.audit import log as records
+from tests.audit.log import Counted, PartitionLog, changes_of, counted_records
 from tests.oracle import scores
 from tests.oracle.language import File
-from tests.oracle.timeline import Change, Oracle
+from tests.oracle.timeline import Change, Oracle, Step
 from tests.oracle.view import View
 
 
@@ -62,9 +65,8 @@ class _Clocks:
 def expected_of(log: PartitionLog) -> Expected:
     """Work out a whole log."""
     counted = counted_records(log)
-    first = counted[0].record
-    assert isinstance(first, DefinitionsRecord), "a log begins with its definitions"
-    file = _file(first)
+    changes = changes_of(counted)
+    assert changes[0].offset == counted[0].offset, "a log begins with its definitions"
     clocks = _Clocks(counted)
     by_contact: dict[str, list[Counted]] = {}
     for each in counted:
@@ -72,11 +74,15 @@ def expected_of(log: PartitionLog) -> Expected:
             by_contact.setdefault(each.record.contact_id, []).append(each)
     expected = Expected()
     for contact_id, own in by_contact.items():
-        oracle = Oracle(file, log.partition)
-        for each in own:
-            clock = clocks.at(each.offset)
-            _release(oracle, clocks, clock)
-            oracle.take(each.body | {"received_at": format_instant(clock)}, each.offset)
+        oracle = Oracle(_file(changes[0].record), log.partition)
+        begun = 0
+        for change in changes[1:]:
+            met = bisect_left(own, change.offset, key=lambda each: each.offset)
+            _drive(oracle, own[begun:met], clocks)
+            begun = met
+            oracle, differences = _changed(oracle, change, own[:met], clocks)
+            expected.changes += differences
+        _drive(oracle, own[begun:], clocks)
         _release(oracle, clocks, clocks.last)
         expected.changes += oracle.changes
         standing = _standing(oracle, contact_id, clocks.last)
@@ -84,6 +90,45 @@ def expected_of(log: PartitionLog) -> Expected:
             expected.contacts[contact_id] = standing
     expected.changes.sort(key=_order)
     return expected
+
+
+def _drive(oracle: Oracle, own: Sequence[Counted], clocks: _Clocks) -> None:
+    for each in own:
+        clock = clocks.at(each.offset)
+        _release(oracle, clocks, clock)
+        oracle.take(each.body | {"received_at": format_instant(clock)}, each.offset)
+
+
+def _changed(
+    oracle: Oracle, change: records.Change, own: Sequence[Counted], clocks: _Clocks
+) -> tuple[Oracle, list[Change]]:
+    """The oracle that goes on from a change, and all that this contact has been told of up to and with it.
+
+    `own` are the contact's records before the change.
+    """
+    clock = clocks.at(change.offset)
+    _release(oracle, clocks, clock)
+    fresh = Oracle(_file(change.record), oracle.partition)
+    _drive(fresh, own, clocks)
+    _release(fresh, clocks, clock)
+    for each in (oracle, fresh):
+        each.move_on(clock, change.offset)
+    told, fresh.changes = oracle.changes, []
+    kind = "backfill" if change.record.silent else "definition"
+    step = Step(clock, {"kind": kind, "position": f"tracking-{oracle.partition}@{change.offset}"})
+    stood: dict[str, bool] = {}
+    counts: dict[str, int] = {}
+    for contact_id, before in oracle.contacts.items():
+        kept = set(fresh.order if contact_id in fresh.contacts else ())
+        stood = dict(before.members)
+        left = oracle._changes(before, {name: is_in and name in kept for name, is_in in stood.items()}, step)
+        told += [replace(one, scores={}, valid_until=None) for one in left]
+        counts = before.sequences
+    for contact in fresh.contacts.values():
+        members, contact.members = contact.members, {name: stood.get(name, False) for name in fresh.order}
+        contact.sequences = dict(counts)
+        told += fresh._changes(contact, members, step)
+    return fresh, told
 
 
 def _file(record: DefinitionsRecord) -> File:
@@ -100,10 +145,13 @@ def _release(oracle: Oracle, clocks: _Clocks, clock: int) -> None:
 
 
 def _order(change: Change) -> tuple[int, bool, int, str]:
-    """Timers before the record that released them, in order of their instants and, among those, of hashed ids."""
+    """Timers before the record that released them, in order of their instants and, among those, of hashed ids.
+
+    What a change of definitions tells comes in order of plain ids.
+    """
     offset = int(change.cause["position"].partition("@")[2])
     if change.cause["kind"] != "timer":
-        return offset, True, 0, ""
+        return offset, True, 0, change.contact_id
     key = hashlib.blake2b(change.contact_id.encode(), digest_size=16).hexdigest()
     return offset, False, change.effective_at, key
 
@@ -116,6 +164,6 @@ def _standing(oracle: Oracle, contact_id: str, clock: int) -> Standing | None:
     readings: dict[str, Any] = {name: float(scores.reading(name, view)) for name in oracle.file.get("scores", {})}
     return Standing(
         dict(contact.members),
-        dict(contact.sequences),
+        {name: count for name, count in contact.sequences.items() if count},
         {name: repr(value) for name, value in sorted(readings.items())},
     )

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Tick, decode_record, definitions_hash
 from schemas.topics import partition_of
 from streams.ports import RawRecord
+from streams.segmentation import DefinitionsError, parse_canonical
+from streams.versions import Version
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,35 @@ class Counted(NamedTuple):
     body: dict[str, Any]
 
 
+class Change(NamedTuple):
+    """A record from which on other definitions hold, the log's first one among them."""
+
+    offset: int
+    clock_ms: int
+    record: DefinitionsRecord
+
+    @property
+    def version(self) -> Version:
+        """As it must be stored."""
+        one = self.record
+        return Version(one.number, one.hash, self.offset, self.clock_ms, one.author, one.message, one.silent)
+
+
+def changes_of(counted: Sequence[Counted]) -> list[Change]:
+    """All changes of a log, in order."""
+    found: list[Change] = []
+    clock_ms = 0
+    for each in counted:
+        clock_ms = max(clock_ms, each.timestamp_ms)
+        record = each.record
+        if isinstance(record, DefinitionsRecord) and (not found or found[-1].record.hash != record.hash):
+            found.append(Change(each.offset, clock_ms, record))
+    return found
+
+
 def counted_records(log: PartitionLog) -> list[Counted]:
     """The records that are no dead letters, in order."""
-    found: list[Counted] = []
-    active: str | None = None
-    for raw in log.records:
-        counted = _counted(log, raw, active)
-        if counted is not None:
-            if isinstance(counted.record, DefinitionsRecord):
-                active = counted.record.hash
-            found.append(counted)
-    return found
+    return [counted for raw in log.records if (counted := _counted(log, raw)) is not None]
 
 
 def dead_letters_expected(log: PartitionLog) -> list[int]:
@@ -49,7 +69,7 @@ def dead_letters_expected(log: PartitionLog) -> list[int]:
     return [raw.offset for raw in log.records if raw.offset not in counted]
 
 
-def _counted(log: PartitionLog, raw: RawRecord, active: str | None) -> Counted | None:
+def _counted(log: PartitionLog, raw: RawRecord) -> Counted | None:
     try:
         record = decode_record(raw.value)
     except InvalidRecordError:
@@ -59,8 +79,11 @@ def _counted(log: PartitionLog, raw: RawRecord, active: str | None) -> Counted |
         if raw.key is not None:
             return None
         if isinstance(record, DefinitionsRecord):
-            honest = definitions_hash(record.definitions) == record.hash
-            if not honest or (active is not None and record.hash != active):
+            if definitions_hash(record.definitions) != record.hash:
+                return None
+            try:
+                parse_canonical(record.definitions)
+            except DefinitionsError:
                 return None
     elif raw.key != record.contact_id.encode() or partition_of(record.contact_id, log.partitions) != log.partition:
         return None

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from schemas.topics import HEADER_SEQ
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
-from tests.engine.stories import busy_log, cut, story
+from tests.engine.stories import busy_log, changing_log, cut, story
 from tests.engine.world import World, world_in_memory
 
 Output = list[Message]
@@ -29,6 +29,24 @@ async def test_a_pipeline_that_nothing_disturbs_leaves_nothing_to_find(seed: int
     world, log = await _worked_off(busy_log(seed, records=400))
     assert len(world.published()) > 50
     assert audit_partition(log, world.published(), world.contents()["0"]) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+@story
+async def test_definitions_that_change_leave_nothing_to_find(seed: int) -> None:
+    world, log = await _worked_off(changing_log(seed, records=400))
+    assert sum(b'"definition"' in (message.value or b"") for message in world.published()) > 10
+    assert audit_partition(log, world.published(), world.contents()["0"]) == []
+
+
+@story
+async def test_a_difference_that_a_change_did_not_tell_is_missed() -> None:
+    world, log = await _worked_off(changing_log(1, records=400))
+    output = world.published()
+    place = next(place for place, message in enumerate(output) if b'"kind":"definition"' in (message.value or b""))
+    later = [_restamped(message, seq) for seq, message in enumerate(output[place + 1 :], start=place + 1)]
+    problems = audit_partition(log, [*output[:place], *later], None)
+    assert f"seq {place + 1}" in problems[0]
 
 
 @story
@@ -101,15 +119,26 @@ def _behind(contents: dict[str, Any]) -> None:
     contents["at"] = ((cursor[0] - 1, 0), *rest)
 
 
+def _under_other_versions(contents: dict[str, Any]) -> None:
+    text, versions = contents["definitions"]
+    contents["definitions"] = (text, versions[:-1])
+
+
 def _with_another_contacts_state(contents: dict[str, Any]) -> None:
     one, other = sorted(contents["contacts"])[:2]
     contents["contacts"] = contents["contacts"] | {one: contents["contacts"][other]}
 
 
-@pytest.mark.parametrize("harm", [_without_a_timer, _with_a_member_too_many, _behind, _with_another_contacts_state])
+@pytest.mark.parametrize(
+    "harm",
+    [_without_a_timer, _with_a_member_too_many, _behind, _under_other_versions, _with_another_contacts_state],
+)
+@pytest.mark.parametrize("writing", [busy_log, changing_log])
 @story
-async def test_a_state_that_is_wrong_is_told(harm: Callable[[dict[str, Any]], None]) -> None:
-    world, log = await _worked_off(busy_log(2, records=300))
+async def test_a_state_that_is_wrong_is_told(
+    writing: Callable[[int, int], list[RawRecord]], harm: Callable[[dict[str, Any]], None]
+) -> None:
+    world, log = await _worked_off(writing(2, 300))
     contents = dict(world.contents()["0"])
     harm(contents)
     assert audit_partition(log, world.published(), contents)

@@ -60,6 +60,6 @@ async def fold_without_tidying(world: World, records: Sequence[RawRecord], parti
 async def build(world: World, data: dict[str, Any], records: Sequence[RawRecord], partition: int = 0) -> Builder:
     """Build a state for other definitions from the log's first records, as whoever plans a change does."""
     builder = Builder(partition, world.builds, compile_definitions(data), topic="tracking", partitions=world.partitions)
-    await builder.begin(owner=False)
+    await builder.begin(owner=None)
     await builder.apply(records)
     return builder

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from schemas.errors import UnavailableError
 from streams.adapters.memory import MemoryLogs
-from streams.ports import Commit, Cursor, Fence, Loaded, LogIdentity, Message, OutboxEntry, PartitionMeta, StateStore
+from streams.generations import Build, BuildStore, GenerationStore, Heirs, History, Holding
+from streams.ports import (
+    Commit,
+    Cursor,
+    Fence,
+    Loaded,
+    LogBounds,
+    LogIdentity,
+    Message,
+    OutboxEntry,
+    PartitionMeta,
+    RawRecord,
+    StateStore,
+)
 
 T = TypeVar("T")
 Fault = Literal["none", "lost request", "lost reply", "bug", "late bug"]
@@ -81,6 +94,72 @@ class FailingStore:
 
     async def trim(self, partition: int, acked_seq: int) -> None:
         await self.faults.call("trim", lambda: self.store.trim(partition, acked_seq))
+
+
+@dataclass
+class FailingBuilds:
+    """A store of builds of which every call may fail."""
+
+    builds: BuildStore
+    faults: Faults
+
+    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        return await self.faults.call(
+            "begin", lambda: self.builds.begin(partition, definitions_hash, owner=owner, anew=anew)
+        )
+
+    async def load(
+        self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
+    ) -> Loaded:
+        return await self.faults.call("build load", lambda: self.builds.load(partition, at, keys, due_until_ms, limit))
+
+    async def commit(self, partition: int, commit: Commit) -> int | None:
+        return await self.faults.call("build commit", lambda: self.builds.commit(partition, commit))
+
+    async def give_up(self, partition: int) -> bool:
+        return await self.faults.call("give up", lambda: self.builds.give_up(partition))
+
+
+@dataclass
+class FailingGenerations:
+    """A store of generations of which every call may fail."""
+
+    generations: GenerationStore
+    faults: Faults
+
+    async def serving(self, partition: int) -> PartitionMeta | None:
+        return await self.faults.call("serving", lambda: self.generations.serving(partition))
+
+    async def states(self, partition: int, generation: int, keys: Sequence[str]) -> list[bytes | None]:
+        return await self.faults.call("states", lambda: self.generations.states(partition, generation, keys))
+
+    async def members(self, partition: int, generation: int, segment: str) -> dict[str, int]:
+        return await self.faults.call("members", lambda: self.generations.members(partition, generation, segment))
+
+    async def built_keys(self, partition: int, generation: int, page: int) -> list[str]:
+        return await self.faults.call("built keys", lambda: self.generations.built_keys(partition, generation, page))
+
+    async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
+        await self.faults.call("settle", lambda: self.generations.settle(partition, fence, at, build, heirs))
+
+    async def switch(self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding) -> PartitionMeta:
+        return await self.faults.call("switch", lambda: self.generations.switch(partition, fence, at, build, holding))
+
+    async def drop_former(self, partition: int, generation: int) -> None:
+        await self.faults.call("drop", lambda: self.generations.drop_former(partition, generation))
+
+
+@dataclass
+class FailingHistory:
+    """A reader of the log's past that may fail before, after, and amid its records."""
+
+    history: History
+    faults: Faults
+
+    async def read(self, partition: int, bounds: LogBounds) -> AsyncIterator[list[RawRecord]]:
+        batches = self.history.read(partition, bounds)
+        while (records := await self.faults.call("history", lambda: anext(batches, None))) is not None:
+            yield records
 
 
 @dataclass

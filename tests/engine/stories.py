@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -150,6 +151,42 @@ def busy_log(seed: int, records: int, contacts: int = 25, partition: int = 0, pa
             writer.append(b"somebody-else", value_of("erase", contact, "x", writer.now_ms), after_ms)
     writer.tick(HOUR)
     return writer.records
+
+
+def edited(**segments: Any) -> dict[str, Any]:
+    """The definitions with other segments; None removes one."""
+    data = copy.deepcopy(DEFINITIONS)
+    for name, body in segments.items():
+        if body is None:
+            del data["segments"][name]
+        else:
+            data["segments"][name] = body
+    return data
+
+
+OFTEN = {"when": {"performed": {"event": "email_open", "within": "5m", "at_least": 3}}}
+EVER = {"when": {"performed": {"event": "cart_add"}}}
+
+
+def changing_log(seed: int, records: int) -> list[RawRecord]:
+    """A busy log in which definitions change now and then, back and forth."""
+    texts = [
+        edited(active=OFTEN),
+        edited(ever=EVER, hot=None),
+        DEFINITIONS,
+        edited(abandoned=None, active=None),
+        edited(ever=EVER),
+    ]
+    busy, chance = busy_log(seed, records), random.Random(seed)
+    places = sorted(chance.sample(range(1, len(busy)), len(texts)))
+    log: list[RawRecord] = []
+    for record in busy:
+        if record.offset in places:
+            number = places.index(record.offset)
+            value = definitions_value(texts[number], number=number + 2, silent=number == 2)
+            log.append(RawRecord(0, record.timestamp_ms, None, value))
+        log.append(record)
+    return [record._replace(offset=offset) for offset, record in enumerate(log)]
 
 
 def cut(records: Sequence[RawRecord], seed: int, most: int) -> list[list[RawRecord]]:

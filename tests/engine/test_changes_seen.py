@@ -19,9 +19,8 @@ from streams.cli import segue
 from streams.segmentation import compile_definitions, contact_key
 from tests.conftest import Kafka
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying
-from tests.engine.stories import DEFINITIONS, LogWriter, definitions_value, story
-from tests.engine.test_changing import EVER, OFTEN, edited
-from tests.engine.world import world_on_redis
+from tests.engine.stories import DEFINITIONS, EVER, OFTEN, LogWriter, definitions_value, edited, story
+from tests.engine.world import FENCE, world_on_redis
 from tests.support.redis_cluster import clients_of
 from tests.support.run_directory import free_port
 
@@ -134,7 +133,7 @@ async def test_status_shows_what_is_built_and_how_far_it_has_come(
         assert status["partitions"][1]["build"] is None
         words = f"partition 0: somebody builds, or has begun to, the state for definitions of hash {HASH[:12]}, 4 of "
         assert words in shown
-        await world.builds.begin(0, HASH, owner=True)
+        await world.builds.begin(0, HASH, owner=FENCE)
         status, shown = await asyncio.to_thread(status_of, run, kafka)
         assert status["partitions"][0]["build"]["by_worker"]
         assert "partition 0: the worker builds the state" in shown
@@ -188,7 +187,7 @@ async def test_raising_the_epoch_gives_up_what_is_built(run: Run, redis_url: str
         raised = await asyncio.to_thread(run, "epoch", "raise", "--partition", "0", "--yes")
         assert raised.exit_code == 0, raised.output
         assert world.contents()["0"]["contacts"] == {}, "nothing is left of the state, nor of the build"
-        again = await world.builds.begin(0, HASH, owner=False)
+        again = await world.builds.begin(0, HASH, owner=None)
         assert builder.build is not None
         assert again.generation > builder.build.generation + 1
         assert again.cursor == (0, 0)

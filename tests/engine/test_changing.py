@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
 
+from schemas.errors import InputError
 from schemas.transitions import Transition, decode_transition
 from streams.generations import BuildBusyError
 from streams.pipeline.admission import Admission, RejectedRecordError
@@ -19,46 +19,23 @@ from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Fence, FenceLostError, LogBounds, Message, RawRecord
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.engine.driving import drive
-from tests.engine.stories import DEFINITIONS, HOUR, MINUTE, LogWriter, busy_log, cut, definitions_value, story
+from tests.engine.stories import (
+    DEFINITIONS,
+    EVER,
+    HOUR,
+    MINUTE,
+    OFTEN,
+    LogWriter,
+    busy_log,
+    changing_log,
+    cut,
+    definitions_value,
+    edited,
+    story,
+)
 from tests.engine.world import FENCE, LOG, Contents, StoreOpener, world_in_memory
 
 TIGHT = PipelineBounds(timers_per_commit_max=2, transitions_per_commit_max=2, contacts_cached_max=3)
-
-
-def edited(**segments: Any) -> dict[str, Any]:
-    """The definitions with other segments; None removes one."""
-    data = copy.deepcopy(DEFINITIONS)
-    for name, body in segments.items():
-        if body is None:
-            del data["segments"][name]
-        else:
-            data["segments"][name] = body
-    return data
-
-
-OFTEN = {"when": {"performed": {"event": "email_open", "within": "5m", "at_least": 3}}}
-EVER = {"when": {"performed": {"event": "cart_add"}}}
-
-
-def changing_log(seed: int, records: int) -> list[RawRecord]:
-    """A busy log in which definitions change now and then, back and forth."""
-    texts = [
-        edited(active=OFTEN),
-        edited(ever=EVER, hot=None),
-        DEFINITIONS,
-        edited(abandoned=None, active=None),
-        edited(ever=EVER),
-    ]
-    busy, chance = busy_log(seed, records), random.Random(seed)
-    places = sorted(chance.sample(range(1, len(busy)), len(texts)))
-    log: list[RawRecord] = []
-    for record in busy:
-        if record.offset in places:
-            number = places.index(record.offset)
-            value = definitions_value(texts[number], number=number + 2, silent=number == 2)
-            log.append(RawRecord(0, record.timestamp_ms, None, value))
-        log.append(record)
-    return [record._replace(offset=offset) for offset, record in enumerate(log)]
 
 
 def moves(published: Sequence[Message]) -> list[Transition]:
@@ -111,6 +88,22 @@ async def test_who_enters_by_a_change_has_been_in_since_its_history_says_so(worl
     async with worlds() as world:
         await world.fold([writer.records])
         assert world.contents()["0"]["members"]["ever"] == {"eve": since_ms}
+
+
+@story
+async def test_who_stays_in_one_segment_and_enters_another_stays_since_it_came(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    first_ms = writer.now_ms
+    writer.track("email_open", "ann", 1)
+    second_ms = writer.now_ms
+    once = {"when": {"performed": {"event": "email_open"}}}
+    writer.append(None, definitions_value(edited(active=once, opened=once), number=2), 1)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        assert told(world.published()) == [("ann", "opened", "entered", 1, "definition")]
+        members = world.contents()["0"]["members"]
+        assert (members["active"], members["opened"]) == ({"ann": second_ms}, {"ann": first_ms})
 
 
 @story
@@ -228,7 +221,7 @@ async def test_what_somebody_has_built_already_is_not_built_again(worlds: StoreO
         await world.fold([records[: change.offset]])
         data = json.loads(json.loads(change.value or b"")["definitions"])
         builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
+        await builder.begin(owner=None)
         await builder.apply(records[: change.offset - 10])
         read = world.history.read
         begun: list[int] = []
@@ -253,7 +246,7 @@ async def test_a_build_that_went_too_far_is_made_anew(worlds: StoreOpener) -> No
         await world.fold([records[: change.offset]])
         data = json.loads(json.loads(change.value or b"")["definitions"])
         builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
+        await builder.begin(owner=None)
         await builder.apply(records[: change.offset + 10])
         await world.fold([records[change.offset :]], Fence(2, "member-2"))
         assert world.contents() == state
@@ -265,12 +258,12 @@ async def test_a_builder_is_refused_once_the_owner_builds(worlds: StoreOpener) -
     async with worlds() as world:
         await world.fold([records])
         builder = Builder(0, world.builds, compile_definitions(edited(active=OFTEN)), topic="tracking", partitions=1)
-        await builder.begin(owner=False)
-        await world.builds.begin(0, builder.definitions.hash, owner=True)
+        await builder.begin(owner=None)
+        await world.builds.begin(0, builder.definitions.hash, owner=FENCE)
         with pytest.raises(FenceLostError):
             await builder.apply(records)
         with pytest.raises(BuildBusyError):
-            await builder.begin(owner=False)
+            await builder.begin(owner=None)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -324,3 +317,16 @@ async def test_a_change_shows_in_the_metrics(worlds: StoreOpener) -> None:
         assert world.count("segue_definitions_changes_total") == 2
         assert world.count("segue_build_records_total") == 4, "once, and not for words alone"
         assert b"segue_definitions_change_seconds_count 2.0" in generate_latest(world.meters.registry)
+
+
+@story
+async def test_definitions_for_semantics_that_are_not_known_stop_the_worker_and_are_no_dead_letter() -> None:
+    writer = LogWriter()
+    writer.append(None, definitions_value(edited(active=OFTEN), number=2, semantics="2"), 1)
+    async with world_in_memory() as world:
+        pipeline = world.pipeline()
+        await pipeline.load(FENCE)
+        with pytest.raises(InputError, match=r"version 2 of the semantics.*knows 1.*newer version"):
+            await pipeline.apply(writer.records)
+        await pipeline.close()
+        assert world.dead_letters() == []

@@ -19,8 +19,8 @@ from streams.explaining.text import tree
 from streams.explaining.view import segment_view
 from streams.ports import RawRecord
 from streams.segmentation import contact_key
-from tests.engine.stories import HOUR, MINUTE, LogWriter, definitions_value, story
-from tests.engine.test_changing import EVER, OFTEN, changing_log, edited, moves, whole
+from tests.engine.stories import EVER, HOUR, MINUTE, OFTEN, LogWriter, changing_log, definitions_value, edited, story
+from tests.engine.test_changing import moves, whole
 
 
 class Log:

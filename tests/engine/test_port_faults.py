@@ -19,18 +19,47 @@ from streams.agents.lanes import Lanes
 from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import CursorMismatchError, Fence, LogBounds, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
-from tests.engine.port_faults import FailingLogs, FailingStore, Fault, Faults, PlantedBug
-from tests.engine.stories import busy_log, story
+from tests.engine.port_faults import (
+    FailingBuilds,
+    FailingGenerations,
+    FailingHistory,
+    FailingLogs,
+    FailingStore,
+    Fault,
+    Faults,
+    PlantedBug,
+)
+from tests.engine.stories import busy_log, changing_log, story
 from tests.engine.test_relay import seqs
 from tests.engine.world import World, world_in_memory
 
 BOUNDS = PipelineBounds(timers_per_commit_max=10, contacts_cached_max=10, dead_letter_ratio_max=1)
+EVERY_PORT = {"take", "load", "commit", "outbox", "tail", "publish"}
+PORTS_OF_A_CHANGE = {
+    *("begin", "build load", "build commit", "history"),
+    *("states", "members", "built keys", "settle", "switch", "drop"),
+}
+
+
+def _failing(world: World, logs: FailingLogs) -> World:
+    """What a process sees of a world of which every port may fail."""
+    faults = logs.faults
+    return replace(
+        world,
+        store=FailingStore(world.store, faults),
+        builds=FailingBuilds(world.builds, faults),
+        generations=FailingGenerations(world.generations, faults),
+        past=FailingHistory(world.history, faults),
+        publisher=logs,
+        tails=logs,
+        failures=[],
+    )
 
 
 async def _one_process(world: World, records: Sequence[RawRecord], faults: Faults, fence: Fence) -> bool:
     """Work as the worker does until all is published, or something ends the process; whether all is."""
     logs = FailingLogs(world.logs, faults)
-    process = replace(world, store=FailingStore(world.store, faults), publisher=logs, tails=logs, failures=[])
+    process = _failing(world, logs)
     pipeline = process.pipeline()
     next_offset = -1
     try:
@@ -42,7 +71,7 @@ async def _one_process(world: World, records: Sequence[RawRecord], faults: Fault
                     batch = records[next_offset : next_offset + faults.chance.randint(1, 40)]
                     await pipeline.apply(batch)
                     next_offset += len(batch)
-                elif not pipeline.outbox_waiting:
+                elif not pipeline.outbox_waiting and not pipeline.is_tidying:
                     return True
                 else:
                     await asyncio.sleep(0)
@@ -60,11 +89,24 @@ async def _one_process(world: World, records: Sequence[RawRecord], faults: Fault
 @pytest.mark.parametrize("seed", range(6))
 @story
 async def test_faults_at_every_port_change_nothing_that_comes_out(seed: int, bugs: float) -> None:
-    records = busy_log(seed, records=400)
+    assert (await _met_by(busy_log(seed, records=400), seed, bugs)).keys() >= EVERY_PORT
+
+
+@pytest.mark.parametrize("bugs", [0.0, 0.02])
+@story
+async def test_faults_at_every_port_change_nothing_where_definitions_change(bugs: float) -> None:
+    met: Counter[str] = Counter()
+    for seed in range(5):
+        met += await _met_by(changing_log(seed, records=150), seed, bugs)
+    assert met.keys() >= EVERY_PORT | PORTS_OF_A_CHANGE
+
+
+async def _met_by(records: Sequence[RawRecord], seed: int, bugs: float) -> Counter[str]:
+    """Fold a log through faults, and audit what comes out; how often each port failed."""
     faults = Faults(random.Random(seed), rate=0.2, bugs=bugs)
     processes = 1
     async with world_in_memory() as world:
-        world.bounds = BOUNDS
+        world.bounds, world.history.logs[0] = BOUNDS, records
         async with asyncio.timeout(60):
             while not await _one_process(world, records, faults, Fence(processes, f"member-{processes}")):
                 processes += 1
@@ -76,9 +118,8 @@ async def test_faults_at_every_port_change_nothing_that_comes_out(seed: int, bug
         origins = [int(dict(letter.headers)[DEAD_LETTER_OFFSET]) for letter in world.dead_letters()]
         assert origins == dead_letters_expected(log), "each once, in order"
     assert processes > 1, "some died"
-    named = Counter(what.partition(":")[0] for what in faults.met)
-    assert named.keys() >= {"take", "load", "commit", "outbox", "tail", "publish"}, "every port failed"
     assert bool(bugs) == any("bug" in what for what in faults.met)
+    return Counter(what.partition(":")[0] for what in faults.met)
 
 
 class _Log:
@@ -100,13 +141,21 @@ class _Log:
 @pytest.mark.parametrize("at_call", range(1, 12))
 @story
 async def test_a_bug_at_any_call_ends_the_process_with_code_70_and_the_next_one_loses_nothing(at_call: int) -> None:
-    records = busy_log(at_call, records=60)
+    await _bug_at(at_call, busy_log(at_call, records=60))
+
+
+@pytest.mark.parametrize("at_call", range(12, 132, 5))
+@story
+async def test_a_bug_at_any_call_of_a_change_ends_the_process_with_code_70_too(at_call: int) -> None:
+    await _bug_at(at_call, changing_log(at_call, records=60))
+
+
+async def _bug_at(at_call: int, records: Sequence[RawRecord]) -> None:
     async with world_in_memory() as world:
-        world.bounds = BOUNDS
+        world.bounds, world.history.logs[0] = BOUNDS, records
         ending = Ending()
         logs = FailingLogs(world.logs, _BugAt(at_call))
-        store = FailingStore(world.store, logs.faults)
-        process = replace(world, store=store, publisher=logs, tails=logs, failures=[])
+        process = _failing(world, logs)
         lanes = Lanes(
             process.pipeline, LaneBounds(20, 1, 10, 1_000, idle_check_ms=60_000), 16, ending, Meters("worker")
         )

@@ -17,7 +17,7 @@ from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_fold import versions_in
 from streams.adapters.redis_generation_store import RedisGenerationStore
 from streams.adapters.redis_state import RedisStateStore
-from streams.generations import BuildStore, GenerationStore
+from streams.generations import BuildStore, GenerationStore, History
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import Fence, LogIdentity, Message, Publisher, RawRecord, StateStore, TailReader
 from tests.support.redis_cluster import clients_of
@@ -59,6 +59,7 @@ class World:
     failures: list[BaseException] = field(default_factory=list)
     publisher: Publisher | None = None
     tails: TailReader | None = None
+    past: History | None = None  # where the log's past is not read from `history`
 
     def pipeline(self, partition: int = 0) -> PartitionPipeline:
         """A new pipeline, not loaded yet."""
@@ -70,7 +71,7 @@ class World:
             store=self.store,
             builds=self.builds,
             generations=self.generations,
-            history=self.history,
+            history=self.past or self.history,
             publisher=self.publisher or self.logs,
             tails=self.tails or self.logs,
             clock=self.clock,

@@ -15,6 +15,10 @@ from streams.sending.loading import CHECKPOINT_LINES, Loader, LoadTally
 from streams.simulation.record_lines import LINE_BYTES_MAX
 from streams.simulation.simulator import BadLine
 from tests.load.doubles import MemoryLog
+from tests.oracle.drawn_changes import definitions_record
+from tests.oracle.lines import segments
+
+REFUSED = "expected no definitions among events: `segue apply` writes them"
 
 
 def line(contact: str = "c1", second: int = 0, **fields: object) -> bytes:
@@ -85,6 +89,7 @@ def test_the_last_line_needs_no_end_and_empty_lines_are_nothing() -> None:
         b'{"type":"definitions","definitions":"{}","hash":"'
         + b"0" * 64
         + b'","number":1,"semantics":"1","tzdata":"x"}\n',
+        json.dumps(definitions_record(segments(seen={"known_for": "1d"}), at(0))).encode() + b"\n",
         line(properties={"x": "y" * LINE_BYTES_MAX}),
     ],
 )
@@ -93,6 +98,7 @@ def test_a_bad_line_is_kept_out_and_reported_by_its_number(bad: bytes) -> None:
     tally = load.run(line(second=1), bad, line(second=2))
     assert (tally.lines, tally.records, tally.rejected) == (3, 2, 1)
     assert [one.number for one in load.bad] == [2]
+    assert (b'"definitions"' in bad) == (load.bad[0].reason == REFUSED)
     assert [one.value for one in load.log.records] == [line(second=1).strip(), line(second=2).strip()]
 
 

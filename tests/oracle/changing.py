@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from schemas.transitions import Transition
-from streams.segmentation import compile_definitions
+from streams.segmentation import Contact, Core, compile_definitions
 from streams.simulation.simulator import CONTACTS_DECODED_MAX, BadLine, Simulator
 from tests.oracle.drawn_records import Case
 from tests.oracle.driving import assert_identities, row_of_change, row_of_transition
@@ -44,14 +44,16 @@ def brute(case: Case) -> Oracle:
 
 def standings(simulator: Simulator) -> Standings:
     """How contacts stand with all segments that they were ever in."""
-    segments = simulator.core.program.segments
+    contacts = [contact for contact in simulator.contacts.values() if contact.exists]
+    return {contact.contact_id or "": standing(simulator.core, contact) for contact in contacts}
+
+
+def standing(core: Core, contact: Contact) -> dict[str, tuple[int, int]]:
+    """How one contact does."""
+    segments = core.program.segments
     return {
-        contact.contact_id or "": {
-            **{segments[index].name: (each, contact.since_ms[index]) for index, each in contact.sequences.items()},
-            **{name: (each.sequence, each.since_ms) for name, each in contact.retired.items()},
-        }
-        for contact in simulator.contacts.values()
-        if contact.exists
+        **{segments[index].name: (each, contact.since_ms[index]) for index, each in contact.sequences.items()},
+        **{name: (each.sequence, each.since_ms) for name, each in contact.retired.items()},
     }
 
 

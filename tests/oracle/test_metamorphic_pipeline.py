@@ -30,13 +30,13 @@ TIGHT = replace(LOOSE, timers_per_commit_max=2, transitions_per_commit_max=1, co
 Folded = tuple[dict[str, Any], list[bytes | None]]
 
 
-def _without_members(case: Case) -> Case:
+def without_members(case: Case) -> Case:
     """In a log nobody is on a list before a record says so."""
     lists: dict[str, list[str]] = {name: [] for name in case.file.get("lists", {})}
     return Case(case.file | ({"lists": lists} if lists else {}), case.bodies, case.until)
 
 
-def _log(case: Case) -> list[RawRecord]:
+def log_of(case: Case) -> list[RawRecord]:
     records = [RawRecord(0, 0, None, definitions_value(case.file))]
     for offset, body in enumerate(case.bodies, start=1):
         key = body["contact_id"].encode() if "contact_id" in body else None
@@ -63,7 +63,7 @@ def _folded(batches: Sequence[Sequence[RawRecord]], bounds: PipelineBounds, *, a
 @given(cases(ANYTHING), st.sets(st.integers(1, 15)), st.sampled_from((LOOSE, TIGHT)), st.booleans())
 def test_a_log_may_be_cut_into_batches_anywhere(case: Case, cuts: set[int], bounds: PipelineBounds, anew: bool) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
-    records = _log(_without_members(case))
+    records = log_of(without_members(case))
     edges = [0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]
     batches = [records[start:end] for start, end in pairwise(edges)]
     assert _folded(batches, bounds, anew=anew) == _folded([records], LOOSE, anew=False)
@@ -73,11 +73,11 @@ def test_a_log_may_be_cut_into_batches_anywhere(case: Case, cuts: set[int], boun
 @given(cases(ANYTHING))
 def test_the_pipeline_publishes_what_the_core_finds(case: Case) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
-    case = _without_members(case)
+    case = without_members(case)
     driven = Driven(case.file)
     for offset, body in enumerate(case.bodies, start=1):
         driven.take(body, offset)
     driven.move_on(case.until or 0, len(case.bodies) + 1)
-    _, published = _folded([_log(case)], LOOSE, anew=False)
+    _, published = _folded([log_of(case)], LOOSE, anew=False)
     found = [row_of_transition(decode_transition(value or b"")) for value in published]
     assert found == [row_of_transition(transition) for transition in driven.transitions]

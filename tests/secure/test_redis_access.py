@@ -17,13 +17,16 @@ from schemas.errors import AccessError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.tls import TlsFiles
 from schemas.topics import Names
+from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
+from streams.adapters.redis_generation_store import RedisGenerationStore
 from streams.adapters.redis_inspect import StateInspector
 from streams.adapters.redis_state import RedisStateStore
 from tests.consumers.test_redis_live import letter
 from tests.engine.driving import drive
-from tests.engine.stories import story
-from tests.engine.test_redis_faults import BOUNDS, expected
+from tests.engine.stories import changing_log, story
+from tests.engine.test_changing import told
+from tests.engine.test_redis_faults import BOUNDS
 from tests.engine.world import FENCE, LOG, World, redis_contents
 from tests.secure.documented import PASSWORD, address, make_redis_users
 from tests.support.redis_cluster import LocalCluster
@@ -60,14 +63,16 @@ def access(request: pytest.FixtureRequest) -> dict[str, RedisAccess]:
 
 @story
 async def test_the_rights_of_the_worker_suffice_for_all_that_it_does(access: dict[str, RedisAccess]) -> None:
-    want = await expected(51, 200)
     connection = RedisConnection(access["segue-worker"])
     store = RedisStateStore(connection, NAMES)
     await connection.check()
     await store.check_rights(8)
-    world = World(store, dict, names=NAMES, bounds=BOUNDS)
-    await drive(world, want.records, 1)
-    assert len(world.published()) > 5
+    builds, generations = RedisBuildStore(connection, NAMES), RedisGenerationStore(connection, NAMES, store)
+    world = World(store, builds, generations, dict, names=NAMES, bounds=BOUNDS)
+    await drive(world, changing_log(51, 200), 1)
+    assert len(told(world.published())) > 5
+    await builds.begin(0, "0" * 64, owner=None)
+    await builds.begin(0, "1" * 64, owner=FENCE)
     await store.start_over(0, FENCE, 2)
     await connection.close()
 
@@ -127,7 +132,7 @@ async def test_nobody_may_touch_what_is_anothers(access: dict[str, RedisAccess])
 async def test_a_right_that_is_missing_is_told_before_anything_is_written(own_redis: LocalRedis) -> None:
     make_redis_users(own_redis, NAMES.namespace)
     client: Any = own_redis.client()
-    for right in ("mset", "xadd", "zadd", "hincrby", "xtrim", "scan", "zrangebyscore"):
+    for right in ("mset", "xadd", "zadd", "hincrby", "xtrim", "scan", "zrangebyscore", "rpush", "lrange", "rename"):
         client.execute_command("ACL", "SETUSER", "segue-worker", f"-{right}")
         connection = RedisConnection(RedisAccess.at(address("segue-worker", own_redis.port, "redis")))
         with pytest.raises(AccessError):
@@ -136,6 +141,12 @@ async def test_a_right_that_is_missing_is_told_before_anything_is_written(own_re
         client.execute_command("ACL", "SETUSER", "segue-worker", f"+{right}")
     connection = RedisConnection(RedisAccess.at(address("segue-worker", own_redis.port, "redis")))
     await RedisStateStore(connection, NAMES).check_rights(4)
+    await connection.close()
+    keys = [NAMES.key(0, "meta"), NAMES.key(0, "g*")]  # as they were documented before there were builds
+    client.execute_command("ACL", "SETUSER", "segue-worker", "resetkeys", *(f"~{key}" for key in keys))
+    connection = RedisConnection(RedisAccess.at(address("segue-worker", own_redis.port, "redis")))
+    with pytest.raises(AccessError):
+        await RedisStateStore(connection, NAMES).check_rights(1)
     await connection.close()
     assert client.dbsize() == 0
     assert redis_contents(own_redis.url, NAMES) == {}

@@ -26,14 +26,14 @@ _RESTART_S = (0.3, 3.0)
 class Cast:
     """Who takes part. Workers and the consumer that end are started again, as a supervisor would."""
 
-    def __init__(self, loop: VirtualLoop, seed: str, partitions: int, contacts: int) -> None:
+    def __init__(self, loop: VirtualLoop, seed: str, partitions: int, contacts: int, changes: int) -> None:
         self.loop = loop
         self.names = Names("")
         self.broker = Broker(Network(loop, f"{seed}/kafka"), self.names, partitions, START_MS)
         self.redis = RedisServer(Network(loop, f"{seed}/redis"))
         self.group = Coordinator(loop, partitions, seed)
         self.around = Surroundings(self.names, self.broker, self.redis, self.group)
-        self.load = Load(self.broker, seed, contacts)
+        self.load = Load(self.broker, seed, contacts, changes)
         self.faults: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.problems: list[str] = []

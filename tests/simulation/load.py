@@ -10,19 +10,33 @@ from typing import Any
 from schemas.instants import format_instant
 from schemas.topics import partition_of
 from streams.ports import Message
-from tests.engine.stories import DEFINITIONS, definitions_value
+from tests.engine.stories import DEFINITIONS, EVER, OFTEN, definitions_value, edited
 from tests.simulation.broker import Broker
 
 _EVENTS = ("email_open", "email_open", "cart_add", "purchase", "page_view")
 _BAD = (b"{", b"", b'{"type":"nonsense"}', b"[]", None)
 _TRY_AGAIN_S = 0.2
+_DESCRIBED = edited(hot=DEFINITIONS["segments"]["hot"] | {"description": "Opens and buys.", "tags": ["now"]})
+TEXTS: tuple[dict[str, Any], ...] = (
+    DEFINITIONS,
+    _DESCRIBED,
+    edited(active=OFTEN),
+    edited(ever=EVER, hot=None),
+    edited(abandoned=None, active=None),
+    edited() | {"deduplicate": "5s"},
+)
+"""What definitions change to."""
 
 
 class Load:
     """Appends records to `tracking`, as the collector does; waits while the broker is away."""
 
-    def __init__(self, broker: Broker, seed: str, contacts: int) -> None:
+    def __init__(self, broker: Broker, seed: str, contacts: int, changes: int) -> None:
+        """`changes`: how often other definitions are applied."""
         self._broker = broker
+        self.changes = changes
+        self._applied = 1
+        self._changing = random.Random(f"{seed}/changes")
         self._chance = random.Random(f"{seed}/load")
         self._contacts = [f"contact-{number}" for number in range(contacts)]
         self._number = 0
@@ -36,11 +50,28 @@ class Load:
 
     async def run(self, records: int) -> None:
         """Append this many records, at drawn distances of time."""
-        for _ in range(records):
+        places = self._changing.choices(range(records), k=self.changes)
+        for number in range(records):
+            for _ in range(places.count(number)):
+                await self._apply()
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.0, 0.01, 0.3, 1.0, 6.0)))
-            while self._broker.network.away:
-                await asyncio.sleep(_TRY_AGAIN_S)
+            await self._until_there()
             self._append(*self._record())
+
+    async def _apply(self) -> None:
+        """Append definitions to all partitions, as `segue apply` does: one after the other, and some twice."""
+        chance = self._changing
+        self._applied += 1
+        value = definitions_value(chance.choice(TEXTS), number=self._applied, silent=chance.random() < 0.2)
+        for partition in range(self._broker.partitions):
+            for _ in range(chance.choice((1, 1, 1, 2))):
+                await self._until_there()
+                self._append(partition, None, value)
+            await asyncio.sleep(chance.choice((0.0, 0.0, 0.5, 5.0)))
+
+    async def _until_there(self) -> None:
+        while self._broker.network.away:
+            await asyncio.sleep(_TRY_AGAIN_S)
 
     async def tick(self) -> None:
         """Let every partition learn the time."""

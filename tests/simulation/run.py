@@ -22,6 +22,7 @@ RECOVERY_S = 60.0
 and the longest time-outs, one after the other."""
 _FORWARD_MS = 3 * 3_600_000
 _LOOK_S = 0.5
+_CHANGES = (0, 0, 1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Plan:
     workers: int = 2
     records: int = 110
     faults: int = 12
+    changes: int | None = None
+    """How often definitions change; None: as the seed draws."""
     first_worker_dies_at_step: int | None = None
 
 
@@ -61,7 +64,9 @@ def run(seed: int, plan: Plan | None = None) -> Outcome:
 
 async def _run(loop: VirtualLoop, seed: int, plan: Plan) -> Outcome:
     chance = random.Random(f"{seed}/plan")
-    cast = Cast(loop, str(seed), plan.partitions, plan.contacts)
+    drawn = random.Random(f"{seed}/how many changes").choice(_CHANGES)
+    changes = drawn if plan.changes is None else plan.changes
+    cast = Cast(loop, str(seed), plan.partitions, plan.contacts, changes)
     cast.load.open_log()
     first = cast.start_worker()
     first.process.dies_at_step = plan.first_worker_dies_at_step

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from consumers.progress_store import Stored
 from consumers.window import Progress
-from streams.adapters.memory import MemoryPartition, MemoryStateStore
+from streams.adapters.memory import MemoryBuild, MemoryPartition, MemoryStateStore
 from streams.ports import Commit, Cursor, Fence, FenceLostError, Loaded, LogIdentity, OutboxEntry, PartitionMeta
 from tests.simulation.network import Network
 from tests.simulation.virtual_loop import SimProcess
@@ -24,6 +24,7 @@ class Snapshot:
 
     def __init__(self, server: RedisServer) -> None:
         self.partitions: dict[int, MemoryPartition] = copy.deepcopy(server.state.partitions)
+        self.builds: dict[int, MemoryBuild] = copy.deepcopy(server.state.builds)
         self.progress = copy.deepcopy(server.progress)
 
     def offset(self, partition: int) -> int:
@@ -59,12 +60,12 @@ class RedisServer:
     def set_back(self, snapshot: Snapshot) -> None:
         """Be where the snapshot was: a lagging replica, or an older file."""
         kept = copy.deepcopy(snapshot)
-        self.state.partitions, self.progress = kept.partitions, kept.progress
+        self.state.partitions, self.state.builds, self.progress = kept.partitions, kept.builds, kept.progress
         self._newest = {partition: found.fence.generation for partition, found in kept.partitions.items()}
 
     def empty(self) -> None:
         """FLUSHALL."""
-        self.state.partitions, self.progress, self._newest = {}, {}, {}
+        self.state.partitions, self.state.builds, self.progress, self._newest = {}, {}, {}, {}
 
     def reset_fences(self) -> None:
         """What `segue fence reset` does."""

@@ -14,7 +14,7 @@ from tests.simulation.run import Plan, run
 
 SEEDS = int(os.environ.get("SEGUE_SIMULATION_SEEDS", "500"))
 _IN_ONE_TEST = 10
-SMALL = Plan(partitions=1, contacts=4, workers=1, records=25, faults=0)
+SMALL = Plan(partitions=1, contacts=4, workers=1, records=25, faults=0, changes=0)
 """A run of one worker that nothing disturbs."""
 _EVERY = 8
 """`make simulate` lets the worker die at every single await; here it does at each eighth."""

@@ -18,6 +18,7 @@ from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, Pipelin
 from streams.pipeline.ticks import Drift, Ticker
 from streams.ports import Fence, LogBounds, LogIdentity, RawRecord
 from tests.simulation.broker import Broker, OffsetGoneError, SimProducer, SimTails
+from tests.simulation.generations import SimBuilds, SimGenerations, SimHistory
 from tests.simulation.group import Coordinator
 from tests.simulation.store import RedisServer, SimStore
 from tests.simulation.virtual_loop import SimProcess
@@ -214,6 +215,9 @@ class Worker:
             partitions=self.around.broker.partitions,
             timestamp_type="append",
             store=SimStore(self.around.redis, self.process),
+            builds=SimBuilds(self.around.redis, self.process),
+            generations=SimGenerations(self.around.redis, self.process),
+            history=SimHistory(self.around.broker, self.process),
             publisher=producer,
             tails=SimTails(self.around.broker, self.process),
             clock=self._clock,

@@ -24,7 +24,8 @@ from streams.adapters.redis_server import server_client
 from streams.ports import CursorMismatchError
 from streams.snapshots.manifest import make_manifest, read_manifest
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying
-from tests.engine.test_changing import changing_log, whole
+from tests.engine.stories import changing_log
+from tests.engine.test_changing import whole
 from tests.engine.world import World, redis_contents, world_on_redis
 from tests.support.redis_servers import LocalRedis
 
