@@ -31,6 +31,7 @@ COMPILED = [
     "streams/segmentation/readings.py",
     "streams/segmentation/rehearsal.py",
     "streams/segmentation/steps.py",
+    "streams/segmentation/succession.py",
     "streams/segmentation/units.py",
     "streams/segmentation/windows.py",
 ]

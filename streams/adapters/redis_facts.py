@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,10 +13,13 @@ from redis.exceptions import RedisError
 from schemas.instants import parse_instant
 from schemas.topics import Names
 from streams.adapters.redis_consumers import count_dead_letters, read_progress
-from streams.adapters.redis_generations import count_stale, serving_keys
-from streams.adapters.redis_points import read_points
+from streams.adapters.redis_generations import count_keys, serving_keys
+from streams.adapters.redis_keys import StateKeys
+from streams.adapters.redis_points import building_in, read_points
 from streams.adapters.redis_snapshots import noted_snapshots
-from streams.doctor.facts import ConsumerFacts, RedisFacts, SnapshotFacts, StateFacts
+from streams.adapters.redis_state import as_text
+from streams.doctor.facts import BuildFacts, ConsumerFacts, RedisFacts, SnapshotFacts, StateFacts
+from streams.generations import Building
 
 _ROUND_TRIPS = 21
 _SECOND_MS = 1_000
@@ -53,17 +57,58 @@ def state_facts(client: Any, names: Names, now_ms: int) -> StateFacts:
         pipeline.xlen(place.outbox)
         pipeline.zcount(place.timers, "-inf", now_ms)
     answers = pipeline.execute()
+    building = _building(client, keys)
+    counts, idle = count_keys(client, keys), _idle(client, names, building)
+    in_use = {(partition, one.generation) for partition, one in building.items()}
+    in_use |= {(partition, one.former.generation) for partition, one in points.items() if one.former is not None}
+    stale: Counter[int] = Counter()
+    for (partition, generation), count in counts.items():
+        stale[partition] += count if (partition, generation) not in in_use else 0
     return StateFacts(
         points=points,
         outbox=dict(zip(keys, answers[::2], strict=True)),
         timers_due=dict(zip(keys, answers[1::2], strict=True)),
-        stale_keys=count_stale(client, keys),
+        stale_keys=stale,
+        builds={
+            number: BuildFacts(
+                definitions_hash=one.definitions_hash,
+                offset=one.cursor.offset,
+                by_worker=one.by_worker,
+                keys=counts[number, one.generation],
+                idle_s=idle[number],
+            )
+            for number, one in building.items()
+        },
         consumers=tuple(ConsumerFacts(one.role, one.partition, one.offset) for one in read_progress(client, names)),
         consumer_dead_letters=count_dead_letters(client, names),
         snapshots=tuple(
             SnapshotFacts(one.name, parse_instant(one.made_at), one.offsets) for one in noted_snapshots(client, names)
         ),
     )
+
+
+def _building(client: Any, serving: Mapping[int, StateKeys]) -> dict[int, Building]:
+    pipeline = client.pipeline(transaction=False)
+    for kept in serving.values():
+        pipeline.hgetall(kept._replace(is_build=True).meta)
+    found = zip(serving.items(), pipeline.execute(), strict=True)
+    building = {partition: building_in(as_text(fields), kept.generation) for (partition, kept), fields in found}
+    return {partition: one for partition, one in building.items() if one is not None}
+
+
+def _idle(client: Any, names: Names, building: Mapping[int, Building]) -> dict[int, int | None]:
+    """How long each build has been left alone, in seconds: its commits touch these keys, and who looks does not."""
+    pipeline = client.pipeline(transaction=False)
+    for partition, one in building.items():
+        where = StateKeys(names, partition, one.generation)
+        for key in (where.timers, where.sizes, where.built):
+            pipeline.object("IDLETIME", key)
+    answers = pipeline.execute(raise_on_error=False)  # with an LFU policy Redis does not know it
+    idle: dict[int, int | None] = {}
+    for place, partition in enumerate(building):
+        known = [int(answer) for answer in answers[3 * place : 3 * place + 3] if isinstance(answer, int)]
+        idle[partition] = min(known, default=None)
+    return idle
 
 
 def _round_trips(client: Any, now_ms: Callable[[], float]) -> tuple[float, float]:

@@ -18,19 +18,21 @@ def drop_generations(client: Any, serving: Mapping[int, StateKeys], *, copies_to
     """Delete the keys of the generations before those that serve; with `copies_too` of all others.
 
     A copy that is being made has a mark, and can serve no more once the mark is gone. So it is taken first, and
-    only what does not serve after that is deleted.
+    only what does not serve after that is deleted. What a change of definitions rests on stays, see `lua/sweep.lua`.
     """
-    drop = Script("drop")
+    sweep = Script("sweep")
     for kept, stale in _stale(client, serving, copies_too=copies_too):
         for start in range(0, len(stale), _AT_ONCE):
-            run_script(client, drop, [kept.meta, *stale[start : start + _AT_ONCE]], [kept.generation])
+            keys = [kept.meta, kept._replace(is_build=True).meta, *stale[start : start + _AT_ONCE]]
+            run_script(client, sweep, keys, [kept.generation])
 
 
-def count_stale(client: Any, serving: Mapping[int, StateKeys]) -> Counter[int]:
-    """Keys of generations that do not serve, by partition."""
-    counts: Counter[int] = Counter()
-    for kept, stale in _stale(client, serving, copies_too=True, take_marks=False):
-        counts[kept.partition] += len(stale)
+def count_keys(client: Any, serving: Mapping[int, StateKeys]) -> Counter[tuple[int, int]]:
+    """Keys of generations that do not serve, by partition and generation."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for _, stale in _stale(client, serving, copies_too=True, take_marks=False):
+        placed = filter(None, map(placed_key, map(str.encode, stale)))
+        counts.update((one.partition, one.generation) for one in placed)
     return counts
 
 

@@ -153,6 +153,11 @@ class StateInspector:
         (offset, seq, epoch), first = answers
         return Progress(int(offset), int(seq), int(epoch), int(first[0][1][b"offset"]) if first else None)
 
+    def definitions(self, partition: int) -> str | None:
+        """The canonical text of those that hold in a partition; None where its worker has come to none."""
+        found = self._meta_field(partition, "definitions")
+        return None if found is None else found.decode()
+
     def stored(self, partition: int, key: str) -> bytes | None:
         """What is stored of the contact with this key."""
         return self.contact(partition, key).raw
@@ -172,14 +177,14 @@ class StateInspector:
             return _NOTHING
         meta, raw, due, *former_raw = answers
         fields = as_text(meta)
-        if not OLDEST_FORMAT <= int(fields["format"]) <= STATE_FORMAT:
+        if not OLDEST_FORMAT <= int(fields.get("format", STATE_FORMAT)) <= STATE_FORMAT:
             raise _other_format(partition, int(fields["format"]))
-        cursor, former = Cursor(int(fields["offset"]), int(fields["steps"])), former_in(fields)
+        cursor, former = Cursor(int(fields.get("offset", 0)), int(fields.get("steps", 0))), former_in(fields)
         telling = former if is_telling(former, versions_in(fields), cursor) else None
         return StoredContact(
             raw,
             None if due is None else int(due),
-            int(fields["clock"]),
+            int(fields.get("clock", 0)),
             fields.get("definitions"),
             cursor.offset,
             None if telling is None else FormerContact(former_raw[0], telling.definitions),

@@ -3,6 +3,9 @@
 Each partition is copied under a generation of its own, which is its number by Redis' clock in milliseconds: the
 worker counts generations up one by one, so none that it ever begins can be one of these. Until the copy is whole
 the old state goes on serving, and a copy that broke off is only something to sweep away.
+
+A snapshot that was taken while a change of definitions was told holds the state from before the change, too: what is
+still to be told is the difference. It is copied as the generation before. What was being built is not copied.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from redis.exceptions import RedisError
 from schemas.errors import InputError, UnavailableError
 from schemas.topics import Names
 from streams.adapters.redis_connection import Script
+from streams.adapters.redis_errors import Argument
+from streams.adapters.redis_fold import definitions_fields
 from streams.adapters.redis_generations import drop_generations, serving_keys
-from streams.adapters.redis_keys import StateKeys, all_partitions, placed_key
+from streams.adapters.redis_keys import STATE_FORMAT, StateKeys, all_partitions, placed_key
 from streams.adapters.redis_server import run_script
 from streams.snapshots.manifest import StatePoint
 
@@ -51,6 +56,7 @@ class StateRestorer:
         self._points = points
         self._found = found
         self._copies: dict[int, StateKeys] = {}
+        self._formers: dict[int, StateKeys] = {}  # copies of the states before a change that is still told
 
     def sweep(self) -> None:
         """Remove what earlier generations, and copies that broke off, have left in the target."""
@@ -63,9 +69,12 @@ class StateRestorer:
         now_ms = seconds * 1_000 + micros // 1_000
         for partition in self._points:
             serving = self._found.get(partition)
-            generation = max(now_ms, 0 if serving is None else serving.generation + 1)
+            generation = max(now_ms, 0 if serving is None else serving.generation + 2)
             self._copies[partition] = StateKeys(self._names, partition, generation)
-            self._target.set(self._copies[partition].staged, "1")
+            if self._points[partition].is_telling:
+                self._formers[partition] = StateKeys(self._names, partition, generation - 1)
+            for copy in self._all_copies(partition):
+                self._target.set(copy.staged, "1")
         for partition, copy in self._copies.items():
             self._copy_listed(self._kept(partition), copy)
         done = 0
@@ -80,17 +89,14 @@ class StateRestorer:
         Raises `InputError` for what was not so before the copy began.
         """
         point, copy, found = self._points[partition], self._copies[partition], self._found.get(partition)
-        fields: list[str | int] = ["index", point.index, "clock", point.clock_ms, "seq", point.seq]
-        fields += ["definitions_number", point.definitions_number]
-        if point.definitions is not None:
-            fields += ["definitions", point.definitions]
+        marks = [each.staged for each in self._all_copies(partition)]
         word, *answer = run_script(
             self._target,
             Script("restore"),
-            [copy.meta, copy.staged],
+            [copy.meta, copy._replace(is_build=True).meta, *marks],
             [
                 *("" if found is None else found.generation, copy.generation, point.state_format, int(set_back)),
-                *(*point.log, *point.cursor, point.epoch, *fields),
+                *(*point.log, *point.cursor, point.epoch, STATE_FORMAT, *self._fields(point)),
             ],
         )
         if word == b"restored":
@@ -98,6 +104,17 @@ class StateRestorer:
         if word == b"further":
             return Switched(False, int(answer[0]))
         raise _refused(partition, word, [part.decode() for part in answer])
+
+    def _fields(self, point: StatePoint) -> list[Argument]:
+        """What else a meta says, as names and values."""
+        fields: list[Argument] = ["index", point.index, "clock", point.clock_ms, "seq", point.seq]
+        if point.definitions is None:
+            return [*fields, "definitions_number", 0]
+        fields += definitions_fields(point.definitions, point.versions)
+        former = self._formers.get(point.partition)
+        if former is not None and point.former is not None:
+            fields += ["former_generation", former.generation, "former_definitions", point.former.definitions]
+        return fields
 
     def tidy(self, restored: Mapping[int, Switched]) -> None:
         """Remove what does not serve after the switch: the states before, and copies that were not wanted."""
@@ -113,19 +130,35 @@ class StateRestorer:
         What cannot be removed, since Redis is away, the next restore sweeps away.
         """
         with suppress(RedisError, OSError):
-            for copy in self._copies.values():
-                self._target.unlink(copy.staged)
+            for partition, copy in self._copies.items():
+                self._target.unlink(*(each.staged for each in self._all_copies(partition)))
                 if self._target.hget(copy.meta, "generation") != str(copy.generation).encode():
                     self._remove(copy)
 
     def _remove(self, copy: StateKeys) -> None:
+        gone = {each.generation for each in self._all_copies(copy.partition)}
         for keys in _pages(self._target, copy.all_generations):
-            ours = [key for key in keys if (placed := placed_key(key)) and placed.generation == copy.generation]
+            ours = [key for key in keys if (placed := placed_key(key)) and placed.generation in gone]
             if ours:
                 self._target.unlink(*ours)
 
+    def _all_copies(self, partition: int) -> list[StateKeys]:
+        former = self._formers.get(partition)
+        return [self._copies[partition], *([] if former is None else [former])]
+
     def _kept(self, partition: int) -> StateKeys:
         return StateKeys(self._names, partition, self._points[partition].generation)
+
+    def _copy_of(self, partition: int, generation: int) -> StateKeys | None:
+        """Where a generation of the source goes; None for one that stays there."""
+        point = self._points.get(partition)
+        if point is None:
+            return None
+        if generation == point.generation:
+            return self._copies[partition]
+        if point.former is not None and generation == point.former.generation:
+            return self._formers.get(partition)
+        return None
 
     def _scanned(self) -> Iterator[list[bytes]]:
         yield from _pages(self._source, all_partitions(self._names))
@@ -143,24 +176,23 @@ class StateRestorer:
             after = "(" + page[-1][0].decode()
 
     def _copy_page(self, keys: list[bytes]) -> None:
-        contacts: dict[int, list[bytes]] = defaultdict(list)
+        contacts: dict[tuple[StateKeys, int], list[bytes]] = defaultdict(list)
         for key in keys:
             placed = placed_key(key)
-            point = None if placed is None else self._points.get(placed.partition)
-            if placed is None or point is None or placed.generation != point.generation:
+            copy = None if placed is None else self._copy_of(placed.partition, placed.generation)
+            if placed is None or copy is None:
                 continue
             if placed.kind == "contact":
-                contacts[placed.partition].append(key)
+                contacts[copy, placed.generation].append(key)
             elif placed.kind == "members":
-                copy = self._copies[placed.partition]
                 self._copy_sorted_set(key, copy.members_prefix.encode() + placed.rest)
             elif placed.kind not in ("timers", "outbox", "sizes"):
                 raise InputError(f"the snapshot holds {placed.kind!r} of a partition, which this version does not know")
-        for partition, found in contacts.items():
-            self._copy_contacts(partition, found)
+        for (copy, generation), found in contacts.items():
+            self._copy_contacts(copy._replace(generation=generation), copy, found)
 
-    def _copy_contacts(self, partition: int, keys: list[bytes]) -> None:
-        old, new = (place.contact_prefix.encode() for place in (self._kept(partition), self._copies[partition]))
+    def _copy_contacts(self, kept: StateKeys, copy: StateKeys, keys: list[bytes]) -> None:
+        old, new = kept.contact_prefix.encode(), copy.contact_prefix.encode()
         batch: dict[bytes, bytes] = {}
         size = 0
         for key, state in zip(keys, self._source.mget(keys), strict=True):
@@ -197,8 +229,8 @@ def _refused(partition: int, word: bytes, answer: list[str]) -> InputError | Una
         )
     if word == b"turned":
         return UnavailableError(
-            f"partition {partition}: its state was started over (generation {answer[0] or 'none'}) while the copy was "
-            "made; what serves was left as it is: try again"
+            f"partition {partition}: its state was started over, or its definitions changed (generation "
+            f"{answer[0] or 'none'}) while the copy was made; what serves was left as it is: try again"
         )
     what = {b"format": "is of a newer format", b"log": "belongs to another log", b"epoch": "is of a later epoch"}
     return InputError(

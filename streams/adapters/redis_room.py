@@ -8,10 +8,17 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from schemas.topics import Names
+from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_keys import StateKeys, all_partitions, placed_key
-from streams.planning.room import Room
+from streams.planning.room import Filled, Room
 
 _SAMPLED = 5_000
+
+
+async def read_filled(connection: RedisConnection, names: Names, partition: int) -> Filled:
+    """How full the server is that has a partition. Raises `UnavailableError`."""
+    info: Mapping[str, Any] = await connection.call("INFO", "memory", near=names.key(partition, "meta"))
+    return Filled(int(info["used_memory"]), int(info.get("maxmemory", 0)))
 
 
 def read_room(client: Any, names: Names, serving: Mapping[int, int]) -> Room:

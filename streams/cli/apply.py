@@ -81,6 +81,7 @@ def command(
     if (definitions is None) == (rollback is None):
         raise click.UsageError("expected DEFINITIONS, the file, or --rollback", click.get_current_context())
     settings = load_settings(ApplySettings)
+    compiled = None if definitions is None else read_definitions(definitions)  # before anybody is asked for anything
     names = settings.names
     reader = KafkaTopics(settings.kafka)
     check_topics(reader, names)
@@ -96,11 +97,9 @@ def command(
         dry_run=dry_run,
         quiet=as_json,
     )
-    if definitions is None:
-        compiled, lists = earlier_definitions(settings, rollback or 0), None
-    else:
-        compiled = read_definitions(definitions)
-        lists = ListPublisher(settings, reader, compiled, at)
+    lists = None if compiled is None else ListPublisher(settings, reader, compiled, at)
+    if compiled is None:
+        compiled = earlier_definitions(settings, rollback or 0)
     for warning in compiled.warnings if not as_json else ():
         click.echo(f"warning: {warning.path}: {warning.expected}", err=True)
     if read_log_starts(reader, names.tracking).empty:

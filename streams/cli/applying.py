@@ -27,6 +27,7 @@ from streams.planning.planner import Planner, PlanPorts
 from streams.planning.versions import definitions_of
 from streams.segmentation import SEMANTICS_VERSION, Definitions, parse_canonical
 from streams.sending.applying import change_definitions
+from streams.sending.log_start import numbers
 from streams.sending.ports import Acknowledgement
 from streams.settings import TicksMode
 
@@ -113,13 +114,14 @@ async def _change(
     settings: ApplySettings, definitions: Definitions, asked: Asked, before: Callable[[], None]
 ) -> Outcome:
     async with plan_ports(settings) as ports:
-        with building_shown(asked.quiet) as show:
-            planner = Planner(ports, definitions, accept_short_history=asked.accept_short_history, on_progress=show)
-            held = await planner.look()
-            there = [partition for partition, one in held.items() if one.hash == definitions.hash]
-            plan = None
-            if not there:
-                await check_room(settings, ports, quiet=asked.quiet)
+        planner = Planner(ports, definitions, accept_short_history=asked.accept_short_history)
+        held = await planner.look()
+        there = [partition for partition, one in held.items() if one.hash == definitions.hash]
+        plan = None
+        if not there:
+            await planner.check()
+            await check_room(settings, ports, quiet=asked.quiet)
+            with building_shown(asked.quiet) as planner.on_progress:
                 plan = await planner.plan()
         outcome = Outcome([partition for partition in held if partition not in there], there, plan)
         if not outcome.written:
@@ -134,6 +136,7 @@ async def _change(
         if plan is not None:
             await planner.build()  # what came in while somebody thought about it
         offsets = _append(settings, _record(held, definitions, asked), outcome.written, asked.at_ms)
+        await _check_newest(planner, definitions)
         if asked.wait:
             outcome.made = await _wait(ports, offsets, asked.quiet)
         return outcome
@@ -174,6 +177,17 @@ def _append(settings: CommonSettings, record: DefinitionsRecord, partitions: lis
     writer = KafkaWriter(settings.kafka, settings.names.tracking, on_acknowledged=note)
     change_definitions(record, writer, partitions, at_ms)
     return offsets
+
+
+async def _check_newest(planner: Planner, definitions: Definitions) -> None:
+    """Raises `InputError` where somebody else has applied something else at the same time."""
+    held = await planner.look()
+    others = [partition for partition, one in held.items() if one.hash != definitions.hash]
+    if others:
+        raise InputError(
+            f"somebody else has applied other definitions at the same time, which hold in partition {numbers(others)}: "
+            "see `segue definitions`, and apply what shall hold once more"
+        )
 
 
 async def _wait(ports: PlanPorts, offsets: Mapping[int, int], quiet: bool) -> list[int]:

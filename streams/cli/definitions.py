@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from rich.text import Text
 
-from schemas.errors import InputError
+from schemas.errors import UnavailableError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from streams.cli.planning import plan_ports
@@ -47,8 +47,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
         body = {"definitions": [_view(one) for one in versions]}
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(body)) + b"\n")
     elif versions:
-        newest = versions[-1]
-        print_shown(plain_table(_COLUMNS, [_row(one, one is newest) for one in versions], right=["number"]))
+        partitions = sum(len(one.newest) for one in versions)
+        print_shown(plain_table(_COLUMNS, [_row(one, partitions) for one in versions], right=["number"]))
     else:
         click.echo("the log has no definitions yet: run `segue apply`")
 
@@ -85,7 +85,7 @@ def diff(before: int, after: int) -> None:
 async def _versions() -> list[KnownVersion]:
     async with plan_ports(load_settings(CommonSettings)) as ports:
         if not ports.bounds():
-            raise InputError(f"no topic {ports.topic}: create it with `segue topics create`")
+            raise UnavailableError(f"no topic {ports.topic}: create it with `segue topics create`")
         return await known_versions(ports)
 
 
@@ -98,10 +98,14 @@ def _as_yaml(text: str) -> str:
     return yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True, width=110)
 
 
-def _row(one: KnownVersion, is_newest: bool) -> list[str]:
+def _row(one: KnownVersion, partitions: int) -> list[str]:
     version = one.version
     since = format_instant(version.clock_ms) if version.clock_ms else ""
-    state = f"waiting in partition {numbers(one.waiting)}" if one.waiting else "active" if is_newest else ""
+    active = [partition for partition in one.newest if partition not in one.waiting]
+    states = [f"waiting in partition {numbers(one.waiting)}"] if one.waiting else []
+    if active:
+        states.append("active" if len(active) == partitions else f"active in partition {numbers(active)}")
+    state = ", ".join(states)
     return [str(version.number), version.hash[:12], since, version.author, version.message, state]
 
 
@@ -116,4 +120,5 @@ def _view(one: KnownVersion) -> dict[str, Any]:
         "silent": version.silent,
         "offsets": {str(partition): offset for partition, offset in one.offsets.items()},
         "waiting": one.waiting,
+        "active": [partition for partition in one.newest if partition not in one.waiting],
     }

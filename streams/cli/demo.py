@@ -38,6 +38,9 @@ def command(seconds: int | None, visitors: int, seed: int | None, as_json: bool)
     seconds, starts the collector, a worker and a webhook consumer, and sends visitors in through the collector's
     front door. All of it ends with the demo, and nothing is kept.
 
+    It says how another terminal reaches it: read the file that it names, edit $SHOP, and see with `segue plan $SHOP`
+    and `segue apply $SHOP` how definitions change while the shop is open.
+
     The latency by event runs from the collector's receipt of an event to reading, from Kafka, the transition that it
     caused; the latency by time from the instant at which time alone moved a contact.
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -17,7 +20,9 @@ from streams.definition_files.reading import read_definitions
 from streams.planning.plan import Plan
 from streams.planning.planner import Planner
 from streams.planning.view import plan_view
+from streams.report.plan_page import plan_page
 from streams.segmentation import Definitions
+from streams.simulation.event_files import check_files, open_output
 
 
 @click.command(short_help="Show what definitions would change, and for whom.")
@@ -31,9 +36,15 @@ from streams.segmentation import Definitions
 )
 @click.option("--accept-short-history", is_flag=True, help="Also where the start of the log is gone: count from there.")
 @click.option("--discard", is_flag=True, help="Remove what earlier plans have built, and plan nothing.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan as a page here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
-    definitions: Path | None, records_per_second: int, accept_short_history: bool, discard: bool, as_json: bool
+    definitions: Path | None,
+    records_per_second: int,
+    accept_short_history: bool,
+    discard: bool,
+    html: Path | None,
+    as_json: bool,
 ) -> None:
     """Build what DEFINITIONS make of the whole log, beside what serves, and show who would enter and leave, and why.
 
@@ -44,6 +55,7 @@ def command(
     \b
     Examples:
       segue plan definitions.yaml
+      segue plan definitions.yaml --html plan.html
       segue plan definitions.yaml --json | jq '.segments[] | select(.entering > 0)'
       segue plan --discard
     """
@@ -57,7 +69,27 @@ def command(
     compiled = read_definitions(definitions)
     for warning in compiled.warnings:
         click.echo(f"warning: {warning.path}: {warning.expected}", err=True)
-    plan = asyncio.run(make_plan(settings, compiled, records_per_second, accept_short_history, quiet=as_json))
+    with ExitStack() as stack:
+        check_files([definitions], [] if html is None else [html])
+        page = None if html is None else stack.enter_context(open_output(html))
+        plan = _run(make_plan(settings, compiled, records_per_second, accept_short_history, quiet=as_json))
+        if page is not None:
+            page.write(plan_page(plan, definitions.name).encode())
+    _show(plan, definitions, as_json)
+
+
+def _run(planning: Coroutine[Any, Any, Plan]) -> Plan:
+    try:
+        return asyncio.run(planning)
+    except KeyboardInterrupt:
+        click.echo(
+            "stopped; what was built stays in Redis: the same plan goes on from there, and --discard removes it",
+            err=True,
+        )
+        raise
+
+
+def _show(plan: Plan, definitions: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plan_view(plan))) + b"\n")
         return
@@ -74,15 +106,10 @@ async def make_plan(
 ) -> Plan:
     """Plan for definitions; progress goes to standard error."""
     async with plan_ports(settings) as ports:
+        planner = Planner(ports, definitions, records_per_second_max=rate, accept_short_history=accept_short_history)
+        await planner.check()
         await check_room(settings, ports, quiet=quiet)
-        with building_shown(quiet) as show:
-            planner = Planner(
-                ports,
-                definitions,
-                records_per_second_max=rate,
-                accept_short_history=accept_short_history,
-                on_progress=show,
-            )
+        with building_shown() as planner.on_progress:
             return await planner.plan()
 
 

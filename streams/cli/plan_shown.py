@@ -13,6 +13,8 @@ from streams.planning.plan import Plan, Reasons, Sample, ScoreChange, SegmentCha
 from streams.segmentation.wording import duration, printable
 
 _COLUMNS = ("segment", "change", "before", "after", "enter", "leave")
+BEHIND_MANY = 1_000
+"""So many records that no worker has folded are told."""
 _MARKS = {True: ("+", "green"), False: ("-", "red")}
 
 
@@ -31,6 +33,8 @@ def _parts(plan: Plan) -> Iterator[RenderableType]:
     if shown:
         yield Text()
         yield plain_table(_COLUMNS, [_row(segment) for segment in shown], right=_COLUMNS[2:])
+    if plan.behind >= BEHIND_MANY:
+        yield Text(f"workers are {plan.behind:,} records behind the log: those are not compared", "yellow")
     same = len(plan.segments) - len(shown)
     yield Text(f"{same} segment{'' if same == 1 else 's'} unchanged", "dim")
     for segment in shown:

@@ -17,7 +17,7 @@ from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_room import read_room
+from streams.adapters.redis_room import read_filled, read_room
 from streams.adapters.redis_server import errors_of, server_client
 from streams.adapters.redis_state import RedisStateStore
 from streams.cli.progress import PLAIN_EVERY_S
@@ -42,6 +42,7 @@ async def plan_ports(settings: CommonSettings) -> AsyncIterator[PlanPorts]:
             generations=RedisGenerationStore(redis, names, RedisStateStore(redis, names)),
             history=KafkaHistory(settings.kafka, names.tracking),
             bounds=lambda: topics.log_bounds(names.tracking),
+            room=lambda partition: read_filled(redis, names, partition),
         )
     finally:
         await redis.close()
@@ -69,7 +70,7 @@ async def check_room(settings: CommonSettings, ports: PlanPorts, *, quiet: bool)
     room = await room_for_builds(settings, ports)
     if room is not None:
         room.check()
-        if not quiet:
+        if room.serving and not quiet:
             click.echo(f"a build takes about {megabytes(room.serving)} of Redis' memory until it serves", err=True)
 
 
@@ -106,5 +107,5 @@ def _lines(quiet: bool) -> Callable[[Built], None]:
 
 def _words(built: Built, first: int) -> str:
     rate = (built.records - first) / built.seconds if built.seconds else 0.0
-    left = f", {duration_text(int((built.of - built.records) / rate * 1000))} left" if rate else ""
+    left = f", {duration_text(round((built.of - built.records) / rate) * 1000)} left" if rate else ""
     return f"{built.records:,} of {built.of:,} records, {rate:,.0f} a second{left}"

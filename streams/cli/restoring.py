@@ -17,7 +17,7 @@ from streams.adapters.kafka_tail import KafkaTailReader
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_consumers import bring_back_consumers
 from streams.adapters.redis_errors import check_info
-from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
 from streams.adapters.redis_restore import StateRestorer, Switched
@@ -28,7 +28,7 @@ from streams.cli.snapshot import database_of
 from streams.pipeline.relay import TAIL_MESSAGES, Published, last_published
 from streams.ports import LogBounds
 from streams.snapshots.manifest import StatePoint
-from streams.snapshots.plan import Plan, Surroundings, make_plan
+from streams.snapshots.plan import Formats, Plan, Surroundings, make_plan
 from streams.snapshots.shelf import Snapshot
 
 _TIMEOUT_MS = 15_000
@@ -113,7 +113,7 @@ def _plan(
         )
         for partition in bounds
     }
-    return make_plan(points, surroundings, STATE_FORMAT)
+    return make_plan(points, surroundings, Formats(OLDEST_FORMAT, STATE_FORMAT))
 
 
 def _log(settings: CommonSettings) -> dict[int, LogBounds]:

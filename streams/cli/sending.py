@@ -23,6 +23,7 @@ from streams.adapters.redis_inspect import StateInspector
 from streams.cli.options import INSTANT
 from streams.cli.outcomes import report_outcomes, report_sent, sent_json
 from streams.cli.progress import counted, working
+from streams.cli.stored_contact import active_definitions
 from streams.ports import TimestampType
 from streams.segmentation import contact_key, parse_canonical
 from streams.segmentation.wording import printable
@@ -133,9 +134,11 @@ def run(batch: Batch, options: SendOptions) -> None:
         items = _items(batch, options, read_clocks(reader, settings.names.tracking), now_ms)
     _announce(batch, items, partitions, settings.names.tracking)
     _warn_of_future(options.at, timestamp_ms or time.time_ns() // 1_000_000)
-    for definitions in list(starts.definitions.values())[:1]:
-        for sentence in unasked(items[0].record, parse_canonical(definitions.definitions)):
-            click.echo(f"warning: {sentence}", err=True)
+    first = items[0].record
+    begun = next(iter(starts.definitions.values()))  # a log that has begun has some
+    active = active_definitions(settings, partition_of(first.contact_id, partitions))
+    for sentence in unasked(first, active or parse_canonical(begun.definitions)):
+        click.echo(f"warning: {sentence}", err=True)
     if batch.look is not None:
         batch.look(settings, reader)
     if options.dry_run:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from schemas.errors import InputError, UnavailableError
+from schemas.errors import InputError, SegueError, UnavailableError
+from schemas.settings import CommonSettings
 from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
-from streams.segmentation import Contact, Core, Succession, contact_key, parse_canonical
+from streams.segmentation import Contact, Core, Definitions, Succession, contact_key, parse_canonical
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.wording import printable
+
+_TIMEOUT_MS = 1_000
 
 
 class Known(NamedTuple):
@@ -43,6 +46,18 @@ def look_up(inspector: StateInspector, contact_id: str) -> Known:
         raw = succession.settle(raw, stored.former.raw, stored.clock_ms).raw
     contact = core.new(contact_id) if raw is None else core.decode(key, raw)
     return Known(partition, core, contact, stored)
+
+
+def active_definitions(settings: CommonSettings, partition: int) -> Definitions | None:
+    """Those that hold in a partition, where its worker has come to some and Redis is there to say it."""
+    inspector = StateInspector(settings.redis, settings.names, timeout_ms=_TIMEOUT_MS)
+    try:
+        text = inspector.definitions(partition)
+    except SegueError:
+        return None
+    finally:
+        inspector.close()
+    return None if text is None else parse_canonical(text)
 
 
 def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:

@@ -42,10 +42,10 @@ class Shown:
         self._before_bytes += file.read_bytes
 
     def again(self, lines: Iterable[bytes], count: int) -> Iterator[bytes]:
-        """Lines that are read once more, so many in all; the bar waits meanwhile."""
+        """Lines that are read once more, so many in all, while the bar waits: definitions have changed."""
         for number, line in enumerate(lines):
             if number % _SHOW_EVERY_LINES == 0:
-                self._say(f", definitions change: {number:,} of {count:,} lines read again")
+                self._say(f", {100 * number // count} % read again")
             yield line
         self._say("")
 

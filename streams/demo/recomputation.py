@@ -13,6 +13,7 @@ from typing import NamedTuple
 from schemas.errors import InputError
 from schemas.records import DefinitionsRecord, InvalidRecordError, Record, Tick, decode_record
 from schemas.transitions import Transition
+from streams.demo.refolding import Past, changed
 from streams.ports import RawRecord
 from streams.segmentation import Core, Fold, parse_canonical
 
@@ -30,12 +31,13 @@ class Pair(NamedTuple):
 @dataclass(slots=True)
 class _Partition:
     fold: Fold | None = None
+    past: list[Past] = field(default_factory=list)
     expected: deque[tuple[Transition, int | None]] = field(default_factory=deque)
     published: deque[tuple[Transition, int]] = field(default_factory=deque)
 
 
 class Recomputation:
-    """All partitions of one log. Memory is bounded by contacts and by what is not yet compared."""
+    """All partitions of one log. It keeps the log's records: definitions that change ask for them once more."""
 
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
@@ -56,22 +58,33 @@ class Recomputation:
         except InvalidRecordError:
             return None
         one = self._partitions.setdefault(partition, _Partition())
-        if isinstance(record, DefinitionsRecord):
-            if one.fold is None:
-                one.fold = Fold(Core(parse_canonical(record.definitions)), partition)
-            one.fold.fire(raw.timestamp_ms, raw.offset)
-            return record
         if one.fold is None:
-            raise InputError(f"tracking partition {partition}: the log does not begin with definitions")
+            if not isinstance(record, DefinitionsRecord):
+                raise InputError(f"tracking partition {partition}: the log does not begin with definitions")
+            one.fold = Fold(Core(parse_canonical(record.definitions)), partition)
         clock_ms = max(one.fold.clock_ms, raw.timestamp_ms)
         one.fold.fire(clock_ms, raw.offset)
-        if not isinstance(record, Tick):
-            one.fold.apply(record, raw.offset, clock_ms)
-        received_ms = None if isinstance(record, Tick) else record.received_at
+        about = None if isinstance(record, Tick | DefinitionsRecord) else record
+        if isinstance(record, DefinitionsRecord):
+            self._change(one, record, raw.offset)
+        elif about is not None:
+            one.fold.apply(about, raw.offset, clock_ms)
+        one.past.append(Past(raw.offset, clock_ms, about))
+        received_ms = None if about is None else about.received_at
         one.expected.extend((transition, received_ms) for transition in one.fold.emitted)
         one.fold.emitted.clear()
         one.fold.changed.clear()
         return record
+
+    def _change(self, one: _Partition, record: DefinitionsRecord, offset: int) -> None:
+        assert one.fold is not None, "a log begins with definitions"
+        if record.hash == one.fold.core.definitions.hash:
+            return
+        if record.accept_short_history and self.difference is None:
+            self.difference = "definitions were changed over a log whose start is gone, which nobody can recompute"
+        one.expected.extend((transition, None) for transition in one.fold.emitted)
+        one.fold.emitted.clear()
+        one.fold = changed(one.fold, one.past, parse_canonical(record.definitions), record, offset)
 
     def publish(self, partition: int, transition: Transition, read_ms: int) -> None:
         """Take in the next transition that the worker published of a partition."""

@@ -147,7 +147,7 @@ class _Run:
         traffic = Traffic(visitors, keys.write_key, signer, chance, self._options.visitors)
         tiers = tuple(name for name, one in self._definitions["segments"].items() if "tier" in one.get("tags", ()))
         phrases = Phrases(self._definitions)
-        show = Show(self._tally, traffic, phrases, self._options.visitors, self._options.seconds, tiers)
+        show = Show(self._tally, traffic, phrases, self._options.visitors, self._options.seconds, tiers, stack.shell)
         self._screen.open(show)
         ticking = asyncio.create_task(self._tick(show, stack))
         try:

@@ -25,6 +25,8 @@ class Show:
     """How long it runs; None until Ctrl-C."""
     tiers: tuple[str, ...]
     """The segments that stand for a score's tiers, lowest first."""
+    shell: str = ""
+    """What another terminal reads to work on the demo."""
     elapsed_s: float = 0.0
     closing: bool = False
     """Nobody is let in any more, and what is under way is waited for."""

@@ -48,6 +48,8 @@ class Stack:
     collector_url: str
     worker_url: str
     consumer_url: str
+    shell: str
+    """A file that tells a shell of the same machine how `segue` reaches all this."""
 
 
 class Starter:
@@ -70,6 +72,7 @@ class Starter:
         )
         self._say(f"Kafka is at {servers}, Redis at {redis_url}")
         common = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": servers, "SEGUE_REDIS_URL": redis_url, "SEGUE_TICKS": "on"}
+        shell = self._shell(common)
         apply = Program("apply", [*_SEGUE, "apply", str(DEFINITIONS)], common)
         self._say(f"applying {DEFINITIONS}")
         self._say((await self._supervisor.run(apply)).strip())
@@ -77,7 +80,18 @@ class Starter:
         collector, worker, consumer = await asyncio.gather(
             self._collector(common), self._worker(common), self._consumer(common, receiver_url)
         )
-        return Stack(servers, redis_url, collector, worker, consumer)
+        self._say(f"to change its definitions, in another terminal: . {shell}, then edit $SHOP and `segue plan $SHOP`")
+        return Stack(servers, redis_url, collector, worker, consumer, str(shell))
+
+    def _shell(self, common: dict[str, str]) -> Path:
+        """A file for other terminals to read: what `segue` needs to know of this demo, and a copy to edit."""
+        directory = self._supervisor.scratch("shop")
+        copy = directory / DEFINITIONS.name
+        copy.write_bytes(DEFINITIONS.read_bytes())
+        path = directory / "env"
+        found = {**common, "SHOP": str(copy), "PATH": f"{Path(sys.executable).parent}:$PATH"}
+        path.write_text("".join(f'export {name}="{value}"\n' for name, value in found.items()))
+        return path
 
     async def _collector(self, common: dict[str, str]) -> str:
         environment = common | {

@@ -115,10 +115,11 @@ class Tally:
             else:
                 self.dead_letters[seen.headers.get(DEAD_LETTER_REASON, b"unknown").decode()] += 1
         for transition, received_ms, read_ms in self.recomputation.compare():
-            by_time = transition.cause.kind == "timer"
-            began_ms = transition.effective_at if by_time or received_ms is None else received_ms
+            kind = transition.cause.kind
+            began_ms = transition.effective_at if kind == "timer" or received_ms is None else received_ms
             latency_ms = max(0, read_ms - began_ms)
-            (self.timer_latency if by_time else self.event_latency).add(latency_ms)
+            if kind not in ("definition", "backfill"):  # of those it is a matter of the size of the history
+                (self.timer_latency if kind == "timer" else self.event_latency).add(latency_ms)
             self.last.append(Moved(transition, latency_ms))
 
     def deliver(self, delivery: Delivery) -> None:

@@ -58,10 +58,11 @@ def picture(show: Show, width: int, height: int) -> RenderableType:
     tables = Table.grid(padding=(0, 1, 0, 0))
     segments, flow = _segments(show), _flow(show)
     tables.add_row(segments, flow)
-    # Beside the tables: the title, two rules, and the heading of the segments.
-    room = max(1, height - max(segments.row_count + 1, flow.row_count) - 3)
+    # Beside the tables: the title, how to change it, two rules, and the heading of the segments.
+    room = max(1, height - max(segments.row_count + 1, flow.row_count) - 4)
     return Group(
         _title(show, width),
+        Text(f" change it elsewhere: . {show.shell}; segue plan $SHOP", "dim", no_wrap=True, overflow="crop"),
         Rule(style="dim"),
         tables,
         Rule("last transitions, and why", style="dim"),

@@ -22,7 +22,7 @@ _KINDS = {
     "list": "was put on a list or taken off",
     "erasure": "asked to be forgotten",
     "definition": "the definitions changed",
-    "backfill": "history was imported",
+    "backfill": "the definitions changed, silently",
     "merge": "two contacts became one",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.doctor import redis_checks, state_checks, topic_checks
+from streams.doctor import definitions_checks, redis_checks, state_checks, topic_checks
 from streams.doctor.facts import Facts
 from streams.doctor.findings import Check, Finding
 
@@ -15,6 +15,7 @@ CHECKS: tuple[Check, ...] = (
     topic_checks.retention,
     topic_checks.message_sizes,
     topic_checks.log_begins,
+    definitions_checks.log_is_whole,
     redis_checks.redis_version,
     redis_checks.redis_role,
     redis_checks.eviction,
@@ -27,6 +28,8 @@ CHECKS: tuple[Check, ...] = (
     state_checks.state_present,
     state_checks.state_fits_log,
     state_checks.state_format,
+    definitions_checks.definitions_agree,
+    definitions_checks.builds,
     state_checks.lag,
     state_checks.timers_due,
     state_checks.leftovers,

@@ -84,6 +84,16 @@ class ConsumerFacts(NamedTuple):
     offset: int
 
 
+class BuildFacts(NamedTuple):
+    """A state that is built for other definitions, beside the one that serves."""
+
+    definitions_hash: str
+    offset: int  # of the next record that it takes
+    by_worker: bool  # the partition's worker builds, since a change has come to its turn
+    keys: int
+    idle_s: int | None  # since somebody went on with it; None where Redis does not say
+
+
 class SnapshotFacts(NamedTuple):
     """A snapshot that was noted."""
 
@@ -99,7 +109,8 @@ class StateFacts:
     points: Mapping[int, StatePoint]
     outbox: Mapping[int, int]  # entries, by partition
     timers_due: Mapping[int, int]
-    stale_keys: Mapping[int, int]  # of generations that do not serve
+    stale_keys: Mapping[int, int]  # of generations that do not serve, and that no change of definitions rests on
+    builds: Mapping[int, BuildFacts] = field(default_factory=dict)
     consumers: tuple[ConsumerFacts, ...] = ()
     consumer_dead_letters: Mapping[str, int] = field(default_factory=dict)
     snapshots: tuple[SnapshotFacts, ...] = ()  # oldest first
@@ -110,6 +121,7 @@ class Limits:
     """What this version of Segue needs."""
 
     state_format: int
+    state_format_oldest: int  # that is gone on with as it is
     redis_oldest: tuple[int, int]
     message_bytes: int
     dead_letter_surplus_bytes: int

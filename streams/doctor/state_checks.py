@@ -57,16 +57,16 @@ def state_present(facts: Facts) -> Iterable[Finding]:
 
 
 def state_format(facts: Facts) -> Iterable[Finding]:
-    """The state is of the format that this version writes."""
+    """The state is of a format that this version goes on with."""
     formats = {point.state_format for point in facts.state.points.values()}
-    known = facts.limits.state_format
+    known, oldest = facts.limits.state_format, facts.limits.state_format_oldest
     if any(number > known for number in formats):
         yield error("format of the state", str(max(formats)), f"{known}", "run a newer version of Segue")
-    elif any(number < known for number in formats):
-        expected = f"{known}: a worker of this version folds the log again from its start"
+    elif any(number < oldest for number in formats):
+        expected = f"{oldest} to {known}: a worker of this version folds the log again from its start"
         yield warning("format of the state", str(min(formats)), expected, "nothing, or run the version before")
     elif formats:
-        yield ok("format of the state", str(known))
+        yield ok("format of the state", numbers(formats))
 
 
 def lag(facts: Facts) -> Iterable[Finding]:
@@ -100,7 +100,7 @@ def timers_due(facts: Facts) -> Iterable[Finding]:
 
 
 def leftovers(facts: Facts) -> Iterable[Finding]:
-    """No keys lie about of states that do not serve."""
+    """No keys lie about of states that do not serve, but for those that a change of definitions rests on."""
     left = {partition: count for partition, count in facts.state.stale_keys.items() if count}
     if left:
         found = f"{sum(left.values()):,} keys of other generations, in partition {numbers(left)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from schemas.errors import SegueError
+from schemas.errors import InputError, SegueError
 from schemas.records import (
     ContactRecord,
     DefinitionsRecord,
@@ -18,7 +18,7 @@ from schemas.records import (
 )
 from schemas.topics import partition_of
 from streams.ports import RawRecord
-from streams.segmentation import Definitions, DefinitionsError, contact_key, parse_canonical
+from streams.segmentation import SEMANTICS_VERSION, Definitions, DefinitionsError, contact_key, parse_canonical
 from streams.sending.log_start import foreign_start
 
 RejectionReason: TypeAlias = Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions"]
@@ -90,7 +90,8 @@ class Admission:
     def admit(self, raw: RawRecord) -> Admitted:
         """The record in the bytes. Raises `RejectedRecordError` for a dead letter.
 
-        Raises `InputError` when the log's first valid record brings no definitions.
+        Raises `InputError` when the log's first valid record brings no definitions, and for definitions that this
+        version of Segue would take for something else than they mean.
         """
         try:
             record = decode_record(raw.value)
@@ -137,6 +138,12 @@ class Admission:
     def _change_by(self, record: DefinitionsRecord) -> Change:
         if definitions_hash(record.definitions) != record.hash:
             raise RejectedRecordError("invalid_definitions", "hash: expected the SHA-256 of `definitions`")
+        if record.semantics != SEMANTICS_VERSION:
+            raise InputError(
+                f"partition {self._partition} of {self._topic}: definitions {record.number} were written for version "
+                f"{record.semantics} of the semantics, this program knows {SEMANTICS_VERSION}: run a newer version of "
+                "Segue"
+            )
         if record.hash == self._active_hash:
             return Change(record, None)
         try:

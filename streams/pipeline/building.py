@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from schemas.errors import BugError, InputError
 from streams.generations import Build, BuildStore
-from streams.pipeline.admission import Admission, Admitted
-from streams.pipeline.draft import BuildDraft
-from streams.pipeline.folding import Folding
+from streams.pipeline.admission import Admitted
+from streams.pipeline.draft import BuildDraft, Draft
+from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds
-from streams.pipeline.workspace import Workspace
 from streams.ports import Cursor, Fence, PartitionMeta, RawRecord
 from streams.segmentation import Definitions, Outcome, RehearsingCore
 
@@ -29,7 +28,7 @@ class _NoMeters:
         """A batch's records were folded."""
 
 
-class Builder:
+class Builder(PartitionFold):
     """Builds one partition's state. Its errors are those of `PartitionPipeline`; after one, call `begin` again."""
 
     def __init__(
@@ -44,20 +43,18 @@ class Builder:
         short_history: bool = False,
     ) -> None:
         """`topic` is that of the log, which has `partitions`. `short_history`: its start may be gone."""
-        self._short_history = short_history
-        self.partition = partition
-        self._store = store
+        super().__init__(partition, partitions, topic, store, bounds or PipelineBounds(), _NoMeters())
         self.definitions = definitions
-        self._bounds = bounds = bounds or PipelineBounds()
-        self._admission = Admission(topic, partition, partitions, keys_cached_max=bounds.contacts_cached_max)
-        self._folding = Folding(
-            self._bounds.timers_per_commit_max, self._bounds.transitions_per_commit_max, _NoMeters()
-        )
-        self._workspace: Workspace | None = None
+        self._builds = store
+        self._short_history = short_history
+        self._begun: Build | None = None
         self._draft: BuildDraft | None = None  # None while nothing in memory is to be believed
-        self._earliest_due_ms: int | None = None
-        self.build: Build | None = None
-        """How far it has come; None before `begin`."""
+
+    @property
+    def build(self) -> Build:
+        """How far it has come, once it has begun."""
+        assert self._begun is not None, "a build that is asked for has begun"
+        return self._begun._replace(cursor=self._cursor, clock_ms=self._clock_ms)
 
     async def begin(self, *, owner: Fence | None, anew: bool = False) -> Build:
         """Go on where a build for these definitions stands, or begin one.
@@ -65,61 +62,41 @@ class Builder:
         `owner` is the fence of who folds the partition, None for anybody else.
         """
         self._draft = None
-        build = await self._store.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
-        loaded = await self._store.load(self.partition, build.cursor, (), None, 0)
-        self._earliest_due_ms = loaded.earliest_due_ms
+        self._begun = build = await self._builds.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
+        self._cursor, self._clock_ms = build.cursor, build.clock_ms
+        await self._look()
         self._admission.restore(self.definitions.hash)
-        core = RehearsingCore(self.definitions)
-        self._workspace = Workspace(core, self.partition, build.clock_ms, self._bounds.contacts_cached_max)
+        self._work_with(RehearsingCore(self.definitions))
         self._draft = BuildDraft(PartitionMeta(cursor=build.cursor, clock_ms=build.clock_ms))
-        self.build = build
         return build
 
     async def apply(self, records: Sequence[RawRecord]) -> None:
         """Fold consecutive records and commit them. Raises `InputError` where the log lacks some before them."""
         draft, self._draft = self._draft, None
-        build, workspace = self.build, self._workspace
-        if draft is None or build is None or workspace is None:
+        workspace = self._workspace
+        if draft is None or workspace is None:
             raise BugError(f"the build of partition {self.partition} has not begun")
-        records = [record for record in records if record.offset >= build.cursor.offset]
+        records = [record for record in records if record.offset >= self._cursor.offset]
         if records:
-            if records[0].offset != build.cursor.offset and (build.cursor.offset or not self._short_history):
+            if records[0].offset != self._cursor.offset and (self._cursor.offset or not self._short_history):
                 raise self._history_gone(records[0].offset)
             admitted, _ = self._admission.admit_all(records)  # the others the worker has put away, or will
-            await self._fold(admitted, workspace, draft)
-            await self._commit(Cursor(records[-1].offset + 1, 0), workspace, draft)
+            await self._fold(admitted, draft)
+            await self._commit(Cursor(records[-1].offset + 1, 0), draft)
             workspace.trim(between_batches=True)
         self._draft = draft
 
-    async def _fold(self, admitted: Sequence[Admitted], workspace: Workspace, draft: BuildDraft) -> None:
-        until_ms = max(max((entry.timestamp_ms for entry in admitted), default=0), workspace.fold.clock_ms)
-        missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
-        await self._load(missing, until_ms, workspace)
-        for after in self._folding.fold(admitted, workspace, draft):
-            await self._commit(after, workspace, draft)
-            workspace.trim(between_batches=False)
-            await self._load((), until_ms, workspace)
-
-    async def _load(self, keys: Sequence[str], until_ms: int, workspace: Workspace) -> None:
-        due = self._earliest_due_ms is not None and self._earliest_due_ms <= until_ms
-        if keys or due:
-            limit = self._bounds.timers_per_commit_max
-            assert self.build is not None, "a build that folds has begun"
-            at, due_until_ms = self.build.cursor, until_ms if due else None
-            workspace.take_in(await self._store.load(self.partition, at, keys, due_until_ms, limit), limit)
-
-    async def _commit(self, after: Cursor, workspace: Workspace, draft: BuildDraft) -> None:
-        assert self.build is not None, "a build that folds has begun"
-        changes, clock_ms = workspace.changes(), workspace.fold.clock_ms
+    async def _commit(self, after: Cursor, draft: Draft) -> None:
+        assert self._workspace is not None, "a build that folds has begun"
+        changes, clock_ms = self._workspace.changes(), self._workspace.fold.clock_ms
         commit = draft.commit(self.build.fence, after, clock_ms, changes)
         self._earliest_due_ms = await self._store.commit(self.partition, commit)
-        self.build = self.build._replace(cursor=after, clock_ms=clock_ms)
-        workspace.settle(changes)
+        self._cursor, self._clock_ms = after, clock_ms
+        self._workspace.settle(changes)
         draft.committed(commit)
 
     def _history_gone(self, offset: int) -> InputError:
-        assert self.build is not None, "a build that folds has begun"
         return InputError(
             f"partition {self.partition}: the log begins at offset {offset} by now, and new definitions need its "
-            f"history from offset {self.build.cursor.offset} on"
+            f"history from offset {self._cursor.offset} on"
         )

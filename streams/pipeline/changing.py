@@ -155,7 +155,6 @@ class Changing:
                 self.progress = builder.build
         except FenceLostError as error:  # of the build: who owns the partition is another question
             raise UnavailableError(f"partition {self._partition}: somebody else has taken the build over") from error
-        assert builder.build is not None, "it has begun"
         if builder.build.cursor != Cursor(end, 0):
             raise InputError(
                 f"partition {self._partition}: the log does not hold the history that new definitions need: it ends "
@@ -164,7 +163,8 @@ class Changing:
         return builder.build
 
     async def _heirs(self, keys: Sequence[str], succession: Succession, build: Build, serving: Serving) -> Heirs:
-        """Those among the contacts about whom nothing is to be told. The others change as they are told of."""
+        """Those among the contacts about whom nothing is to be told. The others change as they are told of, but for
+        since when they are members where they were some before: nobody is told of that."""
         store = self._ports.generations
         raws = await store.states(self._partition, build.generation, keys)
         known = await store.states(self._partition, serving.generation, keys)
@@ -172,9 +172,10 @@ class Changing:
         since: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for key, raw, former in zip(keys, raws, known, strict=True):
             settled = succession.settle(raw, former, serving.clock_ms)
-            if settled.differs or settled.raw is None or settled.raw == raw:
+            if settled.raw is None or settled.raw == raw:
                 continue
-            states[key] = settled.raw
+            if not settled.differs:
+                states[key] = settled.raw
             for segment, since_ms in settled.kept:
                 since[segment][settled.who[0]] = since_ms
         return Heirs(states, since)

@@ -17,22 +17,22 @@ from dataclasses import replace
 from schemas.errors import BugError
 from schemas.records import DefinitionsRecord
 from streams.generations import Holding
-from streams.pipeline.admission import Admission, Admitted, Change, consecutive_from
+from streams.pipeline.admission import Admitted, Change, consecutive_from
 from streams.pipeline.changing import Changing, Serving, holding_from
 from streams.pipeline.dead_letters import DeadLetters
 from streams.pipeline.draft import Draft
-from streams.pipeline.folding import Folding
 from streams.pipeline.meters import PipelineMeters
+from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.relay import Relay
-from streams.pipeline.workspace import Changes, Workspace
+from streams.pipeline.workspace import Changes
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
 from streams.segmentation import Core, Definitions, parse_canonical
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
 
-class PartitionPipeline:
+class PartitionPipeline(PartitionFold):
     """Folds one partition for as long as this process owns it.
 
     Every method may raise `UnavailableError` (something is down), `FenceLostError` (another owner), and
@@ -42,52 +42,28 @@ class PartitionPipeline:
     """
 
     def __init__(self, partition: int, ports: PipelinePorts, bounds: PipelineBounds | None = None) -> None:
-        bounds = bounds or PipelineBounds()
-        self.partition = partition
+        bounds, meters = bounds or PipelineBounds(), PipelineMeters(ports.meters, partition)
+        super().__init__(partition, ports.partitions, ports.names.tracking, ports.store, bounds, meters)
         self._ports = ports
-        self._bounds = bounds
         self._log = ports.log._replace(partitions=ports.partitions)
-        self._meters = PipelineMeters(ports.meters, partition)
-        self._admission = Admission(
-            ports.names.tracking, partition, ports.partitions, keys_cached_max=bounds.contacts_cached_max
-        )
+        self._meters = meters
         self._dead_letters = DeadLetters(
             partition, ports, ratio_max=bounds.dead_letter_ratio_max, window_records=bounds.dead_letter_window_records
         )
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
-        self._folding = Folding(bounds.timers_per_commit_max, bounds.transitions_per_commit_max, self._meters)
         self._changing = Changing(partition, ports, bounds)
         self.on_standstill: Callable[[], None] = lambda: None
         """Called where a change of definitions begins, for which records have to wait."""
         self._fence = Fence(0, "")
         self._meta = PartitionMeta()
-        self._cursor = Cursor(0, 0)
-        self._clock_ms = 0
-        self._earliest_due_ms: int | None = None
         self._draft: Draft | None = None  # None while nothing in memory is to be believed
         self._definitions: Definitions | None = None  # None until they are known
-        self._workspace: Workspace | None = None  # likewise
         self._holding: Holding | None = None  # what the next commit lets hold
-
-    @property
-    def cursor(self) -> Cursor:
-        """The next record to apply, and the timer steps committed on its behalf."""
-        return self._cursor
 
     @property
     def progress(self) -> Hashable:
         """Differs from what it was when something was done, be it that no commit tells of it yet."""
         return self._cursor, self._changing.progress
-
-    @property
-    def clock_ms(self) -> int:
-        """The partition's clock: the largest timestamp of a valid record."""
-        return self._clock_ms
-
-    @property
-    def earliest_due_ms(self) -> int | None:
-        """When the partition's next timer is due; None if there is none."""
-        return self._earliest_due_ms
 
     @property
     def outbox_waiting(self) -> int:
@@ -118,8 +94,7 @@ class PartitionPipeline:
         self._relay.resume(meta.epoch, published, committed)
         self._fence = fence
         self._restore(meta)
-        loaded = await store.load(partition, meta.cursor, (), None, 0)
-        self._earliest_due_ms = loaded.earliest_due_ms
+        await self._look()
         self._draft = Draft(meta)
         return meta.cursor.offset
 
@@ -143,7 +118,7 @@ class PartitionPipeline:
 
     async def verify(self) -> None:
         """Look whether the state is where it was left. Raises `CursorMismatchError` when it is not."""
-        await self._ports.store.load(self.partition, self._cursor, (), None, 0)
+        await self._look()
 
     async def close(self) -> None:
         """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
@@ -177,9 +152,8 @@ class PartitionPipeline:
 
     def _hold(self, definitions: Definitions) -> None:
         """Work under these definitions from here on."""
-        most = self._bounds.contacts_cached_max
         self._definitions = definitions
-        self._workspace = Workspace(Core(definitions), self.partition, self._clock_ms, most)
+        self._work_with(Core(definitions))
 
     @property
     def _telling_at(self) -> int | None:
@@ -194,12 +168,12 @@ class PartitionPipeline:
         for place, entry in enumerate(admitted):
             change = entry.change
             if change is not None and (change.definitions is not None or entry.offset == self._telling_at):
-                await self._fold_admitted(admitted[begun:place], draft)
+                await self._fold(admitted[begun:place], draft)
                 if (before := Cursor(entry.offset, 0)) > self._cursor:
                     await self._commit(before, draft)
                 draft = await self._pass_change(entry, change, draft)
                 begun = place + 1
-        await self._fold_admitted(admitted[begun:], draft)
+        await self._fold(admitted[begun:], draft)
         end = Cursor(records[-1].offset + 1, 0)
         if end != self._cursor:
             await self._commit(end, draft)
@@ -214,7 +188,7 @@ class PartitionPipeline:
         if definitions is not None:
             if former is None:
                 self._hold(definitions)
-            await self._fold_admitted([entry], draft)
+            await self._fold([entry], draft)
             holding = holding_from(record, entry.offset, self._now_ms, self._meta.versions)
             if former is None or former.meaning == definitions.meaning:
                 self._holding = holding
@@ -244,8 +218,7 @@ class PartitionPipeline:
         serving = Serving(self._meta.generation, self._fence, self._cursor, self._now_ms)
         meta = await self._changing.succeed(serving, former, definitions, holding)
         self._stand_at(meta)
-        loaded = await self._ports.store.load(self.partition, meta.cursor, (), None, 0)
-        self._earliest_due_ms = loaded.earliest_due_ms
+        await self._look()
         return Draft(meta)
 
     async def _tell(self, record: DefinitionsRecord, draft: Draft) -> None:
@@ -256,27 +229,6 @@ class PartitionPipeline:
             for transitions in told.steps:
                 draft.tell(transitions, offset)
             await self._commit(draft.within_record(offset), draft, Changes(told.states, {}))
-
-    async def _fold_admitted(self, admitted: Sequence[Admitted], draft: Draft) -> None:
-        workspace = self._workspace
-        if workspace is None or not admitted:
-            return
-        until_ms = max(max((entry.timestamp_ms for entry in admitted), default=0), workspace.fold.clock_ms)
-        missing = workspace.begin(dict.fromkeys(entry.key for entry in admitted if entry.record is not None))
-        await self._load(missing, until_ms, workspace)
-        for after in self._folding.fold(admitted, workspace, draft):
-            await self._commit(after, draft)
-            workspace.trim(between_batches=False)
-            await self._load((), until_ms, workspace)
-
-    async def _load(self, keys: Sequence[str], until_ms: int, workspace: Workspace) -> None:
-        """Know these contacts, and the timers due by `until_ms`, or as many as one commit admits of them."""
-        due = self._earliest_due_ms is not None and self._earliest_due_ms <= until_ms
-        if keys or due:
-            limit = self._bounds.timers_per_commit_max
-            due_until_ms = until_ms if due else None
-            loaded = await self._ports.store.load(self.partition, self._cursor, keys, due_until_ms, limit)
-            workspace.take_in(loaded, limit)
 
     async def _commit(self, after: Cursor, draft: Draft, changes: Changes | None = None) -> None:
         """Move on to `after`. `changes` is given where they are not the workspace's own."""

@@ -83,6 +83,8 @@ class Plan:
     as_of_ms: int
     """The clock that the comparison is of, the earliest of all partitions'."""
     short: list[Lookback]
+    behind: int = 0
+    """Records that the workers had not folded; they are not compared."""
     contacts: int = 0
     """In the build."""
     looked_at: int = 0

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from schemas.errors import InputError, UnavailableError
 from streams.generations import Build, BuildStore, GenerationStore, History
 from streams.pipeline.building import Builder
 from streams.planning.comparing import Comparison
+from streams.planning.drafting import empty_plan
 from streams.planning.held import Held, read_held
-from streams.planning.lookback import short_lookbacks
-from streams.planning.plan import Kind, Plan, ScoreChange, SegmentChange
-from streams.ports import LogBounds, PartitionMeta
+from streams.planning.plan import Plan
+from streams.planning.room import Filled
+from streams.ports import CursorMismatchError, FenceLostError, LogBounds, PartitionMeta
 from streams.segmentation import Core, Definitions, parse_canonical
 
 _SAMPLES = 5
@@ -41,6 +42,8 @@ class PlanPorts:
     history: History
     bounds: Callable[[], Mapping[int, LogBounds]]
     """Where the log of every partition begins and ends now."""
+    room: Callable[[int], Awaitable[Filled]]
+    """How full the Redis of a partition is."""
 
 
 class Planner:
@@ -53,7 +56,6 @@ class Planner:
         *,
         records_per_second_max: int = 0,
         accept_short_history: bool = False,
-        on_progress: Callable[[Built], None] = lambda _built: None,
     ) -> None:
         """With `records_per_second_max` of 0 it builds as fast as it can. `accept_short_history`: also where the start
         of the log is gone."""
@@ -61,13 +63,17 @@ class Planner:
         self._definitions = definitions
         self._rate = records_per_second_max
         self._accept_short = accept_short_history
-        self._on_progress = on_progress
+        self.on_progress: Callable[[Built], None] = lambda _built: None
+        """Told how far the builds have come."""
         self.held: dict[int, Held] = {}
         """What each partition's log holds, since `look`."""
 
     async def look(self) -> dict[int, Held]:
         """Which definitions hold in the log. Raises `UnavailableError` for a partition that has none."""
-        for partition, bounds in sorted(self._ports.bounds().items()):
+        found = self._ports.bounds()
+        if not found:
+            raise UnavailableError(f"no topic {self._ports.topic}: create it with `segue topics create`")
+        for partition, bounds in sorted(found.items()):
             meta = await self._ports.generations.serving(partition)
             held = await read_held(partition, meta, self._ports.history, bounds)
             if held is None:
@@ -77,57 +83,91 @@ class Planner:
             self.held[partition] = held
         return self.held
 
-    async def build(self) -> dict[int, Build]:
+    async def check(self) -> None:
+        """Whether there is something to plan from: raises `InputError` where an apply was cut short, and
+        `UnavailableError` where workers have not come to the definitions that hold."""
+        self._before(await self.look())
+
+    async def build(self) -> None:
         """Bring the builds to the end that the log has now.
 
-        Raises `InputError` where the log's start is gone, `BuildBusyError` where a worker is making a change, and
-        `UnavailableError`.
+        Raises `InputError` where the log's start is gone or Redis has no room left, `BuildBusyError` where a worker is
+        making a change, and `UnavailableError`.
         """
-        bounds = self._ports.bounds()
-        builders = {partition: await self._begin(partition, bound) for partition, bound in sorted(bounds.items())}
-        total = sum(bound.end - bound.start for bound in bounds.values())
-        done = sum(_offset(builders[partition], bound) for partition, bound in bounds.items())
-        first, began = done, time.monotonic()
-        for partition, builder in builders.items():
-            start = _offset(builder, bounds[partition]) + bounds[partition].start
-            async for records in self._ports.history.read(partition, LogBounds(start, bounds[partition].end)):
-                await builder.apply(records)
-                done += len(records)
-                seconds = time.monotonic() - began
-                self._on_progress(Built(done, total, seconds))
-                if self._rate:
-                    await asyncio.sleep(max(0.0, (done - first) / self._rate - seconds))
-        return {partition: _build_of(builder) for partition, builder in builders.items()}
+        await self._build(self._ports.bounds())
 
     async def plan(self) -> Plan:
-        """Build, and compare with what serves."""
+        """Build, and compare with what serves. Raises as `build` does."""
         bounds, held = self._ports.bounds(), await self.look()
         before = self._before(held)
         if before.meaning == self._definitions.meaning:
             return await self._plan_of_words(before, bounds)
-        builds = await self.build()
-        metas = {partition: await self._serving(partition) for partition in builds}
-        begins_ms = await self._log_begins(bounds)
-        as_of_ms = min(build.clock_ms for build in builds.values())
-        plan = self._empty_plan(before, bounds, begins_ms, as_of_ms)
+        folded = {partition: (await self._serving(partition)).cursor.offset for partition in bounds}
+        # No further than the worker has come: what it has not folded is no difference between the definitions.
+        builders = await self._build(
+            {
+                partition: LogBounds(bound.start, max(bound.start, min(bound.end, folded[partition])))
+                for partition, bound in bounds.items()
+            }
+        )
+        plan = await self._drafted(before, bounds, [builder.build.clock_ms for builder in builders.values()])
+        plan.behind = sum(max(0, bound.end - folded[partition]) for partition, bound in bounds.items())
         old, new = Core(before), Core(self._definitions)
         comparison = Comparison(self._ports.generations, old, new, plan, samples_max=_SAMPLES, looked_at_max=_LOOKED_AT)
-        for partition, build in builds.items():
-            await comparison.add(partition, metas[partition], build)
-        await comparison.add_samples()
+        for builder in builders.values():
+            await comparison.add(_Together(self, builder))
+        comparison.add_samples()
+        for builder in builders.values():
+            with _still_ours(builder.partition):  # else what was compared was half gone
+                await self._ports.builds.load(builder.partition, builder.build.cursor, (), None, 0)
         return plan
+
+    async def catch_up(self, builder: Builder) -> tuple[PartitionMeta, Build]:
+        """What serves, and the build brought to the same place; what serves may have gone on since."""
+        meta = await self._serving(builder.partition)
+        bounds = LogBounds(builder.build.cursor.offset, meta.cursor.offset)
+        with _still_ours(builder.partition):
+            async for records in self._ports.history.read(builder.partition, bounds):
+                await builder.apply(records)
+        return meta, builder.build
+
+    async def _build(self, bounds: Mapping[int, LogBounds]) -> dict[int, Builder]:
+        builders = {partition: await self._begin(partition, bound) for partition, bound in sorted(bounds.items())}
+        total = sum(bound.end - bound.start for bound in bounds.values())
+        done = sum(_offset(builders[partition], bound) for partition, bound in bounds.items())
+        first, began = done, time.monotonic()
+        self.on_progress(Built(done, total, 0.0))
+        for partition, builder in builders.items():
+            start = _offset(builder, bounds[partition]) + bounds[partition].start
+            async for records in self._ports.history.read(partition, LogBounds(start, bounds[partition].end)):
+                await self._keep_room(partition)
+                with _still_ours(partition):
+                    await builder.apply(records)
+                done += len(records)
+                seconds = time.monotonic() - began
+                self.on_progress(Built(done, total, seconds))
+                if self._rate:
+                    await asyncio.sleep(max(0.0, (done - first) / self._rate - seconds))
+        return builders
+
+    async def _keep_room(self, partition: int) -> None:
+        """Give up what is built before Redis is full: it would refuse the commits of all workers then."""
+        room = await self._ports.room(partition)
+        if room.is_short:
+            for each in self._ports.bounds():
+                await self._ports.builds.give_up(each)
+            raise room.gone()
 
     async def _plan_of_words(self, before: Definitions, bounds: Mapping[int, LogBounds]) -> Plan:
         """The plan of definitions that mean the same: nobody moves, and nothing is to be built."""
         metas = [await self._serving(partition) for partition in bounds]
-        as_of_ms = min(meta.clock_ms for meta in metas)
-        plan = self._empty_plan(before, bounds, await self._log_begins(bounds), as_of_ms)
+        plan = await self._drafted(before, bounds, [meta.clock_ms for meta in metas])
         for segment in plan.segments:
             segment.members_before = segment.members_after = sum(meta.sizes.get(segment.name, 0) for meta in metas)
         return plan
 
-    def _empty_plan(self, before: Definitions, bounds: Mapping[int, LogBounds], begins_ms: int, as_of_ms: int) -> Plan:
-        plan = _empty_plan(before, self._definitions, bounds, begins_ms, as_of_ms)
+    async def _drafted(self, before: Definitions, bounds: Mapping[int, LogBounds], clocks_ms: list[int]) -> Plan:
+        plan = empty_plan(before, self._definitions, bounds, await self._log_begins(bounds), min(clocks_ms))
         plan.before_number = max(one.number for one in self.held.values())
         return plan
 
@@ -137,7 +177,7 @@ class Planner:
         if len(hashes) > 1:
             raise InputError(
                 f"{self._ports.topic}: the partitions have different definitions ({_short(hashes)}): an apply was cut "
-                "short; run it again first"
+                "short; complete it by applying the same file again, or take it back by applying the one before it"
             )
         if waiting:
             raise UnavailableError(
@@ -162,7 +202,7 @@ class Planner:
             short_history=self._accept_short,
         )
         await builder.begin(owner=None)
-        if _build_of(builder).cursor.offset > bounds.end:
+        if builder.build.cursor.offset > bounds.end:
             await builder.begin(owner=None, anew=True)  # of a log that was longer
         return builder
 
@@ -180,62 +220,33 @@ class Planner:
         return earliest
 
 
-def _empty_plan(
-    before: Definitions, after: Definitions, bounds: Mapping[int, LogBounds], begins_ms: int, as_of_ms: int
-) -> Plan:
-    segments = [
-        SegmentChange(name, kind, _tags(name, after) or _tags(name, before))
-        for name, kind in _kinds(
-            {segment.name: segment.definition for segment in before.segments},
-            {segment.name: segment.definition for segment in after.segments},
-        )
-    ]
-    scores = [ScoreChange(name, kind) for name, kind in _kinds(_score_texts(before), _score_texts(after))]
-    touched = {f"segments.{each.name}" for each in segments if each.kind in ("added", "changed")}
-    touched |= {f"scores.{each.name}" for each in scores if each.kind in ("added", "changed")}
-    return Plan(
-        before_hash=before.hash,
-        before_number=0,
-        after_hash=after.hash,
-        partitions=len(bounds),
-        records=sum(bound.end - bound.start for bound in bounds.values()),
-        segments=segments,
-        scores=scores,
-        log_begins_ms=begins_ms,
-        log_is_cut=any(bound.start > 0 for bound in bounds.values()),
-        as_of_ms=as_of_ms,
-        short=short_lookbacks(after, touched, max(0, as_of_ms - begins_ms)),
-    )
+@contextmanager
+def _still_ours(partition: int) -> Iterator[None]:
+    try:
+        yield
+    except (FenceLostError, CursorMismatchError):
+        raise UnavailableError(
+            f"partition {partition}: what was built is no longer there: another plan or apply builds at the same time, "
+            "or Redis has lost it; plan again when the other one is done"
+        ) from None
 
 
-def _kinds(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, Kind]]:
-    """What becomes of each name, in the order of the new file, then those that are no more."""
-    kinds: list[tuple[str, Kind]] = []
-    for name, text in after.items():
-        kinds.append((name, "added" if name not in before else "unchanged" if before[name] == text else "changed"))
-    return kinds + [(name, "removed") for name in before if name not in after]
+class _Together:
+    """A partition of which what serves and what is built can be brought to the same place of the log."""
 
+    def __init__(self, planner: Planner, builder: Builder) -> None:
+        self._planner = planner
+        self._builder = builder
+        self.partition = builder.partition
 
-def _score_texts(definitions: Definitions) -> dict[str, str]:
-    scores: dict[str, Any] = json.loads(definitions.canonical).get("scores", {})
-    return {
-        name: json.dumps({key: value for key, value in body.items() if key != "description"})
-        for name, body in scores.items()
-    }
-
-
-def _tags(name: str, definitions: Definitions) -> tuple[str, ...]:
-    return next((segment.tags for segment in definitions.segments if segment.name == name), ())
-
-
-def _build_of(builder: Builder) -> Build:
-    assert builder.build is not None, "a builder that has begun has a build"
-    return builder.build
+    async def catch_up(self) -> tuple[PartitionMeta, Build]:
+        """Both of them, at the same place."""
+        return await self._planner.catch_up(self._builder)
 
 
 def _offset(builder: Builder, bounds: LogBounds) -> int:
     """Records of the log that are built already."""
-    return max(0, _build_of(builder).cursor.offset - bounds.start)
+    return max(0, builder.build.cursor.offset - bounds.start)
 
 
 def _short(hashes: set[str]) -> str:

@@ -24,6 +24,8 @@ def _lines(explained: ExplainedSegment) -> Iterator[str]:
     why_not = explained.why_not
     if why_not is not None and why_not.leaves:
         yield from (leaf.missing() for leaf in why_not.leaves)
+    elif explained.exit_when is not None and explained.member and not explained.when.holds:
+        yield from (f"stays until {leaf.missing()}" for leaf in _leaves(explained.exit_when))
     else:
         yield from (leaf.missing() for leaf in _leaves(explained.when))
 

@@ -22,6 +22,8 @@ class KnownVersion:
     """Of their record, by partition."""
     waiting: list[int]
     """Partitions whose worker has not come to it."""
+    newest: list[int]
+    """Partitions whose log has none after it."""
 
 
 async def known_versions(ports: PlanPorts) -> list[KnownVersion]:
@@ -36,6 +38,8 @@ async def known_versions(ports: PlanPorts) -> list[KnownVersion]:
             version = Version(held.number, held.hash, held.offset, 0, held.author, held.message, held.silent)
             _note(found, version, partition)
             found[held.number, held.hash].waiting.append(partition)
+        if held is not None:
+            found[held.number, held.hash].newest.append(partition)
     return [found[key] for key in sorted(found, key=lambda key: (key[0], found[key].version.offset))]
 
 
@@ -60,9 +64,11 @@ async def definitions_of(ports: PlanPorts, number: int) -> DefinitionsRecord:
             record = definitions_in(records[0])
             if record is not None:
                 return record
-    raise InputError(f"the record of definitions {wanted.version.number} is not in the log any more")
+    raise InputError(
+        f"the record of definitions {wanted.version.number} is not in the log any more: apply their file instead"
+    )
 
 
 def _note(found: dict[tuple[int, str], KnownVersion], version: Version, partition: int) -> None:
-    known = found.setdefault((version.number, version.hash), KnownVersion(version, {}, []))
+    known = found.setdefault((version.number, version.hash), KnownVersion(version, {}, [], []))
     known.offsets[partition] = version.offset

@@ -1,4 +1,4 @@
-"""A plan as JSON, in the shape that `ops/definitions.md` describes. Instants are RFC 3339."""
+"""A plan as JSON, in the shape that `ops/change-definitions.md` describes. Instants are RFC 3339."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def plan_view(plan: Plan) -> View:
         "after": {"hash": plan.after_hash},
         "partitions": plan.partitions,
         "records": plan.records,
+        "behind": plan.behind,
         "log_begins": format_instant(plan.log_begins_ms),
         "log_is_cut": plan.log_is_cut,
         "as_of": format_instant(plan.as_of_ms),

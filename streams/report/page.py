@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from schemas.instants import format_instant
 from streams.report import charts
@@ -12,6 +12,18 @@ from streams.report.figures import FLAP_MS, Report
 
 def page(report: Report) -> str:
     """The HTML of a report. The same report gives the same page."""
+    span = report.begun_ms, report.ended_ms
+    return template("page.html").render(
+        report=report,
+        flap_ms=FLAP_MS,
+        charts=charts,
+        lines=[charts.step_line(each.course, *span) for each in report.segments],
+        flows=[charts.flow(each.course, *span, report.interval_ms) for each in report.segments],
+    )
+
+
+def template(name: str) -> Template:
+    """A page beside this module, still to be filled in."""
     # Names and descriptions are what somebody wrote in a file: all that is filled in is escaped.
     environment = Environment(
         loader=PackageLoader("streams.report", "."),
@@ -21,14 +33,7 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"instant": _instant_text, "duration": duration_text, "count": _count_text}
-    span = report.begun_ms, report.ended_ms
-    return environment.get_template("page.html").render(
-        report=report,
-        flap_ms=FLAP_MS,
-        charts=charts,
-        lines=[charts.step_line(each.course, *span) for each in report.segments],
-        flows=[charts.flow(each.course, *span, report.interval_ms) for each in report.segments],
-    )
+    return environment.get_template(name)
 
 
 def _instant_text(instant_ms: int) -> str:

@@ -43,7 +43,7 @@ def apply_definitions(
         writer.append(value, partition=partition, timestamp_ms=timestamp_ms)
     writer.flush()
     if applied.written:
-        _check(read_log_starts(reader, topic), record, topic)
+        _check_first(read_log_starts(reader, topic), record, topic)
     return applied
 
 
@@ -62,6 +62,15 @@ def _check(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
             f"{topic}: the logs of partition {numbers(starts.empty)} are empty, and those of partition "
             f"{numbers(others)} begin with other definitions (hash {active[:12]}): an apply of those was cut short; "
             "run it again first, then change them"
+        )
+
+
+def _check_first(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
+    others = [number for number, found in starts.definitions.items() if found.definitions != record.definitions]
+    if others:
+        raise InputError(
+            f"{topic}: another apply of other definitions came first in partition {numbers(others)}: see what holds "
+            "with `segue definitions`, and apply what shall hold once more"
         )
 
 

@@ -59,6 +59,8 @@ class PartitionEntry(msgspec.Struct, frozen=True):
     definitions_number: int
     cluster_id: str
     topic_id: str
+    versions: tuple[Version, ...] = ()
+    """Of the definitions, as they came to hold."""
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -128,4 +130,5 @@ def _entry(point: StatePoint) -> PartitionEntry:
         definitions_number=point.definitions_number,
         cluster_id=point.log.cluster_id,
         topic_id=point.log.topic_id,
+        versions=point.versions,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.errors import InputError
 from streams.pipeline.relay import Published
@@ -37,7 +38,14 @@ class Plan:
         return ", ".join(f"{partition} (by {records} records)" for partition, records in sorted(self.further.items()))
 
 
-def make_plan(points: Mapping[int, StatePoint], surroundings: Mapping[int, Surroundings], known_format: int) -> Plan:
+class Formats(NamedTuple):
+    """Formats of a state that a program goes on with: all from the oldest to the newest."""
+
+    oldest: int
+    newest: int
+
+
+def make_plan(points: Mapping[int, StatePoint], surroundings: Mapping[int, Surroundings], known: Formats) -> Plan:
     """Raises `InputError` that names every partition which cannot go back, and why."""
     problems = []
     beyond = sorted(set(points) - set(surroundings))
@@ -49,7 +57,7 @@ def make_plan(points: Mapping[int, StatePoint], surroundings: Mapping[int, Surro
     further = {}
     for partition, point in sorted(wanted.items()):
         around = surroundings[partition]
-        problems += [f"partition {partition}: {reason}" for reason in _reasons(point, around, known_format)]
+        problems += [f"partition {partition}: {reason}" for reason in _reasons(point, around, known)]
         if around.serving is not None and around.serving.cursor > point.cursor:
             further[partition] = around.serving.cursor.offset - point.cursor.offset
     if problems:
@@ -62,14 +70,14 @@ def make_plan(points: Mapping[int, StatePoint], surroundings: Mapping[int, Surro
     )
 
 
-def _reasons(point: StatePoint, around: Surroundings, known_format: int) -> Iterable[str]:
-    if point.state_format > known_format:
-        yield f"the snapshot is of format {point.state_format}, this program knows {known_format}: use a newer version"
+def _reasons(point: StatePoint, around: Surroundings, known: Formats) -> Iterable[str]:
+    if point.state_format > known.newest:
+        yield f"the snapshot is of format {point.state_format}, this program knows {known.newest}: use a newer version"
         return
-    if point.state_format < known_format:
+    if point.state_format < known.oldest:
         yield (
-            f"the snapshot is of format {point.state_format}, this program's is {known_format}, and folds older ones "
-            "from the start of the log again: use the version that made it, or restore nothing"
+            f"the snapshot is of format {point.state_format}, this program's is {known.newest}, and folds those before "
+            f"{known.oldest} from the start of the log again: use the version that made it, or restore nothing"
         )
         return
     if not _same_log(point.log, around.log):
@@ -79,14 +87,14 @@ def _reasons(point: StatePoint, around: Surroundings, known_format: int) -> Iter
             f"{around.log.cluster_id!r}, topic id {around.log.topic_id!r}, {around.log.partitions} partitions)"
         )
         return
-    yield from _serving_reasons(point, around.serving)
+    yield from _serving_reasons(point, around.serving, known)
     yield from _log_reasons(point, around)
 
 
-def _serving_reasons(point: StatePoint, serving: StatePoint | None) -> Iterable[str]:
+def _serving_reasons(point: StatePoint, serving: StatePoint | None, known: Formats) -> Iterable[str]:
     if serving is None:
         return
-    if serving.state_format > point.state_format:
+    if serving.state_format > known.newest:
         yield f"the state that serves is of format {serving.state_format}: use a newer version"
     if serving.epoch > point.epoch:
         yield (

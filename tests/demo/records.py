@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from schemas.instants import format_instant
@@ -17,9 +19,9 @@ from streams.segmentation import SEMANTICS_VERSION, compile_definitions
 START_MS = 1_790_000_000_000
 
 
-def definitions_value() -> bytes:
-    """The record with which the demo's log begins."""
-    text = compile_definitions(load_definition_file(DEFINITIONS)).canonical
+def definitions_value(data: dict[str, Any] | None = None, **fields: Any) -> bytes:
+    """The record with which the demo's log begins, or one that changes its definitions to `data`."""
+    text = compile_definitions(load_definition_file(DEFINITIONS) if data is None else data).canonical
     return encode_record(
         DefinitionsRecord(
             type="definitions",
@@ -28,7 +30,7 @@ def definitions_value() -> bytes:
             number=1,
             semantics=SEMANTICS_VERSION,
             tzdata="2024.2",
-        )
+        ).model_copy(update=fields)
     )
 
 

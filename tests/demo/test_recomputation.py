@@ -7,11 +7,13 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.records import Track, decode_record
-from schemas.transitions import Transition
+from schemas.transitions import Transition, decode_transition
 from streams.demo.recomputation import Recomputation
+from streams.ports import RawRecord
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.demo.records import START_MS, definitions_value, raw, track_value
 from tests.demo.test_shop import definitions
+from tests.engine.stories import changing_log, story, told, whole
 
 TICK = b'{"type":"tick"}'
 LOG = [
@@ -94,3 +96,45 @@ def test_a_difference_names_the_field_and_both_values() -> None:
 def test_a_log_that_does_not_begin_with_definitions_cannot_be_computed() -> None:
     with pytest.raises(InputError, match="partition 2: the log does not begin with definitions"):
         Recomputation().log(2, raw(0, START_MS, TICK))
+
+
+@story
+async def test_a_change_of_definitions_is_recomputed_as_the_worker_makes_it() -> None:
+    """The pipeline folds a log in which definitions change back and forth, and both come to the same."""
+    records = changing_log(1, 300)
+    _, published = await whole(records)
+    recomputation = Recomputation()
+    for record in records:
+        recomputation.log(0, record._replace(value=record.value if _is_admitted(record) else b"no record"))
+    for message in published:
+        recomputation.publish(0, decode_transition(message.value or b""), START_MS)
+    recomputation.compare()
+    assert recomputation.difference is None
+    assert (recomputation.equal, recomputation.waiting) == (len(published), 0)
+    assert len(told(published)) > 10
+
+
+def _is_admitted(record: RawRecord) -> bool:
+    """The demo's visitors write no record under another contact's key, and a busy log does."""
+    return record.key != b"somebody-else"
+
+
+def test_words_alone_change_nothing_but_what_comes_later_says() -> None:
+    data = definitions()
+    data["segments"]["buyers"]["tags"] = ["money"]
+    recomputation = Recomputation()
+    recomputation.log(0, raw(0, START_MS, definitions_value()))
+    recomputation.log(0, raw(1, START_MS + 1, definitions_value(data, number=2)))
+    assert recomputation.waiting == 0
+    recomputation.log(0, raw(2, START_MS + 2, track_value("c1", "purchase", START_MS, "e1")))
+    assert recomputation.waiting > 0
+
+
+def test_a_change_over_a_short_history_is_said_to_be_beyond_recomputing() -> None:
+    data = definitions()
+    del data["segments"]["buyers"]
+    recomputation = Recomputation()
+    recomputation.log(0, raw(0, START_MS, definitions_value()))
+    recomputation.log(0, raw(1, START_MS + 1, definitions_value(data, number=2, accept_short_history=True)))
+    assert recomputation.difference is not None
+    assert "whose start is gone" in recomputation.difference

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.instants import DAY_MS, parse_instant
 from schemas.topics import Names
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.facts import (
     ConsumerFacts,
     Facts,
@@ -21,11 +21,12 @@ from streams.doctor.facts import (
     TopicFacts,
 )
 from streams.ports import Fence, LogBounds
+from streams.versions import Version
 from tests.snapshots.points import LOG, point
 
 NOW_MS = parse_instant("2026-03-01T12:00:00Z")
 NAMES = Names("shop")
-LIMITS = Limits(STATE_FORMAT, (6, 2), 1_048_588, 1_048_576, 20_000)
+LIMITS = Limits(STATE_FORMAT, OLDEST_FORMAT, (6, 2), 1_048_588, 1_048_576, 20_000)
 KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "2"}
 CONFIGS = {
     NAMES.tracking: KEPT | {"max.message.bytes": "1048588", "message.timestamp.type": "LogAppendTime"},
@@ -66,7 +67,8 @@ REDIS = RedisFacts(
     latency_ms=0.3,
     clock_ahead_ms=12.0,
 )
-POINTS = {number: point(number, fence=Fence(3, "member-1")) for number in range(2)}
+HELD = (Version(1, "1" * 64, 0, 0), Version(2, "2" * 64, 60, 0))
+POINTS = {number: point(number, fence=Fence(3, "member-1"), versions=HELD) for number in range(2)}
 STATE = StateFacts(
     points=POINTS,
     outbox={0: 3, 1: 0},

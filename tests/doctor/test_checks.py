@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from schemas.instants import DAY_MS
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.checks import CHECKS, examine
-from streams.doctor.facts import ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
-from streams.ports import Cursor, Fence, LogBounds
-from tests.doctor.deployments import KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
+from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
+from streams.ports import Cursor, Fence, Former, LogBounds
+from tests.doctor.deployments import HELD, KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
 from tests.doctor.deployments import with_topic as topic
 from tests.snapshots.points import LOG, point
 
@@ -43,6 +43,10 @@ def _group(state: str, *members: GroupMember) -> Facts:
 
 def _point(**other: Any) -> Facts:
     return with_state(points={**POINTS, 1: replace(POINTS[1], **other)})
+
+
+def _build(idle_s: int | None, *, by_worker: bool = False) -> Facts:
+    return with_state(builds={1: BuildFacts("9" * 64, 50, by_worker, 7, idle_s)})
 
 
 def _consumer(offset: int, start: int = 0, end: int = 30) -> Facts:
@@ -98,7 +102,18 @@ SPOILT = [
     Spoilt("state_fits_log", _point(cursor=Cursor(101, 0)), "error", "goes on at record 101"),
     Spoilt("state_fits_log", with_kafka(tracking={1: LogBounds(101, 200)}), "error", "101 to 200"),
     Spoilt("state_format", _point(state_format=STATE_FORMAT + 1), "error", "run a newer version"),
-    Spoilt("state_format", _point(state_format=STATE_FORMAT - 1), "warning", "folds the log again"),
+    Spoilt("state_format", _point(state_format=OLDEST_FORMAT - 1), "warning", "folds the log again"),
+    Spoilt("definitions_agree", _point(versions=HELD[:1]), "warning", "1 (111111111111) in partition 1; 2 ("),
+    Spoilt("definitions_agree", _point(versions=HELD[:1]), "warning", "run segue apply again"),
+    Spoilt("builds", _build(3_700), "warning", "left alone for 61 min"),
+    Spoilt("builds", _build(3_700), "warning", "segue plan --discard"),
+    Spoilt("builds", _build(90_000, by_worker=True), "warning", "waits for a worker"),
+    Spoilt(
+        "log_is_whole",
+        with_kafka(tracking={0: LogBounds(0, 100), 1: LogBounds(51, 100)}),
+        "warning",
+        "partition 1 lacks its start; partition 1 begins at record 51",
+    ),
     Spoilt("lag", with_kafka(tracking={0: LogBounds(0, 200_100)}), "warning", "200,000"),
     Spoilt("timers_due", with_state(timers_due={0: 5_000}), "warning", "5,000 are due"),
     Spoilt("leftovers", with_state(stale_keys={0: 0, 1: 4}), "warning", "4 keys of other generations, in partition 1"),
@@ -157,6 +172,11 @@ def test_every_check_has_been_seen_firing() -> None:
         (with_state(points={number: point(number, offset=0, log=LOG._replace(topic_id="x")) for number in (0, 1)}), ""),
         (topic(TRACKING, config={"retention.ms": str(30 * DAY_MS)}), "retention"),
         (_group("STABLE", GroupMember("member-1", frozenset({0, 1})), GroupMember("idle", frozenset())), "owners"),
+        (_point(state_format=OLDEST_FORMAT), "state_format"),
+        (_point(versions=HELD[:1], cursor=Cursor(90, 0)), "definitions_agree"),
+        (_point(former=Former(1, "{}")), "builds"),
+        (_build(3_500), "builds"),
+        (_build(None), "builds"),
         (with_redis(maxmemory=0, used_memory=10**12), "memory"),
         (with_redis(aof=False, rdb_points=None), "persistence"),
         (with_kafka(newest_ms=0), "broker_clock"),

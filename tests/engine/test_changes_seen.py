@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -18,7 +19,7 @@ from streams.cli import segue
 from streams.segmentation import compile_definitions, contact_key
 from tests.conftest import Kafka
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying
-from tests.engine.stories import EVER, OFTEN, LogWriter, definitions_value, edited, story
+from tests.engine.stories import DEFINITIONS, EVER, OFTEN, LogWriter, definitions_value, edited, story
 from tests.engine.world import FENCE, world_on_redis
 from tests.support.redis_cluster import clients_of
 from tests.support.run_directory import free_port
@@ -246,3 +247,30 @@ async def test_a_state_that_comes_to_serve_while_it_is_looked_up_is_read_whole(
     assert state is not None
     assert state.sizes == contents["sizes"] != {}
     inspector.close()
+
+
+@story
+async def test_senders_warn_of_what_the_definitions_that_hold_do_not_ask_for(
+    run: Run, kafka: Kafka, redis_url: str, namespace: str, tmp_path: Path
+) -> None:
+    broker = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
+    (tmp_path / "d.json").write_text(json.dumps(DEFINITIONS, indent=1))
+    create = ("topics", "create", "--partitions", str(PARTITIONS))
+    assert (await asyncio.to_thread(run, *create, **broker)).exit_code == 0
+    assert (await asyncio.to_thread(run, "apply", str(tmp_path / "d.json"), **broker)).exit_code == 0
+
+    def warned(event: str) -> bool:
+        sent = run("track", FIRST, event, "--dry-run", **broker)
+        assert sent.exit_code == 0, sent.output
+        return f"ask for no event '{event}'" in sent.stderr
+
+    assert await asyncio.to_thread(warned, "survey_response")
+    assert not await asyncio.to_thread(warned, "purchase")
+    writer = LogWriter()
+    surveyed = {"version": 1, "segments": {"asked": {"when": {"performed": {"event": "survey_response"}}}}}
+    writer.append(None, definitions_value(surveyed, number=2), after_ms=1)
+    async with world_on_redis(redis_url, namespace) as world:
+        world.partitions = PARTITIONS
+        await world.fold([writer.records])
+    assert not await asyncio.to_thread(warned, "survey_response")
+    assert await asyncio.to_thread(warned, "purchase")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from schemas.errors import InputError
 from schemas.transitions import Transition, decode_transition
 from streams.generations import BuildBusyError
 from streams.pipeline.admission import Admission, RejectedRecordError
@@ -87,6 +88,22 @@ async def test_who_enters_by_a_change_has_been_in_since_its_history_says_so(worl
     async with worlds() as world:
         await world.fold([writer.records])
         assert world.contents()["0"]["members"]["ever"] == {"eve": since_ms}
+
+
+@story
+async def test_who_stays_in_one_segment_and_enters_another_stays_since_it_came(worlds: StoreOpener) -> None:
+    writer = LogWriter()
+    writer.track("email_open", "ann", 1)
+    first_ms = writer.now_ms
+    writer.track("email_open", "ann", 1)
+    second_ms = writer.now_ms
+    once = {"when": {"performed": {"event": "email_open"}}}
+    writer.append(None, definitions_value(edited(active=once, opened=once), number=2), 1)
+    async with worlds() as world:
+        await world.fold([writer.records])
+        assert told(world.published()) == [("ann", "opened", "entered", 1, "definition")]
+        members = world.contents()["0"]["members"]
+        assert (members["active"], members["opened"]) == ({"ann": second_ms}, {"ann": first_ms})
 
 
 @story
@@ -315,3 +332,16 @@ async def test_a_change_shows_in_the_metrics(worlds: StoreOpener) -> None:
         assert world.count("segue_definitions_changes_total") == 2
         assert world.count("segue_build_records_total") == 4, "once, and not for words alone"
         assert b"segue_definitions_change_seconds_count 2.0" in generate_latest(world.meters.registry)
+
+
+@story
+async def test_definitions_for_semantics_that_are_not_known_stop_the_worker_and_are_no_dead_letter() -> None:
+    writer = LogWriter()
+    writer.append(None, definitions_value(edited(active=OFTEN), number=2, semantics="2"), 1)
+    async with world_in_memory() as world:
+        pipeline = world.pipeline()
+        await pipeline.load(FENCE)
+        with pytest.raises(InputError, match=r"version 2 of the semantics.*knows 1.*newer version"):
+            await pipeline.apply(writer.records)
+        await pipeline.close()
+        assert world.dead_letters() == []

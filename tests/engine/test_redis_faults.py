@@ -294,7 +294,7 @@ async def test_who_only_reads_a_state_does_not_misread_one_of_another_format(own
         await drive(world, want.records, 12)
         key = next(iter(world.contents()["0"]["contacts"]))
         assert inspector.contact(0, key).raw is not None
-        for stored, advice in ((STATE_FORMAT - 1, "start a worker"), (STATE_FORMAT + 1, "newer version")):
+        for stored, advice in ((OLDEST_FORMAT - 1, "start a worker"), (STATE_FORMAT + 1, "newer version")):
             client.hset("faults:{tracking-0}:meta", "format", stored)
             with pytest.raises(InputError, match=f"format {stored}.*{advice}"):
                 inspector.contact(0, key)

@@ -27,9 +27,16 @@ class Segue(Protocol):
 
 
 @pytest.fixture
-def segue(kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Segue:
-    """The command line, on the shared broker."""
+def segue(
+    kafka: Kafka,
+    redis_url: str,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Segue:
+    """The command line, on the shared pair."""
     monkeypatch.setenv("SEGUE_KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("SEGUE_REDIS_URL", redis_url)
     monkeypatch.setenv("SEGUE_NAMESPACE", namespace)
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:

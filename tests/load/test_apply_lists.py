@@ -115,7 +115,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(
     assert segue("apply", path, "--at", AT).returncode == EXIT_DONE
     definitions.path.write_text("version: 1\nsegments: {a: {when: {known_for: 1d}}}\n")
     refused = segue("apply", path, "--at", AT, "--dry-run")
-    assert (refused.returncode, "other definitions" in refused.stderr) == (EXIT_BAD_INPUT, True)
+    assert (refused.returncode, "start `segue worker`" in refused.stderr) == (EXIT_UNAVAILABLE, True)
 
 
 def test_a_deployment_without_the_topic_is_asked_for_it_only_where_there_are_lists(

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import InputError, UnavailableError
 from schemas.records import decode_record, encode_record
-from streams.sending.applying import Applied, apply_definitions
+from streams.sending.applying import Applied, apply_definitions, change_definitions
 from tests.load.doubles import MemoryLog, Written, definitions_record
 
 
@@ -42,12 +42,29 @@ def test_a_half_done_apply_is_completed() -> None:
     assert [len(records) for records in log.log.values()] == [1, 1, 1]
 
 
-def test_another_text_is_refused_while_one_is_active_and_nothing_is_written() -> None:
+def test_another_text_is_refused_where_an_apply_of_one_was_cut_short_and_nothing_is_written() -> None:
     log = MemoryLog()
     log.log[1].append(_written('{"version":1,"zone":"UTC"}'))
-    with pytest.raises(InputError, match=r"other definitions .* are active in partition 1, .*cannot be changed yet"):
+    with pytest.raises(InputError, match=r"partition 0 are empty, .*partition 1 begin with other definitions"):
         _apply(log)
     assert len(log.records) == 1
+
+
+def test_a_log_that_begins_with_another_text_is_left_as_it_is() -> None:
+    log = MemoryLog()
+    _apply(log, '{"version":1,"zone":"UTC"}')
+    assert _apply(log) == Applied([], [0, 1]), "the start of a log is written once; what comes later is a change"
+    assert len(log.records) == 2
+
+
+def test_a_change_goes_to_the_partitions_that_it_is_for() -> None:
+    log = MemoryLog(partitions=3)
+    _apply(log)
+    record = definitions_record('{"version":1,"zone":"UTC"}').model_copy(update={"number": 2})
+    change_definitions(record, log, [0, 2], 6_000)
+    assert [len(records) for records in log.log.values()] == [2, 1, 2]
+    assert (decode_record(log.log[2][1].value), log.log[2][1].timestamp_ms) == (record, 6_000)
+    assert log.flushes == 2
 
 
 @pytest.mark.parametrize("value", [b'{"type":"tick"}', b"\xff"])
@@ -75,7 +92,7 @@ def test_an_apply_that_another_one_overtook_is_told() -> None:
                 self.log[1].append(_written('{"version":1,"zone":"UTC"}'))
             super().append(value, contact_id=contact_id, partition=partition, timestamp_ms=timestamp_ms)
 
-    with pytest.raises(InputError, match="other definitions"):
+    with pytest.raises(InputError, match="another apply of other definitions came first in partition 1"):
         _apply(Overtaken())
 
 

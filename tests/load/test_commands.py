@@ -19,6 +19,7 @@ from tests.conftest import Kafka
 from tests.load.conftest import Segue
 from tests.load.test_loading import at, line
 from tests.load.topics import PARTITIONS, append, create_topics, read_log
+from tests.support.redis_servers import LocalRedis
 
 DEFINITIONS = "version: 1\nsegments:\n  buyers: {when: {performed: {event: purchase}}}\n"
 AT = "2026-11-21T09:00:00Z"
@@ -58,15 +59,16 @@ def test_definitions_are_stamped_as_told_and_a_second_apply_has_nothing_to_do(
     assert [len(records) for records in read_log(kafka.bootstrap_servers, names.tracking).values()] == [1, 1, 1]
 
 
-def test_another_text_is_refused_while_one_is_active(
+def test_another_text_is_no_change_before_a_worker_has_come_to_the_one_that_is_there(
     kafka: Kafka, namespace: str, segue: Segue, definitions: str
 ) -> None:
     create_topics(kafka.bootstrap_servers, namespace, timestamps="LogAppendTime")
     assert segue("apply", definitions).returncode == EXIT_DONE
     Path(definitions).write_text(DEFINITIONS.replace("purchase", "page_view"))
-    refused = segue("apply", definitions)
-    assert refused.returncode == EXIT_BAD_INPUT
-    assert "other definitions" in refused.stderr
+    refused = segue("apply", definitions, "--yes")
+    assert refused.returncode == EXIT_UNAVAILABLE
+    assert "start `segue worker`" in refused.stderr
+    assert segue("plan", definitions).returncode == EXIT_UNAVAILABLE
 
 
 def test_definitions_that_are_no_definitions_are_refused_before_kafka_is_asked(segue: Segue, definitions: str) -> None:
@@ -207,9 +209,14 @@ def test_standard_input_is_loaded_and_bad_lines_are_shown_beside_the_progress_on
 
 
 def test_the_embedded_broker_takes_definitions_and_events(
-    embedded_servers: str, segue: Segue, definitions: str, tmp_path: Path
+    embedded_servers: str, own_redis: LocalRedis, segue: Segue, definitions: str, tmp_path: Path
 ) -> None:
-    embedded = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": embedded_servers, "SEGUE_NAMESPACE": "", "SEGUE_TICKS": "on"}
+    embedded = {
+        "SEGUE_KAFKA_BOOTSTRAP_SERVERS": embedded_servers,
+        "SEGUE_REDIS_URL": own_redis.url,
+        "SEGUE_NAMESPACE": "",
+        "SEGUE_TICKS": "on",
+    }
     admin = AdminClient({"bootstrap.servers": embedded_servers})
     names = Names("")
     for topic in (names.tracking, names.transitions, names.dead_letter):

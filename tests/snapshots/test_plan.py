@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.pipeline.relay import Published
 from streams.ports import Cursor, LogBounds
-from streams.snapshots.plan import make_plan
+from streams.snapshots.plan import Formats, make_plan
 from tests.snapshots.points import LOG, around, point
 
+FORMATS = Formats(OLDEST_FORMAT, STATE_FORMAT)
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a newer format", {"state_format": STATE_FORMAT + 1}, {}, "use a newer version"),
-    ("an older format", {"state_format": STATE_FORMAT - 1}, {}, "use the version that made it"),
+    ("an older format", {"state_format": OLDEST_FORMAT - 1}, {}, "use the version that made it"),
     ("another topic", {"log": LOG._replace(topic_id="topic-2")}, {}, "another log"),
     ("another cluster", {"log": LOG._replace(cluster_id="cluster-2")}, {}, "another log"),
     ("another partition count", {"log": LOG._replace(partitions=4)}, {}, "another log"),
@@ -38,7 +39,7 @@ def test_a_partition_that_cannot_go_back_is_named_with_the_reason(
     point_: dict[str, Any], around_: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError, match=r"^nothing was restored: partition 0: ") as refused:
-        make_plan({0: point(**point_)}, {0: around(**around_)}, STATE_FORMAT)
+        make_plan({0: point(**point_)}, {0: around(**around_)}, FORMATS)
     assert words in str(refused.value)
     assert str(refused.value).count("partition 0: ") == 1
 
@@ -56,7 +57,7 @@ def test_a_partition_that_cannot_go_back_is_named_with_the_reason(
     ],
 )
 def test_a_partition_that_fits_goes_back(around_: dict[str, Any]) -> None:
-    plan = make_plan({0: point()}, {0: around(**around_)}, STATE_FORMAT)
+    plan = make_plan({0: point()}, {0: around(**around_)}, FORMATS)
     assert (list(plan.points), plan.further) == ([0], {})
 
 
@@ -64,7 +65,7 @@ def test_every_partition_that_cannot_go_back_is_named_at_once() -> None:
     surroundings = {0: around(), 1: around(bounds=LogBounds(150, 200)), 2: around(bounds=LogBounds(0, 50))}
     points = {number: point(number) for number in range(4)}
     with pytest.raises(InputError) as refused:
-        make_plan(points, surroundings, STATE_FORMAT)
+        make_plan(points, surroundings, FORMATS)
     for words in ("no partition 3", "partition 1: ", "partition 2: "):
         assert words in str(refused.value)
     assert "partition 0: " not in str(refused.value)
@@ -76,12 +77,18 @@ def test_what_has_come_further_is_told_by_records_and_by_steps() -> None:
         1: around(serving=point(cursor=Cursor(100, 2))),
         2: around(serving=point(offset=100)),
     }
-    plan = make_plan({number: point(number) for number in range(3)}, surroundings, STATE_FORMAT)
+    plan = make_plan({number: point(number) for number in range(3)}, surroundings, FORMATS)
     assert plan.further == {0: 30, 1: 0}
     assert "0 (by 30 records)" in plan.replayed
 
 
 def test_partitions_without_a_fold_or_without_a_snapshot_are_left_as_they_are() -> None:
     points = {0: point(), 1: point(1, offset=0)}
-    plan = make_plan(points, {0: around(), 1: around(), 2: around()}, STATE_FORMAT)
+    plan = make_plan(points, {0: around(), 1: around(), 2: around()}, FORMATS)
     assert (list(plan.points), plan.untouched, plan.missing) == ([0], [1], [2])
+
+
+def test_a_state_of_the_format_before_goes_back_also_where_a_newer_one_serves() -> None:
+    surroundings = {0: around(serving=point(offset=80, state_format=STATE_FORMAT))}
+    plan = make_plan({0: point(state_format=OLDEST_FORMAT)}, surroundings, FORMATS)
+    assert list(plan.points) == [0]

@@ -14,7 +14,7 @@ from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.redis_consumers import bring_back_consumers, read_progress
 from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_generations import count_stale, drop_generations, serving_keys
+from streams.adapters.redis_generations import count_keys, drop_generations, serving_keys
 from streams.adapters.redis_inspect import StateInspector
 from streams.adapters.redis_points import read_points
 from streams.adapters.redis_private import loaded_dump
@@ -73,7 +73,7 @@ def stale(redis: LocalRedis) -> int:
     client = redis.client()
     points = read_points(client, NAMES)
     serving = serving_keys(NAMES, {number: point.generation for number, point in points.items()})
-    return sum(count_stale(client, serving).values())
+    return sum(count_keys(client, serving).values())
 
 
 def restored(source: Any, redis: LocalRedis, *, set_back: bool = True) -> StateRestorer:

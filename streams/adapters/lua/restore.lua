@@ -2,19 +2,22 @@
 -- Everything is checked before the first write; the owner of the partition keeps its fence, and finds the cursor
 -- elsewhere at its next call.
 --
--- KEYS 1  meta (hash, see take.lua)
---      2  mark of the copy: it is whole, and nobody has begun to remove it
+-- KEYS 1  meta (hash, see take.lua)   2  build (hash, see build.lua), which is given up
+--      from 3 on: marks of the copies: they are whole, and nobody has begun to remove them
 -- ARGV 1  generation that served when the copy began, '' for none   2  generation of the copy   3  format
 --      4  '1': even if the serving state is further
 --      5  cluster id   6  topic id   7  partitions   8  offset   9  steps   10  epoch: those of the copy
---      11 further fields and values of meta to set, from here on
+--      11 newest format that the caller knows
+--      12 further fields and values of meta to set, from here on
 --
 -- Returns {'restored'}, {'gone'}: the copy is not whole any more, {'turned', generation}: another state began to
 --         serve meanwhile, {'format', number}, {'log', cluster id, topic id}, {'epoch', number}: of a state that must
 --         not be set back, or {'further', offset, steps}.
 local meta = KEYS[1]
-if redis.call('EXISTS', KEYS[2]) == 0 then
-    return {'gone'}
+for place = 3, #KEYS do
+    if redis.call('EXISTS', KEYS[place]) == 0 then
+        return {'gone'}
+    end
 end
 local stored = redis.call('HMGET', meta, 'generation', 'format', 'cluster_id', 'topic_id', 'partitions', 'offset',
     'steps', 'epoch', 'fence_generation')
@@ -22,7 +25,7 @@ if (stored[1] or '') ~= ARGV[1] then
     return {'turned', stored[1] or ''}
 end
 if stored[1] then
-    if tonumber(stored[2]) > tonumber(ARGV[3]) then
+    if tonumber(stored[2]) > tonumber(ARGV[11]) then
         return {'format', stored[2]}
     end
     local offset, steps = tonumber(stored[6]), tonumber(stored[7])
@@ -41,10 +44,10 @@ if stored[1] then
         return {'further', stored[6], stored[7]}
     end
 end
-redis.call('UNLINK', KEYS[2])
+redis.call('UNLINK', unpack(KEYS, 2))
 redis.call('HDEL', meta, 'definitions', 'versions', 'former_generation', 'former_definitions')
 redis.call('HSET', meta, 'generation', ARGV[2], 'format', ARGV[3], 'cluster_id', ARGV[5], 'topic_id', ARGV[6],
-    'partitions', ARGV[7], 'offset', ARGV[8], 'steps', ARGV[9], 'epoch', ARGV[10], unpack(ARGV, 11))
+    'partitions', ARGV[7], 'offset', ARGV[8], 'steps', ARGV[9], 'epoch', ARGV[10], unpack(ARGV, 12))
 if not stored[9] then
     redis.call('HSET', meta, 'fence_generation', '0', 'fence_member', '')
 end

@@ -1,0 +1,1 @@
+"""Plans, made in memory."""
