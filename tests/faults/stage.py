@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -25,7 +26,6 @@ SESSION_S = 2.0
 RECOVERY_S = SESSION_S + 15
 """In which records that come after a fault must be folded."""
 _REST_TIMEOUT_S = 90
-_BETWEEN_CHANGES_S = 1.0
 
 
 class Stage:
@@ -76,16 +76,17 @@ class Stage:
         compiled = compile_definitions(parse_yaml(text, "changed"))
         self._produce(definitions_record(compiled, self.changes + 1))
 
-    def change_until(self, reached: Callable[[], object], what: str, timeout_s: float = 40) -> None:
-        """Change definitions again and again until something has come of it."""
+    def change_until(self, reached: Callable[[], object], what: str, timeout_s: float = 60) -> None:
+        """Change definitions again and again, each time when the last change is made, until something came of it."""
         until = time.monotonic() + timeout_s
         while not reached():
-            assert time.monotonic() < until, f"waited {timeout_s:.0f} s for {what}"
+            ends = self.ends()
             self.change()
-            self._reached_by(reached, time.monotonic() + _BETWEEN_CHANGES_S)
+            left_s = until - time.monotonic()
+            wait_until(partial(self._is_made, reached, ends), left_s, f"{what}, or the next change")
 
-    def _reached_by(self, reached: Callable[[], object], instant_s: float) -> None:
-        wait_until(lambda: reached() or time.monotonic() > instant_s, 10, "the next change")
+    def _is_made(self, reached: Callable[[], object], ends: Mapping[int, int]) -> bool:
+        return bool(reached()) or all(offset > ends[partition] + 1 for partition, offset in self.offsets().items())
 
     def ends(self) -> dict[int, int]:
         """Where the log of each partition ends."""

@@ -40,13 +40,11 @@ def test_a_worker_killed_at_every_point_of_a_change_in_turn_loses_and_doubles_no
     for number, point in enumerate(POINTS_OF_A_CHANGE):
         stage.crew.replace(number % 2, Trap(point, "kill", passing=1))
         stage.change_until(partial(_is_sprung, stage, point), f"a death at {point}")
-    stage.recovered("kill -9 at the last point of a change")
+    stage.recovered("kill -9 at the last point of a change", 60)
     _is_right(stage, changes=10)
 
 
-@pytest.mark.parametrize(
-    "point", ["build_commit.asked", "settle.sent", "switch.asked", "members.answered", "drop.sent"]
-)
+@pytest.mark.parametrize("point", ["build_commit.asked", "switch.asked", "members.answered"])
 def test_a_worker_that_hung_amid_a_change_wakes_as_a_zombie_of_which_nothing_is_seen(stage: Stage, point: str) -> None:
     stage.zombies = True
     stage.begin(environment={"SEGUE_SESSION_TIMEOUT_MS": "1000"}, rate_per_s=40)
@@ -69,7 +67,7 @@ def test_bugs_and_rebalances_amid_changes_change_nothing_that_comes_out(stage: S
         stage.change_until(partial(_ended_by_a_bug, member), f"an end by the bug at {point}")
         stage.crew.replace((number + 1) % 2, by=signal.SIGTERM)
         stage.change()
-    stage.recovered("a bug amid a change")
+    stage.recovered("a bug amid a change", 60)
     _is_right(stage, changes=6)
 
 
