@@ -13,7 +13,8 @@ from streams.ports import RawRecord
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.demo.records import START_MS, definitions_value, raw, track_value
 from tests.demo.test_shop import definitions
-from tests.engine.stories import changing_log, story, told, whole
+from tests.engine.stories import changing_log, story
+from tests.engine.test_changing import told, whole
 
 TICK = b'{"type":"tick"}'
 LOG = [
