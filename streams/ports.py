@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from schemas.errors import SegueError, UnavailableError
-from streams.versions import Version
+from streams.versions import Former, Version
 
 
 class RawRecord(NamedTuple):
@@ -52,13 +52,6 @@ class LogIdentity(NamedTuple):
     cluster_id: str
     topic_id: str
     partitions: int = 0  # of `tracking`: contacts would move if it changed
-
-
-class Former(NamedTuple):
-    """The state that served before the last change of definitions."""
-
-    generation: int
-    definitions: str  # canonical text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 
@@ -19,3 +21,10 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     silent: bool = False
     short_history: bool = False
     """Whether they were to hold also where the start of the log was gone."""
+
+
+class Former(NamedTuple):
+    """The state that served before the last change of definitions."""
+
+    generation: int
+    definitions: str  # canonical text

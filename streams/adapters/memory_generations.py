@@ -13,12 +13,12 @@ from streams.ports import (
     Cursor,
     CursorMismatchError,
     Fence,
-    Former,
     Loaded,
     LogBounds,
     PartitionMeta,
     RawRecord,
 )
+from streams.versions import Former
 
 _PAGE_KEYS = 100
 _RECORDS_AT_ONCE = 100

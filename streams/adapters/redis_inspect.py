@@ -21,9 +21,9 @@ from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
 from streams.adapters.redis_points import building_in
 from streams.adapters.redis_state import as_text, former_in
 from streams.generations import Building
-from streams.ports import Cursor, Fence, Former, is_telling
+from streams.ports import Cursor, Fence, is_telling
 from streams.sending.ports import Progress
-from streams.versions import Version
+from streams.versions import Former, Version
 
 _PARTITIONS_ASKED = 1_000
 """Partitions that are asked how many there are; a log of more is known by one of its first."""

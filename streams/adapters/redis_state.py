@@ -14,7 +14,8 @@ from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_fold import RedisFoldStore, fence_in, versions_in
 from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
-from streams.ports import Cursor, Fence, FenceLostError, Former, LogIdentity, OutboxEntry, PartitionMeta
+from streams.ports import Cursor, Fence, FenceLostError, LogIdentity, OutboxEntry, PartitionMeta
+from streams.versions import Former
 
 _DELETED_AT_ONCE = 1_000
 

@@ -11,8 +11,8 @@ import msgspec
 from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import definitions_hash
-from streams.ports import Cursor, Fence, Former, LogIdentity, is_telling
-from streams.versions import Version
+from streams.ports import Cursor, Fence, LogIdentity, is_telling
+from streams.versions import Former, Version
 
 MANIFEST_FORMAT = 1
 

@@ -11,7 +11,8 @@ from schemas.instants import DAY_MS
 from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
-from streams.ports import Cursor, Fence, Former, LogBounds
+from streams.ports import Cursor, Fence, LogBounds
+from streams.versions import Former
 from tests.doctor.deployments import HELD, KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
 from tests.doctor.deployments import with_topic as topic
 from tests.snapshots.points import LOG, point
