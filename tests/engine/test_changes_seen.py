@@ -23,6 +23,7 @@ from tests.engine.stories import DEFINITIONS, EVER, OFTEN, LogWriter, definition
 from tests.engine.world import FENCE, world_on_redis
 from tests.support.redis_cluster import clients_of
 from tests.support.run_directory import free_port
+from tests.support.waiting import wait_until
 
 Run: TypeAlias = Callable[..., Result]
 
@@ -76,6 +77,7 @@ def status_of(run: Run, kafka: Kafka) -> tuple[dict[str, Any], str]:
     """What `segue status` says, as JSON and to people."""
     broker = {"SEGUE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
     run("topics", "create", "--partitions", str(PARTITIONS), "--timestamps", "create", **broker)
+    wait_until(lambda: run("status", **broker).exit_code == 0, 30, "the topics known to whom is asked")
     told = run("status", "--json", **broker)
     assert told.exit_code == 0, told.output
     return json.loads(told.stdout), run("status", **broker).stdout
