@@ -107,7 +107,7 @@ def command(
         if lists is not None and not dry_run:
             lists.publish()
     else:
-        outcome = change(settings, compiled, asked, before=None if lists is None else lists.publish)
+        outcome = change(settings, compiled, asked, lists)
     _report(compiled, outcome, None if lists is None else lists.plan, asked)
 
 

@@ -11,6 +11,7 @@ from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.kafka_writer import KafkaWriter
 from streams.cli.progress import counted
+from streams.planning.plan import ListMoves
 from streams.segmentation import Definitions
 from streams.sending.applied_lists import ListPlan, plan_lists, publish_lists, read_journal
 from streams.sending.log_clocks import ApplyTimes, read_clocks
@@ -40,6 +41,14 @@ class ListPublisher:
         writer = KafkaWriter(self._settings.kafka, self._settings.names.tracking)
         with counted(3 * len(self.plan.changes), "steps of publishing lists") as show:
             publish_lists(self.plan, writer, self._journal, show)
+
+    def moves(self) -> list[ListMoves]:
+        """What there is to do, list by list, where there is something."""
+        return [
+            ListMoves(name, tally.put_on, tally.taken_off)
+            for name, tally in self.plan.tallies.items()
+            if tally.put_on or tally.taken_off
+        ]
 
     def _find_journal(self) -> KafkaCompactedLog | None:
         """What was published of lists; None where no list was ever published, nor is one to be."""

@@ -7,7 +7,8 @@ import getpass
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -18,6 +19,7 @@ from schemas.errors import InputError, UnavailableError
 from schemas.records import DefinitionsRecord
 from schemas.settings import CommonSettings
 from streams.adapters.kafka_writer import KafkaWriter
+from streams.cli.apply_lists import ListPublisher
 from streams.cli.plan_shown import shown_plan
 from streams.cli.planning import building_shown, check_room, plan_ports
 from streams.cli.printing import print_shown
@@ -100,18 +102,16 @@ def earlier_definitions(settings: CommonSettings, number: int) -> Definitions:
     return asyncio.run(read())
 
 
-def change(
-    settings: ApplySettings, definitions: Definitions, asked: Asked, before: Callable[[], None] | None
-) -> Outcome:
-    """Let definitions hold in place of others. `before` is called before they are written to the log.
+def change(settings: ApplySettings, definitions: Definitions, asked: Asked, lists: ListPublisher | None) -> Outcome:
+    """Let definitions hold in place of others. `lists` are published before that is written to the log.
 
     Raises `InputError` where nobody has agreed.
     """
-    return asyncio.run(_change(settings, definitions, asked, before or (lambda: None)))
+    return asyncio.run(_change(settings, definitions, asked, lists))
 
 
 async def _change(
-    settings: ApplySettings, definitions: Definitions, asked: Asked, before: Callable[[], None]
+    settings: ApplySettings, definitions: Definitions, asked: Asked, lists: ListPublisher | None
 ) -> Outcome:
     async with plan_ports(settings) as ports:
         planner = Planner(ports, definitions, accept_short_history=asked.accept_short_history)
@@ -123,23 +123,36 @@ async def _change(
             await check_room(settings, ports, quiet=asked.quiet)
             with building_shown(asked.quiet) as planner.on_progress:
                 plan = await planner.plan()
+            plan.lists = [] if lists is None else lists.moves()
         outcome = Outcome([partition for partition in held if partition not in there], there, plan)
         if not outcome.written:
-            before() if not asked.dry_run else None
+            if lists is not None and not asked.dry_run:
+                lists.publish()
             return outcome
         if plan is not None and not asked.quiet:
             print_shown(shown_plan(plan))
         if asked.dry_run:
             return outcome
         _agree(outcome, held, asked)
-        before()
+        if lists is not None:
+            lists.publish()
         if plan is not None:
             await planner.build()  # what came in while somebody thought about it
         offsets = _append(settings, _record(held, definitions, asked), outcome.written, asked.at_ms)
         await _check_newest(planner, definitions)
         if asked.wait:
-            outcome.made = await _wait(ports, offsets, asked.quiet)
+            with _told_that_it_is_written():
+                outcome.made = await _wait(ports, offsets, asked.quiet)
         return outcome
+
+
+@contextmanager
+def _told_that_it_is_written() -> Iterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:  # Ctrl-C
+        click.echo("stopped waiting; the change is in the log, and workers make it all the same", err=True)
+        raise
 
 
 def _record(held: Mapping[int, Held], definitions: Definitions, asked: Asked) -> DefinitionsRecord:

@@ -13,6 +13,8 @@ import click
 import msgspec
 
 from schemas.settings import CommonSettings, load_settings
+from streams.adapters.kafka_topics import KafkaTopics
+from streams.cli.apply_lists import ListPublisher
 from streams.cli.plan_shown import shown_plan
 from streams.cli.planning import DEFAULT_RATE, building_shown, check_room, plan_ports
 from streams.cli.printing import print_shown
@@ -73,6 +75,8 @@ def command(
         check_files([definitions], [] if html is None else [html])
         page = None if html is None else stack.enter_context(open_output(html))
         plan = _run(make_plan(settings, compiled, records_per_second, accept_short_history, quiet=as_json))
+        if compiled.lists:
+            plan.lists = ListPublisher(settings, KafkaTopics(settings.kafka), compiled, None).moves()
         if page is not None:
             page.write(plan_page(plan, definitions.name).encode())
     _show(plan, definitions, as_json)

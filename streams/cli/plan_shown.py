@@ -87,6 +87,12 @@ def _notes(plan: Plan) -> Iterator[RenderableType]:
     if plan.looked_at:
         before, after = (round(size / plan.looked_at) for size in (plan.bytes_before, plan.bytes_after))
         yield Text(f"a contact's state takes {before:,} bytes before, {after:,} after")
+    for moves in plan.lists:
+        yield Text(
+            f"list {moves.name}: {moves.put_on:,} to be put on, {moves.taken_off:,} to be taken off by `segue apply`, "
+            "which is in none of these figures",
+            "yellow",
+        )
     if plan.log_is_cut:
         yield Text(
             f"the start of the log is gone: all is counted from {format_instant(plan.log_begins_ms)} on", "yellow"

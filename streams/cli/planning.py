@@ -107,5 +107,9 @@ def _lines(quiet: bool) -> Callable[[Built], None]:
 
 def _words(built: Built, first: int) -> str:
     rate = (built.records - first) / built.seconds if built.seconds else 0.0
-    left = f", {duration_text(round((built.of - built.records) / rate) * 1000)} left" if rate else ""
+    left = (
+        f", {duration_text(round((built.of - built.records) / rate) * 1000)} left"
+        if rate and built.of > built.records
+        else ""
+    )
     return f"{built.records:,} of {built.of:,} records, {rate:,.0f} a second{left}"

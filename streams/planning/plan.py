@@ -64,6 +64,15 @@ class Lookback:
     """None: all time."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListMoves:
+    """Contacts that `segue apply` would put on a list of the file, or take off: they are in no other figure."""
+
+    name: str
+    put_on: int
+    taken_off: int
+
+
 @dataclass(slots=True)
 class Plan:
     """What definitions would change."""
@@ -85,6 +94,8 @@ class Plan:
     short: list[Lookback]
     behind: int = 0
     """Records that the workers had not folded; they are not compared."""
+    lists: list[ListMoves] = field(default_factory=list)
+    """Of those that would change."""
     contacts: int = 0
     """In the build."""
     looked_at: int = 0

@@ -26,6 +26,7 @@ def plan_view(plan: Plan) -> View:
         "segments": [_segment(segment) for segment in plan.segments],
         "scores": [_score(score) for score in plan.scores],
         "short_history": [{"path": each.place, "looks_back_ms": each.needs_ms} for each in plan.short],
+        "lists": [{"list": one.name, "put_on": one.put_on, "taken_off": one.taken_off} for one in plan.lists],
         "contacts": plan.contacts,
         "looked_at": plan.looked_at,
         "bytes_a_contact": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,35 @@ def start(run_directory: RunDirectory) -> Iterator[Callable[..., RunningDemo]]:
         demo.child.wait(END_TIMEOUT_S)
         assert demo.child.stdin is not None
         demo.child.stdin.close()
+
+
+def test_its_definitions_are_changed_from_another_terminal_and_what_that_tells_is_recomputed(
+    start: Callable[..., RunningDemo],
+) -> None:
+    demo = start(SEGUE, "demo", "--seconds", "25", "--json", "--seed", "1")
+    demo.wait_for("the shop is open")
+    found = re.search(r"in another terminal: \. (\S+),", demo.err)
+    assert found is not None
+    steps = """
+    sed -i 's/{event: page_view, within: 5s}/{event: page_view, within: 20s}/' $SHOP
+    segue plan $SHOP --json && segue apply $SHOP --yes --json
+    """
+    shell = subprocess.run(
+        ["/bin/sh", "-ec", f". {found[1]}\n{steps}"],
+        env=base_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stderr
+    decoder = json.JSONDecoder()
+    plan, end = decoder.raw_decode(shell.stdout)
+    applied = json.loads(shell.stdout[end:])
+    changes = {one["segment"]: one["change"] for one in plan["segments"] if one["change"] != "unchanged"}
+    assert changes == {"browsing_now": "changed"}
+    assert plan["entering"] > 0
+    assert applied["written"] == [0, 1, 2, 3]
+    assert demo.end() == 0, demo.out + demo.err
 
 
 def test_two_at_once_do_not_meet_one_sees_every_stage_and_the_other_one_may_be_killed(

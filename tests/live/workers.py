@@ -125,6 +125,10 @@ class Place:
         """Every message of `tracking.dead_letter`."""
         return self._read(self.names.dead_letter)
 
+    def messages(self, partition: int) -> list[Any]:
+        """Every message of a partition of `tracking`."""
+        return [message for message in self._read(self.names.tracking) if message.partition() == partition]
+
     def state(self) -> dict[str, Any]:
         """All that Redis holds of the partitions' contents: every key but for the fence, byte for byte."""
         found: dict[str, Any] = {}
