@@ -21,7 +21,11 @@ from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_generation_store import RedisGenerationStore
 from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.redis_room import read_filled, read_room
+from streams.adapters.redis_server import server_client
 from streams.adapters.redis_state import RedisStateStore
+from streams.pipeline.building import Builder
+from streams.segmentation import parse_canonical
 from tests.consumers.test_redis_live import letter
 from tests.engine.driving import drive
 from tests.engine.stories import changing_log, story
@@ -50,7 +54,7 @@ def guarded(own_redis: LocalRedis) -> Iterator[TlsProxy]:
 @pytest.fixture(params=["over TLS", "a cluster"])
 def access(request: pytest.FixtureRequest) -> dict[str, RedisAccess]:
     """How each documented user reaches Redis."""
-    users = ("segue-worker", "segue-consumer", "segue-operator")
+    users = ("segue-worker", "segue-consumer", "segue-operator", "segue-planner")
     if request.param == "over TLS":
         proxy: TlsProxy = request.getfixturevalue("guarded")
         return {user: RedisAccess.at(address(user, proxy.port), FILES) for user in users}
@@ -75,6 +79,36 @@ async def test_the_rights_of_the_worker_suffice_for_all_that_it_does(access: dic
     await builds.begin(0, "1" * 64, owner=FENCE)
     await store.start_over(0, FENCE, 2)
     await connection.close()
+
+
+@story
+async def test_the_rights_of_the_planner_suffice_to_build_and_to_compare(access: dict[str, RedisAccess]) -> None:
+    records = changing_log(2, 100)
+    worker, planner = RedisConnection(access["segue-worker"]), RedisConnection(access["segue-planner"])
+    store, theirs = RedisStateStore(worker, NAMES), RedisStateStore(planner, NAMES)
+    builds, generations = RedisBuildStore(worker, NAMES), RedisGenerationStore(worker, NAMES, store)
+    await drive(World(store, builds, generations, dict, names=NAMES, bounds=BOUNDS), records, 1)
+    await planner.check()
+    ours, beside = RedisBuildStore(planner, NAMES), RedisGenerationStore(planner, NAMES, theirs)
+    meta = await beside.serving(0)
+    assert meta is not None
+    assert meta.definitions is not None
+    builder = Builder(0, ours, parse_canonical(meta.definitions), topic="tracking", partitions=1)
+    build = await builder.begin(owner=None)
+    await builder.apply(records)
+    keys = await beside.built_keys(0, build.generation, 0)
+    assert None not in await beside.states(0, build.generation, keys)
+    members = [await beside.members(0, build.generation, segment) for segment in meta.sizes]
+    assert any(members)
+    filled = await read_filled(planner, NAMES, 0)
+    assert filled.used > 0
+    if not access["segue-planner"].is_cluster:
+        client = server_client(access["segue-planner"])
+        assert read_room(client, NAMES, {0: meta.generation}).serving > 0
+        client.close()
+    assert await ours.give_up(0)
+    await worker.close()
+    await planner.close()
 
 
 @story
