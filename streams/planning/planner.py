@@ -89,12 +89,13 @@ class Planner:
         self._before(await self.look())
 
     async def build(self) -> None:
-        """Bring the builds to the end that the log has now.
+        """Bring the builds to the end that the log has now; nothing where the definitions that hold mean the same.
 
         Raises `InputError` where the log's start is gone or Redis has no room left, `BuildBusyError` where a worker is
         making a change, and `UnavailableError`.
         """
-        await self._build(self._ports.bounds())
+        if self._before(self.held or await self.look()).meaning != self._definitions.meaning:
+            await self._build(self._ports.bounds())
 
     async def plan(self) -> Plan:
         """Build, and compare with what serves. Raises as `build` does."""

@@ -106,7 +106,9 @@ async def test_the_same_text_changes_nothing_and_words_alone_need_no_build() -> 
     async with world_in_memory() as world:
         same = await plan_over(world, four_contacts().records, DEFINITIONS)
         assert same.is_empty
-        plan = await planner_of(world, words).plan()
+        planner = planner_of(world, words)
+        plan = await planner.plan()
+        await planner.build()
         assert not plan.is_empty
         assert (plan.entering, plan.leaving, plan.contacts) == (0, 0, 0)
         assert moves_in(plan)["active"] == ("unchanged", 3, 3, 0, 0)
