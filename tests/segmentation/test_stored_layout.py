@@ -8,8 +8,11 @@ from streams.adapters.redis_keys import STATE_FORMAT
 from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
 from tests.segmentation.timeline import Timeline, definitions
 
-LAYOUTS = {3: "39c008b7471b8562"}
-"""By number of the format: a hash of what is stored of one contact, under definitions with every kind of condition."""
+LAYOUTS = {3: "39c008b7471b8562", 4: "39c008b7471b8562"}
+"""By number of the format: a hash of what is stored of one contact, under definitions with every kind of condition.
+
+Format 4 is as 3 for whoever was never in a segment that is no more: so state of format 3 is read as it is.
+"""
 
 
 def test_a_change_of_what_is_stored_comes_with_a_new_number_of_the_format() -> None:
