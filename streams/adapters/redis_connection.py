@@ -24,8 +24,10 @@ _MOVES_FOLLOWED = 3
 class Script:
     """A Lua script of this package, called by its hash."""
 
-    def __init__(self, name: str) -> None:
-        self.text = resources.files("streams.adapters").joinpath("lua", f"{name}.lua").read_bytes()
+    def __init__(self, name: str, *before: str) -> None:
+        """`before` are files that stand in front of it, since a script can load no other."""
+        lua = resources.files("streams.adapters").joinpath("lua")
+        self.text = b"\n".join(lua.joinpath(f"{part}.lua").read_bytes() for part in (*before, name))
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
     def call(self, keys: Iterable[str], arguments: Iterable[Argument]) -> Call:

@@ -32,7 +32,7 @@ class RedisFoldStore:
         self._names = names
         self._keys: dict[int, StateKeys] = {}  # of each partition under the generation that was read last
         self._load = Script("load")
-        self._commit = Script("commit")
+        self._commit = Script("commit", "guard", "chunks")
 
     def keys_of(self, partition: int) -> StateKeys:
         """The keys under which the store keeps a partition now."""

@@ -28,8 +28,8 @@ class RedisGenerationStore:
         self._names = names
         self._serving = serving
         self._states = Script("states")
-        self._settle = Script("settle")
-        self._switch = Script("switch")
+        self._settle = Script("settle", "guard", "chunks")
+        self._switch = Script("switch", "guard")
         self._forget = Script("forget")
 
     async def serving(self, partition: int) -> PartitionMeta | None:

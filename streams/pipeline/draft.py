@@ -37,6 +37,19 @@ class Draft:
     def add(self, transitions: Sequence[Transition], offset: int) -> None:
         """Note transitions that the record at `offset` caused, in order."""
         self._turn_to(offset)
+        self._number(transitions)
+        self._note_memberships(transitions)
+
+    def tell(self, transitions: Sequence[Transition], offset: int) -> None:
+        """Note the transitions of one contact, which a change of definitions at `offset` causes.
+
+        It is a step of its own. The members of the segments are known already: they were built with the rest.
+        """
+        self._turn_to(offset)
+        self._steps += 1
+        self._number(transitions)
+
+    def _number(self, transitions: Sequence[Transition]) -> None:
         for transition in transitions:
             self._seq += 1
             self._outbox.append(
@@ -52,18 +65,6 @@ class Draft:
             )
             self._index += 1
         self.transitions += transitions
-        self._note_memberships(transitions)
-
-    def tell(self, transitions: Sequence[Transition], offset: int) -> None:
-        """Note the transitions of one contact, which a change of definitions at `offset` causes.
-
-        It is a step of its own. The members of the segments are known already: they were built with the rest.
-        """
-        self._turn_to(offset)
-        self._steps += 1
-        known, self._memberships = self._memberships, []
-        self.add(transitions, offset)
-        self._memberships = known
 
     def _note_memberships(self, transitions: Sequence[Transition]) -> None:
         self._memberships += [

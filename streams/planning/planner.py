@@ -86,7 +86,7 @@ class Planner:
     async def check(self) -> None:
         """Whether there is something to plan from: raises `InputError` where an apply was cut short, and
         `UnavailableError` where workers have not come to the definitions that hold."""
-        self._before(await self.look())
+        self._before(self.held or await self.look())
 
     async def build(self) -> None:
         """Bring the builds to the end that the log has now; nothing where the definitions that hold mean the same.

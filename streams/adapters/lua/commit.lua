@@ -22,36 +22,7 @@
 --      7  bytes: the states, the outbox values, what to append to the list, of those lengths one after another
 --      8  fields and values of meta to set, from here on
 --
--- Returns {'committed', earliest due of the partition or ''},
---         {'fence', generation, member}: the partition belongs to this later owner,
---         {'elsewhere', generation, offset, steps}: the state is not where the caller believes it to be.
-local at = redis.call('HMGET', KEYS[1], 'generation', 'offset', 'steps', 'fence_generation', 'fence_member')
-local elsewhere = {'elsewhere', at[1] or '', at[2] or '', at[3] or ''}
-if not at[1] then
-    return elsewhere
-end
-if at[4] ~= ARGV[1] or at[5] ~= ARGV[2] then
-    if tonumber(at[4]) < tonumber(ARGV[1]) then
-        return {'elsewhere', '', '', ''} -- older than our own take: Redis was rolled back
-    end
-    return {'fence', at[4], at[5]}
-end
-if at[1] ~= ARGV[3] or at[2] ~= ARGV[4] or at[3] ~= ARGV[5] then
-    return elsewhere
-end
-
-local CHUNK = 2000 -- arguments of one call; Lua's stack bounds them
-local function in_chunks(command, key, arguments)
-    for start = 1, #arguments, CHUNK do
-        local last = math.min(start + CHUNK - 1, #arguments)
-        if key then
-            redis.call(command, key, unpack(arguments, start, last))
-        else
-            redis.call(command, unpack(arguments, start, last))
-        end
-    end
-end
-
+-- Returns {'committed', earliest due of the partition or ''}; guard.lua stands before it, and chunks.lua.
 local parts = cmsgpack.unpack(ARGV[6])
 local keys, lengths, outbox = parts[1], parts[2], parts[5]
 local bytes, place = ARGV[7], 1

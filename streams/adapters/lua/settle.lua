@@ -9,36 +9,10 @@
 --                               3 members: {segment, {instant, contact id, instant, contact id, ...}}, ...
 --      9  bytes: the states of those lengths one after another
 --
--- Returns {'settled'}, or as commit.lua does {'fence', ...} or {'elsewhere', ...}.
-local at = redis.call('HMGET', KEYS[1], 'generation', 'offset', 'steps', 'fence_generation', 'fence_member')
+-- Returns {'settled'}, or {'elsewhere', ...}; guard.lua stands before it, and chunks.lua.
 local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps')
-local elsewhere = {'elsewhere', at[1] or '', at[2] or '', at[3] or ''}
-if not at[1] then
-    return elsewhere
-end
-if at[4] ~= ARGV[1] or at[5] ~= ARGV[2] then
-    if tonumber(at[4]) < tonumber(ARGV[1]) then
-        return {'elsewhere', '', '', ''} -- older than our own take: Redis was rolled back
-    end
-    return {'fence', at[4], at[5]}
-end
-if at[1] ~= ARGV[3] or at[2] ~= ARGV[4] or at[3] ~= ARGV[5] then
-    return elsewhere
-end
 if built[1] ~= ARGV[6] or built[2] ~= ARGV[7] or built[3] ~= '0' then
     return {'elsewhere', '', '', ''}
-end
-
-local CHUNK = 2000 -- arguments of one call; Lua's stack bounds them
-local function in_chunks(command, key, arguments)
-    for start = 1, #arguments, CHUNK do
-        local last = math.min(start + CHUNK - 1, #arguments)
-        if key then
-            redis.call(command, key, unpack(arguments, start, last))
-        else
-            redis.call(command, unpack(arguments, start, last))
-        end
-    end
 end
 
 local parts = cmsgpack.unpack(ARGV[8])

@@ -7,23 +7,8 @@
 --         believes the serving state to be   6  generation of the build   7  its offset
 --      8  further fields and values of meta to set, from here on
 --
--- Returns {'switched', field, value, ...} with all of meta, or as commit.lua does {'fence', ...} or {'elsewhere', ...}.
-local at = redis.call('HMGET', KEYS[1], 'generation', 'offset', 'steps', 'fence_generation', 'fence_member',
-    'definitions')
+-- Returns {'switched', field, value, ...} with all of meta, or {'elsewhere', ...}; guard.lua stands before it.
 local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps')
-local elsewhere = {'elsewhere', at[1] or '', at[2] or '', at[3] or ''}
-if not at[1] then
-    return elsewhere
-end
-if at[4] ~= ARGV[1] or at[5] ~= ARGV[2] then
-    if tonumber(at[4]) < tonumber(ARGV[1]) then
-        return {'elsewhere', '', '', ''} -- older than our own take: Redis was rolled back
-    end
-    return {'fence', at[4], at[5]}
-end
-if at[1] ~= ARGV[3] or at[2] ~= ARGV[4] or at[3] ~= ARGV[5] then
-    return elsewhere
-end
 if built[1] ~= ARGV[6] or built[2] ~= ARGV[7] or built[3] ~= '0' then
     return {'elsewhere', '', '', ''}
 end
@@ -31,8 +16,9 @@ end
 if redis.call('EXISTS', KEYS[3]) == 1 then
     redis.call('RENAME', KEYS[3], KEYS[4])
 end
-redis.call('HSET', KEYS[1], 'former_generation', at[1], 'former_definitions', at[6], 'generation', built[1],
-    'steps', '0', unpack(ARGV, 8))
+local definitions = redis.call('HGET', KEYS[1], 'definitions')
+redis.call('HSET', KEYS[1], 'former_generation', at[1], 'former_definitions', definitions, 'generation',
+    built[1], 'steps', '0', unpack(ARGV, 8))
 redis.call('UNLINK', KEYS[2], KEYS[5])
 local answer = redis.call('HGETALL', KEYS[1])
 table.insert(answer, 1, 'switched')
