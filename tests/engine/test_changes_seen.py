@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from schemas.instants import format_instant
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names, partition_of
 from streams.adapters.redis_inspect import StateInspector
-from streams.cli import segue
 from streams.segmentation import compile_definitions, contact_key
 from tests.conftest import Kafka
+from tests.engine.conftest import Run
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying
 from tests.engine.stories import DEFINITIONS, EVER, OFTEN, LogWriter, definitions_value, edited, story
 from tests.engine.world import FENCE, world_on_redis
 from tests.support.redis_cluster import clients_of
-from tests.support.run_directory import free_port
 from tests.support.waiting import wait_until
-
-Run: TypeAlias = Callable[..., Result]
 
 PARTITIONS = 2
 FIRST, MIDDLE, LAST = sorted([name for n in range(40) if partition_of(name := f"c{n}", PARTITIONS) == 0][:3])
@@ -37,22 +32,6 @@ HASH = compile_definitions(CHANGED).hash
 def redis_url(request: pytest.FixtureRequest, redis_url: str) -> str:
     """Every test of this module runs on one server and on a cluster."""
     return redis_url if request.param == "one server" else str(request.getfixturevalue("cluster_url"))
-
-
-@pytest.fixture
-def run(redis_url: str, namespace: str) -> Run:
-    """Runs `segue ARGUMENTS` in the test's namespace, with no Kafka unless one is given."""
-    environment = {
-        "SEGUE_REDIS_URL": redis_url,
-        "SEGUE_NAMESPACE": namespace,
-        "SEGUE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
-        "COLUMNS": "200",
-    }
-
-    def run(*arguments: str, **variables: str) -> Result:
-        return CliRunner().invoke(segue, arguments, env=environment | variables)
-
-    return run
 
 
 def log() -> LogWriter:

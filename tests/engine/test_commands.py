@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from schemas.instants import format_instant
 from schemas.topics import partition_of
-from streams.cli import segue
 from streams.ports import CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.conftest import Kafka
+from tests.engine.conftest import Run
 from tests.engine.stories import HOUR, MINUTE, LogWriter, story
 from tests.engine.test_relay import seqs
 from tests.engine.world import FENCE, World, world_on_redis
 from tests.support.run_directory import free_port
-
-Run: TypeAlias = Callable[..., Result]
 
 PARTITIONS = 2
 OURS = [name for n in range(40) if partition_of(name := f"c{n}", PARTITIONS) == 0]
@@ -30,22 +26,6 @@ OURS = [name for n in range(40) if partition_of(name := f"c{n}", PARTITIONS) == 
 def redis_url(request: pytest.FixtureRequest, redis_url: str) -> str:
     """Every test of this module runs on one server and on a cluster."""
     return redis_url if request.param == "one server" else str(request.getfixturevalue("cluster_url"))
-
-
-@pytest.fixture
-def run(redis_url: str, namespace: str) -> Run:
-    """Runs `segue ARGUMENTS` in the test's namespace, with no Kafka unless one is given."""
-    environment = {
-        "SEGUE_REDIS_URL": redis_url,
-        "SEGUE_NAMESPACE": namespace,
-        "SEGUE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
-        "COLUMNS": "200",
-    }
-
-    def run(*arguments: str, **variables: str) -> Result:
-        return CliRunner().invoke(segue, arguments, env=environment | variables)
-
-    return run
 
 
 def log() -> LogWriter:
