@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ from tests.engine.stories import (
     edited,
     story,
 )
-from tests.engine.world import FENCE, LOG, Contents, StoreOpener, world_in_memory
+from tests.engine.world import FENCE, LOG, Contents, StoreOpener, World, world_in_memory
 
 TIGHT = PipelineBounds(timers_per_commit_max=2, transitions_per_commit_max=2, contacts_cached_max=3)
 
@@ -208,12 +208,28 @@ def members_by_history(records: Sequence[RawRecord], data: dict[str, Any]) -> se
     }
 
 
+def changes_in(records: Sequence[RawRecord]) -> Iterator[RawRecord]:
+    """The records of definitions after the first one."""
+    return (record for record in records[1:] if b'"definitions"' in (record.value or b""))
+
+
+def definitions_of(change: RawRecord) -> Any:
+    return json.loads(json.loads(change.value or b"")["definitions"])
+
+
+async def begun_by_another(world: World, change: RawRecord) -> Builder:
+    """A build for the definitions of a change, by somebody who does not own the partition."""
+    builder = Builder(0, world.builds, compile_definitions(definitions_of(change)), topic="tracking", partitions=1)
+    await builder.begin(owner=None)
+    return builder
+
+
 @pytest.mark.parametrize("seed", range(4))
 @story
 async def test_after_each_change_the_members_are_those_that_the_history_makes(seed: int) -> None:
     records = changing_log(seed, 300)
     _, published = await whole(records)
-    changes = [record for record in records[1:] if b'"definitions"' in (record.value or b"")]
+    changes = list(changes_in(records))
     assert len(changes) == 5
     for change in changes:
         offset = change.offset
@@ -222,7 +238,7 @@ async def test_after_each_change_the_members_are_those_that_the_history_makes(se
             if int(one.cause.position.partition("@")[2]) <= offset:
                 pair = {(one.contact_id, one.segment)}
                 members = members | pair if one.type == "segment.entered" else members - pair
-        data = json.loads(json.loads(change.value or b"")["definitions"])
+        data = definitions_of(change)
         assert members == members_by_history(records[: offset + 1], data)
 
 
@@ -230,12 +246,10 @@ async def test_after_each_change_the_members_are_those_that_the_history_makes(se
 async def test_what_somebody_has_built_already_is_not_built_again(worlds: StoreOpener) -> None:
     records = changing_log(1, 200)
     state, published = await whole(records)
-    change = next(record for record in records[1:] if b'"definitions"' in (record.value or b""))
+    change = next(changes_in(records))
     async with worlds() as world:
         await world.fold([records[: change.offset]])
-        data = json.loads(json.loads(change.value or b"")["definitions"])
-        builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=None)
+        builder = await begun_by_another(world, change)
         await builder.apply(records[: change.offset - 10])
         read = world.history.read
         begun: list[int] = []
@@ -255,12 +269,10 @@ async def test_what_somebody_has_built_already_is_not_built_again(worlds: StoreO
 async def test_a_build_that_went_too_far_is_made_anew(worlds: StoreOpener) -> None:
     records = changing_log(1, 200)
     state, published = await whole(records)
-    change = next(record for record in records[1:] if b'"definitions"' in (record.value or b""))
+    change = next(changes_in(records))
     async with worlds() as world:
         await world.fold([records[: change.offset]])
-        data = json.loads(json.loads(change.value or b"")["definitions"])
-        builder = Builder(0, world.builds, compile_definitions(data), topic="tracking", partitions=1)
-        await builder.begin(owner=None)
+        builder = await begun_by_another(world, change)
         await builder.apply(records)
         await world.fold([records[change.offset :]], Fence(2, "member-2"))
         assert world.contents() == state
