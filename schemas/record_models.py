@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -50,6 +51,26 @@ EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
 ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 JsonObject: TypeAlias = dict[str, Any]
+
+ANONYMOUS_PREFIX = "anon:"
+"""The ids of contacts of whom only a device is known begin with it, and no other ids do."""
+FORWARDED_AT_ONCE = 16
+"""Records of a history that move in one record."""
+
+
+def _known(contact_id: str) -> str:
+    if contact_id.startswith(ANONYMOUS_PREFIX):
+        raise ValueError(f"expected an id that does not begin with {ANONYMOUS_PREFIX!r}")
+    return contact_id
+
+
+AnonymousId = Annotated[str, StringConstraints(min_length=len(ANONYMOUS_PREFIX) + 1, max_length=256, pattern="^anon:")]
+KnownId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=256),
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256, "not": {"pattern": "^anon:"}}),
+]
 
 
 class _Record(BaseModel):
@@ -117,6 +138,40 @@ class ListMembership(_ContactRecord):
     member: bool
 
 
+class Link(_ContactRecord):
+    """An anonymous contact turned out to be a known one: its history counts for that one, and so does what follows."""
+
+    type: Literal["link"]
+    contact_id: AnonymousId = Field(description="The anonymous contact; also the Kafka key.")
+    to: KnownId = Field(description="Who it turned out to be.")
+
+
+MovedRecord = Annotated[Track | Identify | Consent | ListMembership, Field(discriminator="type")]
+
+
+class Origin(BaseModel):
+    """Which record of `tracking` sent a forward, and which of those that it sent."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+    part: Annotated[int, Field(ge=0)]
+
+
+class Forward(_ContactRecord):
+    """Records of a linked contact, on their way to whom they count for. The worker writes it."""
+
+    type: Literal["forward"]
+    origin: Origin = Field(description="Each is taken once; later ones of a partition have larger origins.")
+    linked_id: ContactId = Field(description="The contact whose records these are, or were.")
+    kind: Literal["history", "record", "erasure"] = Field(
+        description="History makes one step of cause `merge`, a record its own, and an erasure is one."
+    )
+    known_since: Instant | None = Field(default=None, description="The clock of that contact's first record.")
+    records: Annotated[list[MovedRecord], Field(max_length=FORWARDED_AT_ONCE)]
+
+
 class Tick(_Record):
     """Time passed in this partition and nothing else happened."""
 
@@ -139,9 +194,10 @@ class DefinitionsRecord(_Record):
 
 
 AnyRecord = Annotated[
-    Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord, Field(discriminator="type")
+    Track | Identify | Consent | Erase | ListMembership | Link | Forward | Tick | DefinitionsRecord,
+    Field(discriminator="type"),
 ]
-RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord
+RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Link | Forward | Tick | DefinitionsRecord
 RECORD: TypeAdapter[RecordModel] = TypeAdapter(AnyRecord)
 RECORD_TYPES: dict[str, type[BaseModel]] = {
     "track": Track,
@@ -149,6 +205,8 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
     "consent": Consent,
     "erase": Erase,
     "list": ListMembership,
+    "link": Link,
+    "forward": Forward,
     "tick": Tick,
     "definitions": DefinitionsRecord,
 }

@@ -7,6 +7,7 @@ simulator all pass through it, so a line that one of them takes, all of them tak
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from schemas import record_models as models
 from schemas.expectations import expectation
+from schemas.forwards import Forward, ForwardKind, MovedRecord, Origin
 from schemas.instants import parse_instant
 from schemas.record_models import (
     RECORD_TYPES,
@@ -21,15 +23,17 @@ from schemas.record_models import (
     DefinitionsRecord,
     Erase,
     Identify,
+    Link,
     ListMembership,
     Tick,
 )
 from schemas.tracks import Suspicion, Track, Untyped, texts_of
 
 __all__ = [
-    "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
-    "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record", "definitions_hash", "describe",
-    "encode_record", "parse_json", "validate_record",
+    "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Forward", "ForwardKind", "Identify",
+    "InvalidRecordError", "Link", "ListMembership", "MovedRecord", "Origin", "Reason", "Record", "Suspicion", "Tick",
+    "Track", "decode_record", "definitions_hash", "describe", "encode_forward", "encode_record", "parse_json",
+    "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64
@@ -48,7 +52,7 @@ class InvalidRecordError(ValueError):
 Reason: TypeAlias = Literal["undecodable", "too_deep", "unknown_type", "invalid"]
 
 
-ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
+ContactRecord: TypeAlias = MovedRecord | Erase | Link | Forward
 Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
 
 _json = msgspec.json.Decoder()
@@ -65,6 +69,11 @@ def _depth_within(value: object, allowed: int) -> bool:
     return True
 
 
+def _levels_around(value: object) -> int:
+    """How much deeper than others a record may be: one that moves others holds them whole."""
+    return 2 if isinstance(value, dict) and value.get("type") == "forward" else 0
+
+
 def parse_json(raw: bytes) -> object:
     """The JSON in `raw`, nested within bounds. Raises `InvalidRecordError`."""
     # The parser's own bound on depth moves with the depth of the Python stack; ours does not.
@@ -77,7 +86,7 @@ def parse_json(raw: bytes) -> object:
         raise InvalidRecordError("undecodable", f"expected JSON in UTF-8: {error}") from None
     except UnicodeDecodeError as error:
         raise InvalidRecordError("undecodable", f"expected JSON in UTF-8: {error.reason}") from None
-    if brackets > MAX_DEPTH and not _depth_within(value, MAX_DEPTH):
+    if brackets > MAX_DEPTH and not _depth_within(value, MAX_DEPTH + _levels_around(value)):
         raise InvalidRecordError("too_deep", f"expected at most {MAX_DEPTH} levels of nesting")
     return value
 
@@ -102,7 +111,24 @@ def validate_record(value: object) -> Record:
         model = models.RECORD.validate_python(value)
     except ValidationError as error:
         raise InvalidRecordError("invalid", describe(error)) from None
-    return _tracked(model) if isinstance(model, models.Track) else model
+    if isinstance(model, models.Track):
+        return _tracked(model)
+    return _forward(model) if isinstance(model, models.Forward) else model
+
+
+def _forward(model: models.Forward) -> Forward:
+    return Forward(
+        event_id=model.event_id,
+        contact_id=model.contact_id,
+        occurred_at=model.occurred_at,
+        origin=Origin(model.origin.partition, model.origin.offset, model.origin.part),
+        linked_id=model.linked_id,
+        kind=model.kind,
+        records=[_tracked(one) if isinstance(one, models.Track) else one for one in model.records],
+        known_since=model.known_since,
+        received_at=model.received_at,
+        backfill=model.backfill,
+    )
 
 
 def _tracked(model: models.Track) -> Track:
@@ -150,11 +176,29 @@ def decode_record(raw: bytes | None) -> Record:
 
 def encode_record(record: Record | models.Track) -> bytes:
     """The bytes of a record as our own producers write it; `decode_record` reads them back."""
+    return msgspec.json.encode(_model(record).model_dump(exclude_none=True))
+
+
+def encode_forward(forward: Forward, raw: Sequence[bytes]) -> bytes:
+    """The bytes of a forward whose records are those in `raw`, kept as they were written."""
+    envelope = encode_record(msgspec.structs.replace(forward, records=[]))
+    assert envelope.endswith(b'"records":[]}'), "the records come last"
+    return envelope[: -len(b"]}")] + b",".join(raw) + b"]}"
+
+
+def _model(record: Record | models.Track) -> models.RecordModel:
     if isinstance(record, Track):
         fields = msgspec.structs.asdict(record)
         fields["machine"] = None if record.machine is None else models.Machine(**msgspec.structs.asdict(record.machine))
-        record = models.Track.model_construct(type="track", **fields)
-    return msgspec.json.encode(record.model_dump(exclude_none=True))
+        return models.Track.model_construct(type="track", **fields)
+    if isinstance(record, Forward):
+        fields = msgspec.structs.asdict(record)
+        fields |= {
+            "origin": models.Origin(**record.origin._asdict()),
+            "records": [_model(one) for one in record.records],
+        }
+        return models.Forward.model_construct(type="forward", **fields)
+    return record
 
 
 def definitions_hash(canonical: str) -> str:

@@ -116,8 +116,11 @@ class Contact:
         "exists",
         "facts",
         "flips",
+        "history",
         "key",
         "known_since_ms",
+        "linked_ids",
+        "linked_to",
         "next_due",
         "retired",
         "sequences",
@@ -141,6 +144,12 @@ class Contact:
         """By segment that it was ever in: `effective_at` of the last transition."""
         self.retired: dict[str, Standing] = {}
         """By segment that it was ever in and that is no more: how it stands there, never as a member."""
+        self.history: list[int] = []
+        """Of an anonymous contact: offsets of its records in the log, the newest last."""
+        self.linked_to: str | None = None
+        """To whom its records go, where it turned out to be somebody else."""
+        self.linked_ids: list[str] = []
+        """Contacts that turned out to be this one."""
         self.slots = Slots(())
         """By unit: what its conditions keep of the past."""
         self.facts: dict[str, tuple[int, Any]] = {}

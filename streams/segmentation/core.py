@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from schemas.records import ContactRecord, Track
+from schemas.records import ContactRecord, Erase, Forward, Link, MovedRecord, Track
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import AppliedIds, Contact, Standing, id_digest
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.forecast import valid_until
+from streams.segmentation.identity import erasures, history_of, passed_on, remember, word_of
+from streams.segmentation.outcome import APPLIED, DROPPED, DUPLICATE, Outcome
 from streams.segmentation.program import CompiledSegment, Program
 from streams.segmentation.slots import Slots
 from streams.segmentation.steps import Step, facts_of, moved, transition
-from streams.segmentation.stored import Erased, StoredContact, StoredHeir, decode_stored, encode_stored
+from streams.segmentation.stored import (
+    Erased,
+    StoredContact,
+    StoredHeir,
+    StoredParty,
+    decode_stored,
+    encode_stored,
+    pack_offsets,
+    unpack_offsets,
+)
 from streams.segmentation.units import Unit, look
-
-
-class Outcome(NamedTuple):
-    """What became of a record: `applied`, `duplicate` or `erased` (at or before an erasure)."""
-
-    result: str
-    late: bool = False
-    future: bool = False
-
-
-_DUPLICATE = Outcome("duplicate")
-_DROPPED = Outcome("erased")
-_APPLIED = {(late, future): Outcome("applied", late, future) for late in (False, True) for future in (False, True)}
 
 
 class Core:
@@ -77,6 +75,9 @@ class Core:
         contact.sequences = {}
         contact.since_ms = {}
         contact.retired = {}
+        contact.history = []
+        contact.linked_to = None
+        contact.linked_ids = []
         contact.schedule(self._horizon_ms)
         return contact
 
@@ -99,9 +100,12 @@ class Core:
         What no instant from the contact's last step on asks for is dropped before, so that it is not stored.
         """
         if not contact.exists:
-            if contact.erased is None:
+            if contact.erased is None and contact.linked_to is None:
                 return None
-            return encode_stored(StoredContact(None, "", 0, 0, b"", {}, {}, {}, contact.erased))
+            nobody: Any = (None, "", 0, 0, b"", {}, {}, {}, contact.erased)
+            if contact.linked_to is None:
+                return encode_stored(StoredContact(*nobody))
+            return encode_stored(StoredParty(*nobody, {}, b"", contact.linked_to, []))
         parts = (
             contact.contact_id,
             contact.created_by,
@@ -113,11 +117,13 @@ class Core:
             contact.facts,
             contact.erased,
         )
-        if not contact.retired:
+        if not (contact.retired or contact.history or contact.linked_ids):
             return encode_stored(StoredContact(*parts))
         since_ms = contact.known_since_ms
         retired = {name: (each[0], each[1] - since_ms) for name, each in sorted(contact.retired.items())}
-        return encode_stored(StoredHeir(*parts, retired))
+        if not (contact.history or contact.linked_ids):
+            return encode_stored(StoredHeir(*parts, retired))
+        return encode_stored(StoredParty(*parts, retired, pack_offsets(contact.history), None, contact.linked_ids))
 
     def _stored_moves(self, contact: Contact) -> dict[int, tuple[int, int]]:
         sequences, since_ms, known_since_ms = contact.sequences, contact.since_ms, contact.known_since_ms
@@ -140,8 +146,11 @@ class Core:
         """A contact from its stored form."""
         stored = decode_stored(raw)
         contact = self._blank(Contact(key, stored.contact_id, stored.erased))
+        contact.linked_to = stored.linked_to
         if stored.contact_id is None:
             return contact
+        contact.history = unpack_offsets(stored.history)
+        contact.linked_ids = stored.linked_ids
         contact.exists = True
         contact.created_by = stored.created_by
         contact.known_since_ms = stored.known_since_ms
@@ -182,27 +191,117 @@ class Core:
         The contact's timers due at or before `now_ms` must have fired before.
         """
         at_ms = min(record.occurred_at, now_ms)
+        if record.type == "forward":
+            return self._take_over(contact, record, at_ms, Step(now_ms, now_ms, position, emitted, record))
         if contact.erased is not None and at_ms <= contact.erased.at_ms:
-            return _DROPPED
+            return DROPPED
+        if record.type == "erase" or record.type == "link" or contact.linked_to is not None:  # noqa: PLR1714 - narrows
+            return self._turn(contact, record, at_ms, Step(now_ms, now_ms, position, emitted, record))
+        if not self._note(contact, record, now_ms):
+            return DUPLICATE
+        remember(contact, record.contact_id, position[1])
+        first = not contact.exists
+        if first:
+            self._begin(contact, record, now_ms)
+        touched = self._fold(contact, record, at_ms, now_ms)
+        self._take_all(contact, touched, Step(now_ms, now_ms, position, emitted, record), first)
+        return APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
+
+    def _turn(self, contact: Contact, record: MovedRecord | Erase | Link, at_ms: int, step: Step) -> Outcome:
+        """Apply a record that ends a contact, or that comes when it has become another one."""
         if record.type == "erase":
-            self._erase(contact, at_ms, Step(now_ms, now_ms, position, emitted, record))
+            return self._erase(contact, record, at_ms, step)
+        if record.type == "link":
+            return self._link(contact, record, step)
+        assert contact.linked_to is not None, "else it is applied"
+        return Outcome("forwarded", sent=(passed_on(record, contact.linked_to, step.offset),))
+
+    def _note(self, contact: Contact, record: MovedRecord, now_ms: int) -> bool:
+        """Note that a record is applied; False where it was already."""
+        digest = id_digest(record.event_id)
+        if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
+            return False
+        contact.applied_ids.add(digest, now_ms, self._horizon_ms)
+        return True
+
+    @staticmethod
+    def _begin(contact: Contact, record: MovedRecord | Forward, now_ms: int) -> None:
+        contact.exists = True
+        contact.known_since_ms = now_ms
+        contact.contact_id = record.contact_id
+        contact.created_by = record.event_id
+
+    def _take_all(self, contact: Contact, touched: list[Unit], step: Step, first: bool) -> None:
+        contact.as_of_ms = step.now_ms
+        self._take(contact, touched + self._seen(contact) if first else touched, step, first=first)
+        contact.schedule(self._horizon_ms)
+
+    # --- contacts that turn out to be others -----------------------------------------------------------
+
+    def _link(self, contact: Contact, link: Link, step: Step) -> Outcome:
+        """From here on the contact's records go to another one; at the first time, all that there were go too."""
+        if contact.linked_to == link.to:
+            return DUPLICATE
+        if contact.linked_to is None:
+            sent = history_of(contact, link, step.offset)
+            self._leave_all(contact, step)
+            self._blank(contact)
+            contact.contact_id = None
         else:
-            digest = id_digest(record.event_id)
-            if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
-                return _DUPLICATE
-            contact.applied_ids.add(digest, now_ms, self._horizon_ms)
-            first = not contact.exists
-            if first:
-                contact.exists = True
-                contact.contact_id = record.contact_id
-                contact.created_by = record.event_id
-                contact.known_since_ms = now_ms
-            touched = self._fold(contact, record, at_ms, now_ms)
-            contact.as_of_ms = now_ms
-            step = Step(now_ms, now_ms, position, emitted, record)
-            self._take(contact, touched + self._seen(contact) if first else touched, step, first=first)
-            contact.schedule(self._horizon_ms)
-        return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
+            sent = word_of(link, step.offset)
+        contact.linked_to = link.to
+        return Outcome("applied", sent=sent)
+
+    def _take_over(self, contact: Contact, forward: Forward, at_ms: int, step: Step) -> Outcome:
+        """Let records of a linked contact count for this one, in one step."""
+        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
+        if forward.kind == "erasure":
+            return DROPPED if gone else self._erase(contact, forward, at_ms, step)
+        history = forward.kind == "history" and not gone
+        applied = [record for record in forward.records if self._counts(contact, record, step.now_ms)]
+        if not applied and not history:
+            # Whom it was linked to was erased after that: the erasure goes on to the contact that did not know of it.
+            sent = erasures(forward, [forward.linked_id], at_ms, step.offset) if forward.kind == "history" else ()
+            return Outcome("erased", sent=sent) if gone else DUPLICATE
+        first = not contact.exists
+        if first:
+            self._begin(contact, forward, step.now_ms)
+        touched: list[Unit] = []
+        for record in applied:
+            touched += self._fold(contact, record, min(record.occurred_at, step.now_ms), step.now_ms)
+        if history and forward.linked_id not in contact.linked_ids:
+            contact.linked_ids.append(forward.linked_id)
+        if forward.known_since is not None and forward.known_since < contact.known_since_ms:
+            contact.known_since_ms = forward.known_since
+            touched += self._standing
+        self._take_all(contact, touched, step, first)
+        return APPLIED[False, False]
+
+    def _counts(self, contact: Contact, record: MovedRecord, now_ms: int) -> bool:
+        erased = contact.erased
+        if erased is not None and min(record.occurred_at, now_ms) <= erased.at_ms:
+            return False
+        return self._note(contact, record, now_ms)
+
+    def _leave_all(self, contact: Contact, step: Step) -> None:
+        who = (contact.contact_id or "", contact.created_by)
+        for segment in self.program.segments:
+            if contact.bits & segment.bit:
+                step.emitted.append(
+                    transition(who, segment.label, contact.sequences[segment.index] + 1, step, {}, None)
+                )
+
+    def _erase(self, contact: Contact, record: Erase | Forward, at_ms: int, step: Step) -> Outcome:
+        """Forget a contact, and let those be forgotten that are linked with it."""
+        others = contact.linked_ids if contact.linked_to is None else [contact.linked_to]
+        if record.type == "forward":
+            others = [other for other in others if other != record.linked_id]
+        sent = erasures(record, others, at_ms, step.offset)
+        self._leave_all(contact, step)
+        contact.erased = Erased(at_ms, step.now_ms)
+        self._blank(contact)
+        contact.contact_id = None
+        return Outcome("applied", at_ms < step.now_ms, record.occurred_at > step.now_ms, sent)
 
     def fire(self, contact: Contact, now_ms: int, position: tuple[int, int], emitted: list[Transition]) -> None:
         """Take the contact's timer step at `next_due`, which is at or before `now_ms`."""
@@ -220,18 +319,7 @@ class Core:
             self._take(contact, touched, Step(due_ms, now_ms, position, emitted))
         contact.schedule(self._horizon_ms)
 
-    def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:
-        who = (contact.contact_id or "", contact.created_by)
-        for segment in self.program.segments:
-            if contact.bits & segment.bit:
-                step.emitted.append(
-                    transition(who, segment.label, contact.sequences[segment.index] + 1, step, {}, None)
-                )
-        contact.erased = Erased(at_ms, step.now_ms)
-        self._blank(contact)
-        contact.contact_id = None
-
-    def _fold(self, contact: Contact, record: ContactRecord, at_ms: int, now_ms: int) -> list[Unit]:
+    def _fold(self, contact: Contact, record: MovedRecord, at_ms: int, now_ms: int) -> list[Unit]:
         """Put the record's content into the contact's state; the units whose bits it may have changed."""
         if record.type == "track":
             return self._fold_event(contact, record, at_ms, now_ms)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import MutableMapping
 
-from schemas.records import ContactRecord
+from schemas.records import ContactRecord, Origin
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
-from streams.segmentation.core import Core, Outcome
+from streams.segmentation.core import Core
+from streams.segmentation.outcome import DUPLICATE, Outcome, Sending
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""
@@ -34,6 +35,10 @@ class Fold:
         """Keys of contacts whose state changed; who drives the fold clears it."""
         self.existing = 0
         """Contacts that began to exist here, less those that were erased."""
+        self.taken: dict[int, tuple[int, int]] = {}
+        """By partition that has sent forwards here: offset and part of the last one that was taken."""
+        self.sent: list[Sending] = []
+        """What is to go to other contacts, in order; who drives the fold takes it out."""
         self._timers: list[tuple[int, str]] = []
         self._lists: dict[str, tuple[str, ...]] = {}
 
@@ -88,6 +93,8 @@ class Fold:
         `key` spares hashing the contact's id where the caller knows it.
         """
         self.clock_ms = max(self.clock_ms, clock_ms)
+        if record.type == "forward" and not self._take(record.origin):
+            return DUPLICATE
         if key is None:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)
@@ -98,7 +105,17 @@ class Fold:
         if outcome.result == "applied":
             self.existing += contact.exists - existed
             self._changed(contact, before)
+        if outcome.sent:
+            self.sent += outcome.sent
         return outcome
+
+    def _take(self, origin: Origin) -> bool:
+        """Whether a forward comes for the first time. Each is larger than those that its partition sent before."""
+        place = origin.offset, origin.part
+        if place <= self.taken.get(origin.partition, (-1, 0)):
+            return False
+        self.taken[origin.partition] = place
+        return True
 
     def _new(self, contact_id: str, key: str) -> Contact:
         contact = self.core.new(contact_id)

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, DefinitionsRecord, Erase, Identify, ListMembership
+from schemas.records import Consent, ContactRecord, DefinitionsRecord, Identify, ListMembership
 from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
@@ -37,6 +37,11 @@ class Step:
         self._position = position
         self._record = record
         self._cause: Cause | None = None
+
+    @property
+    def offset(self) -> int:
+        """Of the record that was applied, or that moved the clock."""
+        return self._position[1]
 
     @property
     def cause(self) -> Cause:
@@ -78,13 +83,23 @@ def moved(contact: Contact, segment: CompiledSegment, step: Step) -> Transition:
     return transition((contact_id, contact.created_by), segment.label, sequence, step, scores, known_until)
 
 
-_KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+_KINDS: dict[str, CauseKind] = {
+    "identify": "traits",
+    "consent": "consent",
+    "list": "list",
+    "erase": "erasure",
+    "link": "merge",
+}
 
 
 def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     """Why a record's own step is taken."""
     if record.type == "definitions":
         return Cause("backfill" if record.silent else "definition", position)
+    if record.type == "forward":
+        if record.kind == "record" and record.records:
+            return cause_of(record.records[0], position)
+        return Cause("erasure" if record.kind == "erasure" else "merge", position, record.event_id)
     if record.backfill:
         return Cause("backfill", position, record.event_id)
     if record.type == "track":
@@ -92,11 +107,10 @@ def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     return Cause(_KINDS[record.type], position, record.event_id)
 
 
-def facts_of(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
+def facts_of(record: Identify | Consent | ListMembership) -> list[tuple[str, object]]:
     """What a record says of its contact: names of facts, and their values."""
     if record.type == "identify":
         return [(f"trait:{name}", value) for name, value in record.traits.items()]
     if record.type == "consent":
         return [(f"consent:{record.purpose}", record.granted)]
-    assert record.type == "list", "erasures hold no facts"
     return [(f"list:{record.list}", record.member)]

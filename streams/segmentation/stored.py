@@ -37,6 +37,16 @@ class StoredHeir(StoredContact, array_like=True):
     """By name of such a segment: as `moves`. It goes on from there if the segment comes back."""
 
 
+class StoredParty(StoredHeir, array_like=True):
+    """The stored form of a contact that is anonymous, or was linked with another one."""
+
+    history: bytes = b""
+    """Offsets of its records, each as the difference to the one before, 7 bits a byte, the last with the top bit."""
+    linked_to: str | None = None
+    linked_ids: list[str] = []
+
+
+_HEIR_FIELDS = len(StoredHeir.__struct_fields__)
 _LONG_NUMBER = 1
 """Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
 
@@ -57,19 +67,48 @@ def _long_number(code: int, packed: memoryview) -> int:
     return int.from_bytes(packed, "big", signed=True)
 
 
-_decoder = msgspec.msgpack.Decoder(StoredHeir, ext_hook=_long_number)
+_decoder = msgspec.msgpack.Decoder(StoredParty, ext_hook=_long_number)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def decode_stored(raw: bytes) -> StoredHeir:
-    """The stored form in `raw`, of a contact with retired segments or without."""
+def pack_offsets(offsets: list[int]) -> bytes:
+    """Rising offsets in few bytes; see `StoredParty.history`."""
+    packed, before = bytearray(), 0
+    for offset in offsets:
+        rest = offset - before
+        before = offset
+        while rest > 127:
+            packed.append(rest & 127)
+            rest >>= 7
+        packed.append(rest | 128)
+    return bytes(packed)
+
+
+def unpack_offsets(packed: bytes) -> list[int]:
+    """What `pack_offsets` has packed."""
+    offsets: list[int] = []
+    at = rest = shift = 0
+    for byte in packed:
+        rest |= (byte & 127) << shift
+        shift += 7
+        if byte & 128:
+            at += rest
+            offsets.append(at)
+            rest = shift = 0
+    return offsets
+
+
+def decode_stored(raw: bytes) -> StoredParty:
+    """The stored form in `raw`, of any contact."""
     return _decoder.decode(raw)
 
 
 def encode_stored(stored: StoredContact) -> bytes:
     """The bytes of a stored contact: the same for the same contact, always."""
-    if isinstance(stored, StoredHeir) and not stored.retired:
-        stored = StoredContact(*msgspec.structs.astuple(stored)[:-1])
+    if isinstance(stored, StoredParty) and not (stored.history or stored.linked_to or stored.linked_ids):
+        stored = StoredHeir(*msgspec.structs.astuple(stored)[:_HEIR_FIELDS])
+    if type(stored) is StoredHeir and not stored.retired:
+        stored = StoredContact(*msgspec.structs.astuple(stored)[: _HEIR_FIELDS - 1])
     try:
         return _encoder.encode(stored)
     except OverflowError:

@@ -1,0 +1,55 @@
+"""Contacts that turn out to be others: an anonymous contact is linked to a known one, and its records move there.
+
+What moves are the records themselves, not what was made of them: under any definitions, those to come included, the
+known contact is what its own records and those of its linked contacts make of it.
+"""
+
+from __future__ import annotations
+
+from schemas.record_models import ANONYMOUS_PREFIX, FORWARDED_AT_ONCE
+from schemas.records import ContactRecord, Link
+from streams.segmentation.contact import Contact
+from streams.segmentation.outcome import Sending
+
+MAX_HISTORY = 1_000
+"""Records of an anonymous contact that move when it is linked: the newest."""
+
+
+def remember(contact: Contact, contact_id: str, offset: int) -> None:
+    """Note where a record lies in the log, where its contact may be linked one day."""
+    if contact_id.startswith(ANONYMOUS_PREFIX):
+        history = contact.history
+        history.append(offset)
+        if len(history) > MAX_HISTORY:
+            del history[0]
+
+
+def history_of(contact: Contact, link: Link, offset: int) -> tuple[Sending, ...]:
+    """All that was said of a contact that is linked for the first time, in parts; the first one may be empty."""
+    known_since = contact.known_since_ms if contact.exists else None
+    history = contact.history
+    return tuple(
+        Sending(
+            offset, part, link.to, link.contact_id, "history", link.event_id, link.occurred_at, known_since,
+            tuple(history[start : start + FORWARDED_AT_ONCE]),
+        )
+        for part, start in enumerate(range(0, max(1, len(history)), FORWARDED_AT_ONCE))
+    )  # fmt: skip
+
+
+def word_of(link: Link, offset: int) -> tuple[Sending, ...]:
+    """That a contact is linked to another one now. Its history has moved to whom it was linked to first."""
+    return (Sending(offset, 0, link.to, link.contact_id, "history", link.event_id, link.occurred_at),)
+
+
+def passed_on(record: ContactRecord, to: str, offset: int) -> Sending:
+    """A record that comes after its contact was linked."""
+    return Sending(offset, 0, to, record.contact_id, "record", record.event_id, record.occurred_at, records=(offset,))
+
+
+def erasures(record: ContactRecord, to: list[str], at_ms: int, offset: int) -> tuple[Sending, ...]:
+    """The erasure of a contact, to those that are linked with it: they are forgotten together."""
+    return tuple(
+        Sending(offset, part, linked_id, record.contact_id, "erasure", record.event_id, at_ms)
+        for part, linked_id in enumerate(to)
+    )
