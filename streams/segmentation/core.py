@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.record_models import ANONYMOUS_PREFIX
 from schemas.records import ContactRecord, Erase, Forward, Link, MovedRecord, Track
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
@@ -102,10 +103,8 @@ class Core:
         if not contact.exists:
             if contact.erased is None and contact.linked_to is None:
                 return None
-            nobody: Any = (None, "", 0, 0, b"", {}, {}, {}, contact.erased)
-            if contact.linked_to is None:
-                return encode_stored(StoredContact(*nobody))
-            return encode_stored(StoredParty(*nobody, {}, b"", contact.linked_to, []))
+            nobody = StoredParty(None, "", 0, 0, b"", {}, {}, {}, contact.erased, linked_to=contact.linked_to)
+            return encode_stored(nobody)
         parts = (
             contact.contact_id,
             contact.created_by,
@@ -254,9 +253,9 @@ class Core:
 
     def _take_over(self, contact: Contact, forward: Forward, at_ms: int, step: Step) -> Outcome:
         """Let records of a linked contact count for this one, in one step."""
-        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
         if forward.kind == "erasure":
-            return DROPPED if gone else self._erase(contact, forward, at_ms, step)
+            return self._forget_with(contact, forward, at_ms, step)
+        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
         history = forward.kind == "history" and not gone
         applied = [record for record in forward.records if self._counts(contact, record, step.now_ms)]
         if not applied and not history:
@@ -290,6 +289,13 @@ class Core:
                 step.emitted.append(
                     transition(who, segment.label, contact.sequences[segment.index] + 1, step, {}, None)
                 )
+
+    def _forget_with(self, contact: Contact, erasure: Forward, at_ms: int, step: Step) -> Outcome:
+        """Apply the erasure of a linked contact. A device that is somebody else's by now is not forgotten with it."""
+        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
+        if gone or (erasure.contact_id.startswith(ANONYMOUS_PREFIX) and contact.linked_to != erasure.linked_id):
+            return DROPPED
+        return self._erase(contact, erasure, at_ms, step)
 
     def _erase(self, contact: Contact, record: Erase | Forward, at_ms: int, step: Step) -> Outcome:
         """Forget a contact, and let those be forgotten that are linked with it."""

@@ -92,9 +92,14 @@ class Fold:
 
         `key` spares hashing the contact's id where the caller knows it.
         """
-        self.clock_ms = max(self.clock_ms, clock_ms)
         if record.type == "forward" and not self._take(record.origin):
+            self.clock_ms = max(self.clock_ms, clock_ms)
             return DUPLICATE
+        return self.apply_new(record, offset, clock_ms, key)
+
+    def apply_new(self, record: ContactRecord, offset: int, clock_ms: int, key: str | None = None) -> Outcome:
+        """Apply a record that is no forward which was taken before, as the caller knows."""
+        self.clock_ms = max(self.clock_ms, clock_ms)
         if key is None:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)

@@ -7,7 +7,7 @@ known contact is what its own records and those of its linked contacts make of i
 from __future__ import annotations
 
 from schemas.record_models import ANONYMOUS_PREFIX, FORWARDED_AT_ONCE
-from schemas.records import ContactRecord, Link
+from schemas.records import ContactRecord, Forward, Link, MovedRecord, Origin
 from streams.segmentation.contact import Contact
 from streams.segmentation.outcome import Sending
 
@@ -45,6 +45,20 @@ def word_of(link: Link, offset: int) -> tuple[Sending, ...]:
 def passed_on(record: ContactRecord, to: str, offset: int) -> Sending:
     """A record that comes after its contact was linked."""
     return Sending(offset, 0, to, record.contact_id, "record", record.event_id, record.occurred_at, records=(offset,))
+
+
+def forward_of(sending: Sending, partition: int, records: list[MovedRecord]) -> Forward:
+    """The record that carries what is sent from a partition. `records` are those that it names."""
+    return Forward(
+        sending.event_id,
+        sending.to,
+        sending.occurred_at,
+        Origin(partition, sending.offset, sending.part),
+        sending.linked_id,
+        sending.kind,
+        records,
+        sending.known_since,
+    )
 
 
 def erasures(record: ContactRecord, to: list[str], at_ms: int, offset: int) -> tuple[Sending, ...]:

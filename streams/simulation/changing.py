@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash
+from schemas.records import DefinitionsRecord, Forward, InvalidRecordError, Record, Tick, definitions_hash
 from schemas.transitions import Transition
 from streams.segmentation import Core, Definitions, DefinitionsError, Step, Succession, parse_canonical
 from streams.simulation.packed_contacts import PackedContacts
@@ -55,7 +55,7 @@ def rehearse(log: Partitions, lines: Iterable[bytes], read: Callable[[bytes], Re
         stated = stated_ms(record)
         assert stated is not None, "records without an instant were refused"
         log.at_line(place)
-        if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
+        if isinstance(record, Tick | DefinitionsRecord | Forward):
             log.tick(stated)
         else:
             log.apply(record, stated)

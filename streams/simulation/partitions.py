@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 
-from schemas.records import ContactRecord
+from schemas.record_models import ANONYMOUS_PREFIX
+from schemas.records import ContactRecord, Forward
 from schemas.topics import partition_of
 from schemas.transitions import Transition
 from streams.segmentation import Core, Fold, Outcome
+from streams.segmentation.identity import forward_of
+from streams.simulation.kept_records import KeptRecords
 from streams.simulation.packed_contacts import PackedContacts
+
+_MOVED = frozenset({"track", "identify", "consent", "list"})
 
 
 class Partitions:
@@ -24,6 +30,7 @@ class Partitions:
         self.folds = [Fold(core, number) for number in range(count)]
         self.existing = 0
         """How many contacts exist."""
+        self._kept = [KeptRecords() for _ in self.folds]
         # A partition's log begins with its definitions. In a simulation of one, a line's place stands for its offset.
         self._offsets = [0 if count == 1 else 1 for _ in self.folds]
         for fold in self.folds:
@@ -52,12 +59,38 @@ class Partitions:
             self._offsets[0] = place
 
     def apply(self, record: ContactRecord, stated_ms: int) -> tuple[Outcome, list[Transition]]:
-        """Apply a record that states an instant: what became of it, and first of all the timers that it releases."""
+        """Apply a record that states an instant: what became of it, and first of all the timers that it releases.
+
+        What it sends to other contacts comes there at once, as the partition's next record.
+        """
         fold = self.fold_of(record.contact_id)
-        clock_ms, offset, existing = max(fold.clock_ms, stated_ms), self._next_offset(fold), fold.existing
+        outcome, moves = self._apply(record, fold, stated_ms, self._next_offset(fold))
+        waiting = deque(self._forwards(fold))
+        while waiting:
+            forward = waiting.popleft()
+            target = self.fold_of(forward.contact_id)
+            moves += self._apply(forward, target, stated_ms, self._forward_offset(target))[1]
+            waiting += self._forwards(target)
+        return outcome, moves
+
+    def _forwards(self, fold: Fold) -> list[Forward]:
+        sent, fold.sent = fold.sent, []
+        kept = self._kept[fold.partition]
+        return [forward_of(each, fold.partition, [kept.read(offset) for offset in each.records]) for each in sent]
+
+    def _forward_offset(self, target: Fold) -> int:
+        """Where a line stands for an offset, what it sends stands there too."""
+        return self._offsets[0] - 1 if len(self.folds) == 1 else self._next_offset(target)
+
+    def _apply(
+        self, record: ContactRecord, fold: Fold, stated_ms: int, offset: int
+    ) -> tuple[Outcome, list[Transition]]:
+        clock_ms, existing = max(fold.clock_ms, stated_ms), fold.existing
         fold.fire(clock_ms, offset)
         _arrange(fold.emitted)
-        outcome = fold.apply(record, offset, clock_ms)
+        if record.type in _MOVED and record.contact_id.startswith(ANONYMOUS_PREFIX):
+            self._kept[fold.partition].keep(offset, record)
+        outcome = fold.apply_new(record, offset, clock_ms)
         self.existing += fold.existing - existing
         return outcome, _taken(fold)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record
+from schemas.records import ContactRecord, DefinitionsRecord, Forward, InvalidRecordError, Record, Tick
 from schemas.transitions import Transition
 from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, contact_key
 from streams.simulation.changing import History, Reader, hand_over, rehearse
@@ -25,7 +25,9 @@ class Tally:
 
     lines: int = 0
     bad: int = 0
-    outcomes: dict[str, int] = field(default_factory=lambda: {"applied": 0, "duplicate": 0, "erased": 0})
+    outcomes: dict[str, int] = field(
+        default_factory=lambda: {"applied": 0, "duplicate": 0, "erased": 0, "forwarded": 0}
+    )
     ticks: int = 0
     changes: int = 0
     """Records that brought other definitions than those that held."""
@@ -125,7 +127,7 @@ class Simulator:
             tally.begun_ms = stated
         if record.type == "definitions" and record.hash != self._hash:
             return self._change(record, stated)
-        if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
+        if isinstance(record, Tick | DefinitionsRecord | Forward):  # what a log forwards is forwarded here anew
             tally.ticks += 1
             return self._told(self._log.tick(stated))
         return self._apply(record, stated)
