@@ -15,11 +15,11 @@ ForwardKind: TypeAlias = Literal["history", "record", "erasure"]
 
 
 class Origin(NamedTuple):
-    """What sent a forward. Of two from one partition, the one with the larger offset and part was sent later."""
+    """What sent a forward, and the place of the first of its records among all that it sends."""
 
     partition: int
     offset: int
-    part: int
+    first: int
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -31,7 +31,8 @@ class Forward(msgspec.Struct, frozen=True):
     origin: Origin
     linked_id: str
     kind: ForwardKind
-    records: list[MovedRecord]
+    records: list[MovedRecord | None]
+    """None for one that the log had lost already."""
     known_since: int | None = None
     received_at: int | None = None
     backfill: bool = False

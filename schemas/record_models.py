@@ -54,8 +54,8 @@ JsonObject: TypeAlias = dict[str, Any]
 
 ANONYMOUS_PREFIX = "anon:"
 """The ids of contacts of whom only a device is known begin with it, and no other ids do."""
-FORWARDED_AT_ONCE = 16
-"""Records of a history that move in one record."""
+HISTORY_RECORDS_MAX = 1_000
+"""Records of an anonymous contact that move when it is linked: the newest."""
 
 
 def _known(contact_id: str) -> str:
@@ -150,26 +150,28 @@ MovedRecord = Annotated[Track | Identify | Consent | ListMembership, Field(discr
 
 
 class Origin(BaseModel):
-    """Which record of `tracking` sent a forward, and which of those that it sent."""
+    """Which record of `tracking` sent a forward, and the place of its first record among all that it sends."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
     partition: Annotated[int, Field(ge=0)]
     offset: Annotated[int, Field(ge=0)]
-    part: Annotated[int, Field(ge=0)]
+    first: Annotated[int, Field(ge=0)]
 
 
 class Forward(_ContactRecord):
     """Records of a linked contact, on their way to whom they count for. The worker writes it."""
 
     type: Literal["forward"]
-    origin: Origin = Field(description="Each is taken once; later ones of a partition have larger origins.")
+    origin: Origin = Field(description="Where they come from: what was taken of a partition once is passed over.")
     linked_id: ContactId = Field(description="The contact whose records these are, or were.")
     kind: Literal["history", "record", "erasure"] = Field(
         description="History makes one step of cause `merge`, a record its own, and an erasure is one."
     )
     known_since: Instant | None = Field(default=None, description="The clock of that contact's first record.")
-    records: Annotated[list[MovedRecord], Field(max_length=FORWARDED_AT_ONCE)]
+    records: Annotated[list[MovedRecord | None], Field(max_length=HISTORY_RECORDS_MAX)] = Field(
+        description="Null for one that the log had lost already."
+    )
 
 
 class Tick(_Record):

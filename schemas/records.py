@@ -121,7 +121,7 @@ def _forward(model: models.Forward) -> Forward:
         event_id=model.event_id,
         contact_id=model.contact_id,
         occurred_at=model.occurred_at,
-        origin=Origin(model.origin.partition, model.origin.offset, model.origin.part),
+        origin=Origin(model.origin.partition, model.origin.offset, model.origin.first),
         linked_id=model.linked_id,
         kind=model.kind,
         records=[_tracked(one) if isinstance(one, models.Track) else one for one in model.records],
@@ -195,7 +195,7 @@ def _model(record: Record | models.Track) -> models.RecordModel:
         fields = msgspec.structs.asdict(record)
         fields |= {
             "origin": models.Origin(**record.origin._asdict()),
-            "records": [_model(one) for one in record.records],
+            "records": [None if one is None else _model(one) for one in record.records],
         }
         return models.Forward.model_construct(type="forward", **fields)
     return record

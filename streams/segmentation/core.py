@@ -257,7 +257,7 @@ class Core:
             return self._forget_with(contact, forward, at_ms, step)
         gone = contact.erased is not None and at_ms <= contact.erased.at_ms
         history = forward.kind == "history" and not gone
-        applied = [record for record in forward.records if self._counts(contact, record, step.now_ms)]
+        applied = [one for one in forward.records if one is not None and self._counts(contact, one, step.now_ms)]
         if not applied and not history:
             # Whom it was linked to was erased after that: the erasure goes on to the contact that did not know of it.
             sent = erasures(forward, [forward.linked_id], at_ms, step.offset) if forward.kind == "history" else ()

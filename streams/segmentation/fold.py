@@ -8,7 +8,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import MutableMapping
 
-from schemas.records import ContactRecord, Origin
+import msgspec
+
+from schemas.records import ContactRecord, Forward
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
@@ -36,7 +38,7 @@ class Fold:
         self.existing = 0
         """Contacts that began to exist here, less those that were erased."""
         self.taken: dict[int, tuple[int, int]] = {}
-        """By partition that has sent forwards here: offset and part of the last one that was taken."""
+        """By partition that has sent forwards here: the record that sent the last one, and how much of it was taken."""
         self.sent: list[Sending] = []
         """What is to go to other contacts, in order; who drives the fold takes it out."""
         self._timers: list[tuple[int, str]] = []
@@ -92,9 +94,12 @@ class Fold:
 
         `key` spares hashing the contact's id where the caller knows it.
         """
-        if record.type == "forward" and not self._take(record.origin):
-            self.clock_ms = max(self.clock_ms, clock_ms)
-            return DUPLICATE
+        if record.type == "forward":
+            fresh = self._take(record)
+            if fresh is None:
+                self.clock_ms = max(self.clock_ms, clock_ms)
+                return DUPLICATE
+            record = fresh
         return self.apply_new(record, offset, clock_ms, key)
 
     def apply_new(self, record: ContactRecord, offset: int, clock_ms: int, key: str | None = None) -> Outcome:
@@ -114,13 +119,16 @@ class Fold:
             self.sent += outcome.sent
         return outcome
 
-    def _take(self, origin: Origin) -> bool:
-        """Whether a forward comes for the first time. Each is larger than those that its partition sent before."""
-        place = origin.offset, origin.part
-        if place <= self.taken.get(origin.partition, (-1, 0)):
-            return False
-        self.taken[origin.partition] = place
-        return True
+    def _take(self, forward: Forward) -> Forward | None:
+        """What of a forward was not taken before: a partition sends in order, and some of it more than once."""
+        partition, offset, first = forward.origin
+        taken_of, taken = self.taken.get(partition, (-1, 0))
+        end = first + len(forward.records)
+        if (offset, end) <= (taken_of, taken):
+            return None
+        self.taken[partition] = offset, end
+        known = taken - first if offset == taken_of else 0
+        return msgspec.structs.replace(forward, records=forward.records[known:]) if known > 0 else forward
 
     def _new(self, contact_id: str, key: str) -> Contact:
         contact = self.core.new(contact_id)

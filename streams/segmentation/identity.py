@@ -6,13 +6,12 @@ known contact is what its own records and those of its linked contacts make of i
 
 from __future__ import annotations
 
-from schemas.record_models import ANONYMOUS_PREFIX, FORWARDED_AT_ONCE
+from collections.abc import Sequence
+
+from schemas.record_models import ANONYMOUS_PREFIX, HISTORY_RECORDS_MAX
 from schemas.records import ContactRecord, Forward, Link, MovedRecord, Origin
 from streams.segmentation.contact import Contact
 from streams.segmentation.outcome import Sending
-
-MAX_HISTORY = 1_000
-"""Records of an anonymous contact that move when it is linked: the newest."""
 
 
 def remember(contact: Contact, contact_id: str, offset: int) -> None:
@@ -20,21 +19,16 @@ def remember(contact: Contact, contact_id: str, offset: int) -> None:
     if contact_id.startswith(ANONYMOUS_PREFIX):
         history = contact.history
         history.append(offset)
-        if len(history) > MAX_HISTORY:
+        if len(history) > HISTORY_RECORDS_MAX:
             del history[0]
 
 
 def history_of(contact: Contact, link: Link, offset: int) -> tuple[Sending, ...]:
-    """All that was said of a contact that is linked for the first time, in parts; the first one may be empty."""
-    known_since = contact.known_since_ms if contact.exists else None
-    history = contact.history
-    return tuple(
-        Sending(
-            offset, part, link.to, link.contact_id, "history", link.event_id, link.occurred_at, known_since,
-            tuple(history[start : start + FORWARDED_AT_ONCE]),
-        )
-        for part, start in enumerate(range(0, max(1, len(history)), FORWARDED_AT_ONCE))
-    )  # fmt: skip
+    """All that was said of a contact that is linked for the first time."""
+    known_since, history = contact.known_since_ms if contact.exists else None, tuple(contact.history)
+    return (
+        Sending(offset, 0, link.to, link.contact_id, "history", link.event_id, link.occurred_at, known_since, history),
+    )
 
 
 def word_of(link: Link, offset: int) -> tuple[Sending, ...]:
@@ -47,16 +41,16 @@ def passed_on(record: ContactRecord, to: str, offset: int) -> Sending:
     return Sending(offset, 0, to, record.contact_id, "record", record.event_id, record.occurred_at, records=(offset,))
 
 
-def forward_of(sending: Sending, partition: int, records: list[MovedRecord]) -> Forward:
+def forward_of(sending: Sending, partition: int, records: Sequence[MovedRecord | None]) -> Forward:
     """The record that carries what is sent from a partition. `records` are those that it names."""
     return Forward(
         sending.event_id,
         sending.to,
         sending.occurred_at,
-        Origin(partition, sending.offset, sending.part),
+        Origin(partition, sending.offset, sending.first),
         sending.linked_id,
         sending.kind,
-        records,
+        list(records),
         sending.known_since,
     )
 
@@ -64,6 +58,6 @@ def forward_of(sending: Sending, partition: int, records: list[MovedRecord]) -> 
 def erasures(record: ContactRecord, to: list[str], at_ms: int, offset: int) -> tuple[Sending, ...]:
     """The erasure of a contact, to those that are linked with it: they are forgotten together."""
     return tuple(
-        Sending(offset, part, linked_id, record.contact_id, "erasure", record.event_id, at_ms)
-        for part, linked_id in enumerate(to)
+        Sending(offset, place, linked_id, record.contact_id, "erasure", record.event_id, at_ms)
+        for place, linked_id in enumerate(to)
     )

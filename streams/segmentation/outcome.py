@@ -11,8 +11,9 @@ class Sending(NamedTuple):
     """What one contact sends to another one, as one `forward` record."""
 
     offset: int
-    """Of the record that sends it; with `part` it tells it from all others of its partition."""
-    part: int
+    """Of the record that sends it."""
+    first: int
+    """Place of its first record among all that is sent by that one."""
     to: str
     linked_id: str
     kind: ForwardKind

@@ -97,8 +97,9 @@ def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     if record.type == "definitions":
         return Cause("backfill" if record.silent else "definition", position)
     if record.type == "forward":
-        if record.kind == "record" and record.records:
-            return cause_of(record.records[0], position)
+        moved = record.records[0] if record.kind == "record" and record.records else None
+        if moved is not None:
+            return cause_of(moved, position)
         return Cause("erasure" if record.kind == "erasure" else "merge", position, record.event_id)
     if record.backfill:
         return Cause("backfill", position, record.event_id)
