@@ -211,14 +211,14 @@ class Core:
         if record.type == "erase":
             return self._erase(contact, record, at_ms, step)
         if record.type == "link":
-            return self._link(contact, record, step)
+            return self._link(contact, record, at_ms, step)
         assert contact.linked_to is not None, "else it is applied"
         return Outcome("forwarded", sent=(passed_on(record, contact.linked_to, step.offset),))
 
     def _note(self, contact: Contact, record: MovedRecord, now_ms: int) -> bool:
         """Note that a record is applied; False where it was already."""
         digest = id_digest(record.event_id)
-        if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
+        if contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
             return False
         contact.applied_ids.add(digest, now_ms, self._horizon_ms)
         return True
@@ -237,7 +237,7 @@ class Core:
 
     # --- contacts that turn out to be others -----------------------------------------------------------
 
-    def _link(self, contact: Contact, link: Link, step: Step) -> Outcome:
+    def _link(self, contact: Contact, link: Link, at_ms: int, step: Step) -> Outcome:
         """From here on the contact's records go to another one; at the first time, all that there were go too."""
         if contact.linked_to == link.to:
             return DUPLICATE
@@ -249,7 +249,7 @@ class Core:
         else:
             sent = word_of(link, step.offset)
         contact.linked_to = link.to
-        return Outcome("applied", sent=sent)
+        return Outcome("applied", at_ms < step.now_ms, link.occurred_at > step.now_ms, sent)
 
     def _take_over(self, contact: Contact, forward: Forward, at_ms: int, step: Step) -> Outcome:
         """Let records of a linked contact count for this one, in one step."""

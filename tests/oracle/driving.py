@@ -9,6 +9,7 @@ from typing import Any
 from schemas.records import DefinitionsRecord, Tick, decode_record
 from schemas.transitions import Transition, cause_body
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
+from streams.segmentation.identity import forward_of
 from tests.oracle.history import clock_of
 from tests.oracle.language import File
 from tests.oracle.timeline import Change, Oracle
@@ -34,6 +35,7 @@ class Driven:
         put_on_lists(self.fold, {})
         self.transitions: list[Transition] = []
         self.clock = 0
+        self._kept: dict[int, Any] = {}
 
     def take(self, body: Body, offset: int) -> str:
         """Time moves on to the record, then the record is applied. Says what became of it."""
@@ -43,6 +45,8 @@ class Driven:
         assert not isinstance(record, DefinitionsRecord)
         if not isinstance(record, Tick):
             outcome = self.fold.apply(record, offset, self.clock)
+            self._kept[offset] = record
+            self._forward(offset)
             result = outcome.result
             if result == "applied":
                 result += " late" * outcome.late + " future" * outcome.future
@@ -55,6 +59,13 @@ class Driven:
         self.clock = max(self.clock, clock)
         self.fold.fire(self.clock, offset)
         self._drain()
+
+    def _forward(self, offset: int) -> None:
+        """What the record sends to other contacts comes there at once, under its own offset."""
+        while self.fold.sent:
+            sending = self.fold.sent.pop(0)
+            forward = forward_of(sending, self.partition, [self._kept[each] for each in sending.records])
+            self.fold.apply_new(forward, offset, self.clock)
 
     def _drain(self) -> None:
         self.transitions += self.fold.emitted

@@ -43,6 +43,10 @@ class History:
     applied: list[Applied] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
+    created_by: str = ""
+    """Event id of the record that made it."""
+    known_since: int = 0
+    """The clock of its first record, or of that of a contact that turned out to be this one."""
 
     def add(self, record: Applied) -> None:
         """Apply a record."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import tests.oracle.trait_conditions  # noqa: F401 - registers its kinds of conditions
 from tests.oracle import scores
-from tests.oracle.history import Applied, Erasure, History, clock_of
+from tests.oracle.history import Erasure, History, clock_of
 from tests.oracle.language import File, closure, conditions_of, meaning, order, scores_used, watched_leaves
+from tests.oracle.linking import Links, applied_at
 from tests.oracle.notation import duration_ms, instant_ms
 from tests.oracle.view import View, next_look, truth
 
@@ -77,6 +78,7 @@ class Oracle:
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
         self.contacts: dict[str, Contact] = {}
         self.erasures: dict[str, Erasure] = {}
+        self.links = Links(self)
         self.lists = {name: set(ids) for name, ids in file.get("lists", {}).items()}
         self.changes: list[Change] = []
         self.clock = 0
@@ -87,7 +89,7 @@ class Oracle:
         if body["type"] == "definitions":
             self._change(body, offset)
         self.taken.append((body, offset))
-        if body["type"] in ("tick", "definitions"):
+        if body["type"] in ("tick", "definitions", "forward"):
             return str(body["type"])
         result = self._apply(body, offset)
         if result == "applied":
@@ -127,6 +129,7 @@ class Oracle:
             changes[contact_id] += self._changes(old, stays, step, bare=True)
         before, self.contacts = self.contacts, told.contacts
         self.erasures, self.lists, self.horizon_ms = told.erasures, told.lists, told.horizon_ms
+        self.links.linked, self.links.devices = told.links.linked, told.links.devices
         self.file, self.order = told.file, told.order
         for contact_id, new in self.contacts.items():
             changes[contact_id] += self._go_on(new, before.get(contact_id), step)
@@ -151,40 +154,72 @@ class Oracle:
 
     def _apply(self, body: dict[str, Any], offset: int) -> str:
         contact_id, time = body["contact_id"], min(instant_ms(body["occurred_at"]), self.clock)
-        erasure = self.erasures.get(contact_id)
-        if erasure is not None and self.clock - erasure.clock <= self.horizon_ms and time <= erasure.time:
+        if self.was_erased(contact_id, time):
             return "erased"
         if body["type"] == "erase":
-            self._erase(body, time, offset)
+            self.links.forget(contact_id, body, offset)
             return "applied"
+        if body["type"] == "link":
+            return self.links.link(body, offset)
+        if contact_id in self.links.linked:
+            return self.links.pass_on(body, offset)
         contact = self.contacts.get(contact_id)
         if contact is not None and contact.history.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
             return "duplicate"
-        if contact is None:
-            put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
-            contact = Contact(History(contact_id, put_on), self.clock, dict.fromkeys(self.order, False))
-            self.contacts[contact_id] = contact
-        contact.history.add(Applied(body, self.clock, time))
-        self.changes += self._step(contact, Step(self.clock, self._cause(body, offset)))
+        self.apply_to(contact_id, [body], self.cause(body, offset), body["event_id"])
         return "applied"
 
-    def _cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
-        cause = {"kind": _CAUSES[body["type"]], "position": self._position(offset), "event_id": body["event_id"]}
+    def was_erased(self, contact_id: str, time: int) -> bool:
+        """Whether what happened at `time` is covered by an erasure of the contact."""
+        erasure = self.erasures.get(contact_id)
+        return erasure is not None and self.clock - erasure.clock <= self.horizon_ms and time <= erasure.time
+
+    def apply_to(
+        self,
+        contact_id: str,
+        bodies: list[dict[str, Any]],
+        cause: dict[str, str],
+        made_by: str,
+        since: int | None = None,
+    ) -> None:
+        """Apply records to a contact in one step. `since`: it is known at least since that clock."""
+        contact = self.contacts.get(contact_id)
+        if contact is None:
+            put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
+            history = History(contact_id, put_on, created_by=made_by, known_since=self.clock)
+            contact = self.contacts[contact_id] = Contact(history, self.clock, dict.fromkeys(self.order, False))
+        for body in bodies:
+            contact.history.add(applied_at(body, self.clock))
+        if since is not None:
+            contact.history.known_since = min(contact.history.known_since, since)
+        self.changes += self._step(contact, Step(self.clock, cause))
+
+    def cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
+        """Why a record's own step is taken."""
+        cause = {"kind": _CAUSES[body["type"]], "event_id": body["event_id"]} | self.place(offset)
         if body.get("backfill"):
             cause["kind"] = "backfill"
         elif body["type"] == "track":
             cause["event"] = body["event"]
         return cause
 
-    def _erase(self, body: dict[str, Any], time: int, offset: int) -> None:
-        self.erasures[body["contact_id"]] = Erasure(self.clock, time)
+    def place(self, offset: int) -> dict[str, str]:
+        """Where the record of a cause lies."""
+        return {"position": self._position(offset)}
+
+    def forget(self, contact_id: str, time: int, cause: dict[str, str], offset: int) -> None:
+        """Nothing is left of a contact but that it was erased."""
+        self.erasures[contact_id] = Erasure(self.clock, time)
         for ids in self.lists.values():
-            ids.discard(body["contact_id"])
-        contact = self.contacts.pop(body["contact_id"], None)
+            ids.discard(contact_id)
+        self.end(contact_id, cause, offset)
+
+    def end(self, contact_id: str, cause: dict[str, str], offset: int) -> None:
+        """A contact leaves everything and is no more."""
+        contact = self.contacts.pop(contact_id, None)
         if contact is not None:
             outside = dict.fromkeys(self.order, False)
-            step = Step(self.clock, self._cause(body, offset))
-            self.changes += self._changes(contact, outside, step, bare=True)
+            self.changes += self._changes(contact, outside, Step(self.clock, cause | self.place(offset)), bare=True)
 
     def _view(self, contact: Contact) -> View:
         return View(self.file, contact.history, contact.now, contact.members)
@@ -220,7 +255,7 @@ class Oracle:
         for segment in changed:
             sequence = contact.sequences[segment] = contact.sequences.get(segment, 0) + 1
             contact.since[segment] = step.effective_at
-            contact_id, created_by = contact.history.contact_id, contact.history.applied[0].body["event_id"]
+            contact_id, created_by = contact.history.contact_id, contact.history.created_by
             view, meant = self._view(contact), meaning(self.file, segment)
             changes.append(
                 Change(

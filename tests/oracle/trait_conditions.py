@@ -155,7 +155,7 @@ def anniversary(of: dict[str, Any], view: View) -> bool:
     return any(_anniversary_on(of, _today(view, zone), born) for born in _born(of, view, zone))
 
 
-@leaf("known_for", lambda of, view: [view.history.applied[0].clock + duration_ms(of)])
+@leaf("known_for", lambda of, view: [view.history.known_since + duration_ms(of)])
 def known_for(of: str, view: View) -> bool:
     """The first record came in long enough ago."""
-    return view.history.applied[0].clock + duration_ms(of) <= view.now
+    return view.history.known_since + duration_ms(of) <= view.now
