@@ -41,8 +41,8 @@ DEAD_LETTER_REASONS = (
     "foreign_partition",
     "invalid_definitions",
 )
-RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
-OUTCOMES = ("applied", "duplicate", "erased")
+RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "link", "forward", "tick", "definitions")
+OUTCOMES = ("applied", "duplicate", "erased", "forwarded")
 
 METRICS: tuple[Metric, ...] = (
     # --- collector: what came in over HTTP -------------------------------------------------------------
@@ -52,7 +52,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
            ("collector",), ("route",), (("track",), ("identify",), ("batch",), ("open",), ("click",))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
-           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
+           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:6])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
@@ -66,7 +66,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_records_total", "counter", "Records folded into state, by type.",
            ("worker",), ("type",), tuple((name,) for name in RECORD_TYPES)),
     Metric("segue_record_outcomes_total", "counter",
-           "What became of contacts' records: applied, duplicate, or erased (at or before an erasure).",
+           "What became of contacts' records: applied, duplicate, erased (at or before an erasure), or forwarded.",
            ("worker",), ("outcome",), tuple((name,) for name in OUTCOMES)),
     Metric("segue_records_late_total", "counter", "Records whose event time lay before the clock.", ("worker",)),
     Metric("segue_records_future_total", "counter", "Records from the future, clamped to the clock.", ("worker",)),
@@ -93,6 +93,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_clock_timestamp_seconds", "gauge", "Clock of a partition.", ("worker",), ("partition",)),
     Metric("segue_outbox_entries", "gauge", "Transitions committed that the broker has not acknowledged yet.",
            ("worker",), ("partition",)),
+    Metric("segue_forwards_waiting", "gauge",
+           "What linked contacts send to others and the broker has not acknowledged yet, by partition.",
+           ("worker",), ("partition",)),
+    Metric("segue_forward_records_lost_total", "counter",
+           "Records of linked contacts that could not be moved: the log had lost them, or they were too large.",
+           ("worker",)),
     Metric("segue_definitions_number", "gauge", "Number of the definitions that hold in a partition.",
            ("worker",), ("partition",)),
     Metric("segue_definitions_changes_total", "counter",

@@ -15,6 +15,7 @@ from schemas.errors import SegueError
 from schemas.metrics import Meters
 from streams.adapters.kafka_history import KafkaHistory
 from streams.adapters.kafka_publisher import KafkaPublisher
+from streams.adapters.kafka_records import KafkaRecordReader
 from streams.adapters.kafka_tail import KafkaTailReader
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_builds import RedisBuildStore
@@ -29,7 +30,7 @@ from streams.generations import BuildStore, GenerationStore, History
 from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.pipeline.ticks import Drift, TickAppender, Ticker
-from streams.ports import LogBounds, LogIdentity, Publisher, StateStore, TailReader, TimestampType
+from streams.ports import LogBounds, LogIdentity, Publisher, RecordReader, StateStore, TailReader, TimestampType
 from streams.segmentation import is_compiled
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.settings import WorkerSettings
@@ -67,6 +68,7 @@ class Outside:
     builds: BuildStore
     generations: GenerationStore
     history: History
+    records: RecordReader
     publisher: Publisher  # of transitions and dead letters
     tails: TailReader
     ticks: TickAppender
@@ -127,12 +129,14 @@ async def _run(
     await store.check_rights(tracking.partitions)
     relay_publisher, tick_publisher = _publisher(settings, ending), _publisher(settings, ending)
     tails = KafkaTailReader(settings.kafka, timeout_ms=settings.request_timeout_ms)
+    records = KafkaRecordReader(settings.kafka, names.tracking, timeout_ms=settings.request_timeout_ms)
     outside = around(
         Outside(
             store=store,
             builds=RedisBuildStore(redis, names),
             generations=RedisGenerationStore(redis, names, store),
             history=KafkaHistory(settings.kafka, names.tracking, timeout_ms=settings.request_timeout_ms),
+            records=records,
             publisher=relay_publisher,
             tails=tails,
             ticks=tick_publisher,
@@ -147,6 +151,7 @@ async def _run(
         builds=outside.builds,
         generations=outside.generations,
         history=outside.history,
+        records=outside.records,
         publisher=outside.publisher,
         tails=outside.tails,
         clock=WallClock(),
@@ -174,6 +179,7 @@ async def _run(
     try:
         return await worker.run()
     finally:
+        await records.close()
         await tails.close()
 
 

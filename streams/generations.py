@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from schemas.errors import UnavailableError
-from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord
+from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord, Taken
 from streams.versions import Version
 
 
@@ -22,6 +22,7 @@ class Build(NamedTuple):
     fence: Fence  # of this builder; a later one has another
     cursor: Cursor
     clock_ms: int
+    taken: Taken = ()
 
 
 class Building(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from schemas.errors import SegueError, UnavailableError
+from streams.segmentation.outcome import Sending
 from streams.versions import Former, Version
 
 
@@ -45,6 +46,9 @@ class Cursor(NamedTuple):
 
 _START = Cursor(0, 0)
 
+Taken: TypeAlias = tuple[tuple[int, int, int], ...]
+"""By partition that has sent forwards: the offset of the record that sent the last one, and how much of it came."""
+
 
 class LogIdentity(NamedTuple):
     """Which log the state was folded from. Empty, or 0, where it is not known (the embedded broker does not say)."""
@@ -70,6 +74,8 @@ class PartitionMeta:
     generation: int = 1  # counts the states that the partition has had
     versions: tuple[Version, ...] = ()  # of the definitions, as they came to hold
     former: Former | None = None  # what served before, as long as something is left of it
+    taken: Taken = ()
+    sendings: tuple[Sending, ...] = ()  # to other contacts, some of them perhaps sent already
 
 
 def is_telling(former: Former | None, versions: Sequence[Version], cursor: Cursor) -> bool:
@@ -114,6 +120,8 @@ class Commit:
     memberships: Sequence[MembershipChange] = ()
     definitions: str | None = None  # set by the commit that passes a record of definitions
     versions: tuple[Version, ...] = ()  # set with them
+    taken: Taken | None = None  # where it is not as it was
+    sendings: tuple[Sending, ...] | None = None  # likewise: all that are not acknowledged
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +282,16 @@ class Intake(Protocol):
 
         Takes all or none of `entries` into a bounded queue: `QueueFullError` at once when they do not fit.
         `UnavailableError` later means that some may have been written and some not.
+        """
+
+
+class RecordReader(Protocol):
+    """Reads single records of the log."""
+
+    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
+        """The records at rising offsets; those that the log does not hold any more are missing.
+
+        Raises `UnavailableError`.
         """
 
 

@@ -11,7 +11,7 @@ from schemas.kafka_connection import KafkaConnection
 from streams.ports import Message
 
 _AT_ONCE = 5_000
-_PASSING = {
+PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
     KafkaError._TIMED_OUT,
@@ -65,7 +65,7 @@ class KafkaFollower:
 
     def _take(self, raw: KafkaMessage, found: list[Message]) -> None:
         error, partition, offset = raw.error(), raw.partition(), raw.offset()
-        if error is not None and error.code() in _PASSING:
+        if error is not None and error.code() in PASSING:
             return
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             raise self._connection.failure("does not answer", error.code(), error.str()) from KafkaException(error)

@@ -220,4 +220,6 @@ def _write(found: MemoryPartition, commit: Commit) -> None:
         definitions=found.meta.definitions if known else commit.definitions,
         definitions_number=found.meta.definitions_number if known else commit.versions[-1].number,
         versions=found.meta.versions if known else commit.versions,
+        taken=found.meta.taken if commit.taken is None else commit.taken,
+        sendings=found.meta.sendings if commit.sendings is None else commit.sendings,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from schemas.errors import UnavailableError
@@ -52,7 +52,8 @@ class MemoryBuildStore:
             found = builds[partition] = MemoryBuild(definitions_hash, owner is not None, state)
         found.owner = owner is not None
         found.state.fence = Fence(count, f"builder-{count}")
-        return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
+        meta = found.state.meta
+        return Build(found.state.generation, found.state.fence, meta.cursor, meta.clock_ms, meta.taken)
 
     async def load(
         self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
@@ -189,3 +190,15 @@ class MemoryHistory:
         found = [record for record in self.logs[partition] if bounds.start <= record.offset < bounds.end]
         for start in range(0, len(found), _RECORDS_AT_ONCE):
             yield found[start : start + _RECORDS_AT_ONCE]
+
+
+class MemoryRecords:
+    """A `RecordReader` over logs in memory."""
+
+    def __init__(self, logs: Mapping[int, Sequence[RawRecord]]) -> None:
+        self._logs = logs
+
+    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
+        """The records at rising offsets; those that the log does not hold any more are missing."""
+        wanted = set(offsets)
+        return {record.offset: record for record in self._logs.get(partition, ()) if record.offset in wanted}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from schemas.errors import UnavailableError
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
-from streams.adapters.redis_fold import RedisFoldStore, fence_in
+from streams.adapters.redis_fold import RedisFoldStore, fence_in, taken_in
 from streams.adapters.redis_keys import STATE_FORMAT, StateKeys, placed_key
 from streams.generations import Build, BuildBusyError, owned_by_another
 from streams.ports import Commit, Cursor, Fence, Loaded
@@ -50,7 +50,8 @@ class RedisBuildStore(RedisFoldStore):
         self._unlisted[partition].clear()
         if answer[5]:
             await self.remove(partition, range(int(answer[6]) + 1, generation), member)
-        return Build(generation, Fence(fence, member), Cursor(offset, steps), clock_ms)
+        taken = taken_in({"taken": answer[7].decode()})
+        return Build(generation, Fence(fence, member), Cursor(offset, steps), clock_ms, taken)
 
     async def give_up(self, partition: int) -> bool:
         """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""

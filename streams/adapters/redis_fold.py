@@ -5,7 +5,7 @@ What is stored, and the checks before each write, are described in the scripts b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,12 +15,25 @@ from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_keys import StateKeys
-from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, Loaded, MembershipChange
+from streams.ports import (
+    Commit,
+    Cursor,
+    CursorMismatchError,
+    Fence,
+    FenceLostError,
+    Loaded,
+    MembershipChange,
+    Taken,
+)
+from streams.segmentation.outcome import Sending
 from streams.versions import Version
 
 unpack_lengths = msgspec.msgpack.Decoder(list[int]).decode
 _timers = msgspec.msgpack.Decoder(list[str])
 _versions = msgspec.json.Decoder(tuple[Version, ...])
+_taken = msgspec.json.Decoder(Taken)
+_sendings = msgspec.json.Decoder(tuple[Sending, ...])
+pack_json = msgspec.json.Encoder().encode
 pack = msgspec.msgpack.Encoder().encode
 
 
@@ -144,6 +157,10 @@ def _membership_parts(changes: Sequence[MembershipChange]) -> tuple[list[tuple[s
 def _meta_changes(commit: Commit) -> list[Argument]:
     changes: list[Argument] = ["offset", commit.after.offset, "steps", commit.after.steps, "index", commit.index]
     changes += ["clock", commit.clock_ms, "seq", commit.seq]
+    if commit.taken is not None:
+        changes += ["taken", pack_json(commit.taken)]
+    if commit.sendings is not None:
+        changes += ["sendings", pack_json(commit.sendings)]
     if commit.definitions is not None:
         changes += definitions_fields(commit.definitions, commit.versions)
     return changes
@@ -162,6 +179,16 @@ def versions_in(fields: dict[str, str]) -> tuple[Version, ...]:
     if "definitions" not in fields:
         return ()
     return (Version(int(fields["definitions_number"]), definitions_hash(fields["definitions"]), 0, 0),)
+
+
+def taken_in(fields: Mapping[str, str]) -> Taken:
+    """What of others' forwards was taken, by a meta."""
+    return _taken.decode(fields.get("taken", "[]"))
+
+
+def sendings_in(fields: Mapping[str, str]) -> tuple[Sending, ...]:
+    """What is to be sent to other contacts, by a meta."""
+    return _sendings.decode(fields.get("sendings", "[]"))
 
 
 def fence_in(answer: Sequence[bytes]) -> Fence:

@@ -12,7 +12,7 @@ from schemas.errors import InputError
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
-from streams.adapters.redis_fold import RedisFoldStore, fence_in, versions_in
+from streams.adapters.redis_fold import RedisFoldStore, fence_in, sendings_in, taken_in, versions_in
 from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
 from streams.ports import Cursor, Fence, FenceLostError, LogIdentity, OutboxEntry, PartitionMeta
 from streams.versions import Former
@@ -111,6 +111,8 @@ class RedisStateStore(RedisFoldStore):
             generation=where.generation,
             versions=versions_in(fields),
             former=former_in(fields),
+            taken=taken_in(fields),
+            sendings=sendings_in(fields),
         )
 
     async def delete_generations(self, kept: StateKeys) -> None:

@@ -73,6 +73,7 @@ class Recomputation:
         received_ms = None if about is None else about.received_at
         one.expected.extend((transition, received_ms) for transition in one.fold.emitted)
         one.fold.emitted.clear()
+        one.fold.sent.clear()
         one.fold.changed.clear()
         return record
 

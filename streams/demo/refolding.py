@@ -30,6 +30,7 @@ def changed(fold: Fold, past: Sequence[Past], definitions: Definitions, record: 
     build = _built(past, definitions, fold.partition)
     build.fire(fold.clock_ms, offset)
     after = Fold(core, fold.partition, fold.clock_ms)
+    after.taken = fold.taken
     succession = Succession(fold.core.definitions, core)
     step = Step(fold.clock_ms, fold.clock_ms, (fold.partition, offset), after.emitted, record)
     differing = []

@@ -10,13 +10,13 @@ from types import MappingProxyType
 
 from schemas.errors import InputError
 from schemas.instants import format_instant
-from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
+from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, MovedRecord, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
 from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, Step, Succession, contact_key
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
-from streams.segmentation.steps import cause_of, facts_of
+from streams.segmentation.steps import cause_of, facts_of, told_by
 from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
 from streams.simulation.changing import History, Reader
@@ -79,19 +79,22 @@ class Replay:
         self._settle()
         if outcome.result != "applied":
             return
-        if record.type == "erase":
+        if not self._fold.contacts[self._key].exists:  # it was erased, or turned out to be another one
             self._past.clear()
             self._turns.clear()
             return
         position = position_name(self.partition, offset)
-        at_ms = min(record.occurred_at, clock_ms)
+        for each in told_by(record):
+            self._note(each, min(each.occurred_at, clock_ms), position)
+        self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
+
+    def _note(self, record: MovedRecord, at_ms: int, position: str) -> None:
         if record.type == "track":
             if record.event in self.core.program.by_event:
                 self._past.note_event(record, at_ms, position)
         else:
             for name, _ in facts_of(record):
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))
-        self._turns.note(self._fold.contacts[self._key], clock_ms, cause_of(record, position))
 
     def follow(self, former: Replay, record: DefinitionsRecord, offset: int) -> None:
         """Let the contact go on from how it stood in `former`: both have come to this record, which ends that one.
@@ -155,6 +158,7 @@ class Replay:
         """Nobody reads the transitions."""
         self._fold.emitted.clear()
         self._fold.changed.clear()
+        self._fold.sent.clear()
 
 
 class _Lines:

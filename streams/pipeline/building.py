@@ -63,11 +63,11 @@ class Builder(PartitionFold):
         """
         self._draft = None
         self._begun = build = await self._builds.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
-        self._cursor, self._clock_ms = build.cursor, build.clock_ms
+        self._cursor, self._clock_ms, self._taken = build.cursor, build.clock_ms, build.taken
         await self._look()
         self._admission.restore(self.definitions.hash)
         self._work_with(RehearsingCore(self.definitions))
-        self._draft = BuildDraft(PartitionMeta(cursor=build.cursor, clock_ms=build.clock_ms))
+        self._draft = BuildDraft(PartitionMeta(cursor=build.cursor, clock_ms=build.clock_ms, taken=build.taken))
         return build
 
     async def apply(self, records: Sequence[RawRecord]) -> None:
@@ -89,7 +89,7 @@ class Builder(PartitionFold):
     async def _commit(self, after: Cursor, draft: Draft) -> None:
         assert self._workspace is not None, "a build that folds has begun"
         changes, clock_ms = self._workspace.changes(), self._workspace.fold.clock_ms
-        commit = draft.commit(self.build.fence, after, clock_ms, changes)
+        commit = draft.commit(self.build.fence, after, clock_ms, changes, taken=self._workspace.taken)
         self._earliest_due_ms = await self._store.commit(self.partition, commit)
         self._cursor, self._clock_ms = after, clock_ms
         self._workspace.settle(changes)

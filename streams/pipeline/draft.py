@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from schemas.transitions import Transition, encode_transition
 from streams.pipeline.workspace import Changes
-from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta
+from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta, Taken
+from streams.segmentation import Sending
 from streams.versions import Version
 
 
@@ -27,6 +28,10 @@ class Draft:
         """Taken since the last commit."""
         self._outbox: list[OutboxEntry] = []
         self._memberships: list[MembershipChange] = []
+        self.sendings: list[Sending] = []
+        """To other contacts, since the last commit."""
+        self.taken = meta.taken
+        """What of others' sendings was taken, as of the last commit."""
 
     def count_timer_steps(self, steps: int, offset: int) -> None:
         """Note timer steps on behalf of the record at `offset`."""
@@ -84,8 +89,13 @@ class Draft:
         clock_ms: int,
         changes: Changes,
         holding: tuple[str, tuple[Version, ...]] | None = None,
+        taken: Taken = (),
+        sendings: tuple[Sending, ...] | None = None,
     ) -> Commit:
-        """All of it, as the step from the last commit to `after`. `holding`: definitions that came to hold."""
+        """All of it, as the step from the last commit to `after`. `holding`: definitions that came to hold.
+
+        `taken`: of all forwards by now; `sendings`: all that are to be stored, where they are not as they were.
+        """
         self._turn_to(after.offset)
         text, versions = holding or (None, ())
         return Commit(
@@ -101,6 +111,8 @@ class Draft:
             memberships=self._memberships,
             definitions=text,
             versions=versions,
+            taken=None if taken == self.taken else taken,
+            sendings=sendings,
         )
 
     def committed(self, commit: Commit) -> None:
@@ -110,6 +122,9 @@ class Draft:
         self.transitions = []
         self._outbox = []
         self._memberships = []
+        self.sendings = []
+        if commit.taken is not None:
+            self.taken = commit.taken
 
     def _turn_to(self, offset: int) -> None:
         if offset != self._offset:

@@ -47,6 +47,9 @@ class Folding:
                 fold.fire(clock_ms, offset)
                 continue
             outcomes.append(fold.apply(record, offset, clock_ms, entry.key))
+            if fold.sent:
+                draft.sendings += fold.sent
+                fold.sent.clear()
             if fold.emitted:
                 draft.add(fold.emitted, offset)
                 fold.emitted.clear()

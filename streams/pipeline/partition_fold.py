@@ -10,7 +10,7 @@ from streams.pipeline.draft import Draft
 from streams.pipeline.folding import Folding, FoldMeters
 from streams.pipeline.ports import PipelineBounds
 from streams.pipeline.workspace import Workspace
-from streams.ports import Cursor, FoldStore
+from streams.ports import Cursor, FoldStore, Taken
 from streams.segmentation import Core
 
 
@@ -35,6 +35,7 @@ class PartitionFold(ABC):
         self._workspace: Workspace | None = None  # None until definitions are known
         self._cursor = Cursor(0, 0)
         self._clock_ms = 0
+        self._taken: Taken = ()
         self._earliest_due_ms: int | None = None
 
     @property
@@ -54,7 +55,8 @@ class PartitionFold(ABC):
 
     def _work_with(self, core: Core) -> None:
         """Begin a workspace at the cursor."""
-        self._workspace = Workspace(core, self.partition, self._clock_ms, self._bounds.contacts_cached_max)
+        bounds = self._bounds
+        self._workspace = Workspace(core, self.partition, self._clock_ms, bounds.contacts_cached_max, self._taken)
 
     async def _look(self) -> None:
         """See that the state is at the cursor, and when its next timer is due."""

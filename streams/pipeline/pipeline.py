@@ -21,13 +21,14 @@ from streams.pipeline.admission import Admitted, Change, consecutive_from
 from streams.pipeline.changing import Changing, Serving, holding_from
 from streams.pipeline.dead_letters import DeadLetters
 from streams.pipeline.draft import Draft
+from streams.pipeline.forwarder import Forwarder
 from streams.pipeline.meters import PipelineMeters
 from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.relay import Relay
 from streams.pipeline.workspace import Changes
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Core, Definitions, parse_canonical
+from streams.segmentation import Core, Definitions, Sending, parse_canonical
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
@@ -51,6 +52,8 @@ class PartitionPipeline(PartitionFold):
             partition, ports, ratio_max=bounds.dead_letter_ratio_max, window_records=bounds.dead_letter_window_records
         )
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
+        self._forwarder = Forwarder(partition, ports, waiting_max=bounds.forwards_waiting_max)
+        self._stored_sendings: tuple[Sending, ...] = ()
         self._changing = Changing(partition, ports, bounds)
         self.on_standstill: Callable[[], None] = lambda: None
         """Called where a change of definitions begins, for which records have to wait."""
@@ -75,6 +78,11 @@ class PartitionPipeline(PartitionFold):
         """Whether what served before a change is still being removed."""
         return self._changing.is_tidying
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something for other contacts is on its way to the log."""
+        return bool(self._forwarder.waiting)
+
     async def load(self, fence: Fence) -> int:
         """Take the fence, resume the output, and return the offset from which the log is to be read.
 
@@ -83,6 +91,7 @@ class PartitionPipeline(PartitionFold):
         self._draft = self._holding = None
         self._changing.close()
         await self._relay.pause()
+        await self._forwarder.pause()
         store, partition = self._ports.store, self.partition
         meta = await store.take(partition, fence, self._log)
         committed = await self._relay.read_outbox()
@@ -92,6 +101,7 @@ class PartitionPipeline(PartitionFold):
             meta, committed = await store.start_over(partition, fence, published.epoch), []
         await self._dead_letters.load(meta.epoch)
         self._relay.resume(meta.epoch, published, committed)
+        self._forwarder.resume(meta.sendings, meta.clock_ms)
         self._fence = fence
         self._restore(meta)
         await self._look()
@@ -124,6 +134,7 @@ class PartitionPipeline(PartitionFold):
         """Wait for the acknowledgement of the output under way. What is queued beyond it stays in the outbox."""
         self._draft = None
         await self._relay.pause()
+        await self._forwarder.pause()
         self._changing.close()
         self._meters.closed()
 
@@ -137,6 +148,7 @@ class PartitionPipeline(PartitionFold):
     def _stand_at(self, meta: PartitionMeta) -> None:
         """Go on from what is stored."""
         self._meta, self._cursor, self._clock_ms = meta, meta.cursor, meta.clock_ms
+        self._taken, self._stored_sendings = meta.taken, meta.sendings
         segments: list[str] = []
         if meta.definitions is not None:
             definitions = parse_canonical(meta.definitions)
@@ -152,6 +164,8 @@ class PartitionPipeline(PartitionFold):
 
     def _hold(self, definitions: Definitions) -> None:
         """Work under these definitions from here on."""
+        if self._workspace is not None:
+            self._taken = self._workspace.taken
         self._definitions = definitions
         self._work_with(Core(definitions))
 
@@ -233,11 +247,21 @@ class PartitionPipeline(PartitionFold):
     async def _commit(self, after: Cursor, draft: Draft, changes: Changes | None = None) -> None:
         """Move on to `after`. `changes` is given where they are not the workspace's own."""
         await self._relay.room()
+        await self._forwarder.room()
         workspace = self._workspace if changes is None else None
         if changes is None:
             changes = Changes({}, {}) if workspace is None else workspace.changes()
         clock_ms = self._now_ms
-        commit = draft.commit(self._fence, after, clock_ms, changes, self._holding)
+        sendings = (*self._forwarder.waiting, *draft.sendings)
+        commit = draft.commit(
+            self._fence,
+            after,
+            clock_ms,
+            changes,
+            self._holding,
+            taken=draft.taken if self._workspace is None else self._workspace.taken,
+            sendings=None if sendings == self._stored_sendings else sendings,
+        )
         assert commit.after > commit.before, "every commit moves on, else a crowd of timers would never end"
         started = time.perf_counter()
         self._earliest_due_ms = await self._ports.store.commit(self.partition, commit)
@@ -246,5 +270,7 @@ class PartitionPipeline(PartitionFold):
         self._holding = None
         if workspace is not None:
             workspace.settle(changes)
+        self._stored_sendings = sendings
+        self._forwarder.offer(draft.sendings, clock_ms)
         draft.committed(commit)
         self._relay.offer(commit.outbox, clock_ms)

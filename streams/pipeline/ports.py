@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.metrics import Meters
 from schemas.topics import Names
 from streams.generations import BuildStore, GenerationStore, History
-from streams.ports import Clock, LogIdentity, Publisher, StateStore, TailReader, TimestampType
+from streams.ports import Clock, LogIdentity, Publisher, RecordReader, StateStore, TailReader, TimestampType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class PipelineBounds:
     transitions_per_commit_max: int = 1_000
     contacts_cached_max: int = 20_000
     outbox_entries_max: int = 20_000
+    forwards_waiting_max: int = 500
     dead_letter_ratio_max: float = 0.05
     dead_letter_window_records: int = 1_000
 
@@ -35,6 +36,7 @@ class PipelinePorts:
     builds: BuildStore
     generations: GenerationStore
     history: History
+    records: RecordReader
     publisher: Publisher
     tails: TailReader
     clock: Clock

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from schemas.errors import BugError
-from streams.ports import Loaded
+from streams.ports import Loaded, Taken
 from streams.segmentation import Contact, Core, Fold
 
 _NEVER = 1 << 62
@@ -27,10 +27,11 @@ class Changes(NamedTuple):
 class Workspace:
     """The fold of a partition, and the contacts that it works on, least recently used first."""
 
-    def __init__(self, core: Core, partition: int, clock_ms: int, contacts_max: int) -> None:
-        """`contacts_max` bounds the contacts that are kept between batches."""
+    def __init__(self, core: Core, partition: int, clock_ms: int, contacts_max: int, taken: Taken) -> None:
+        """`contacts_max` bounds the contacts that are kept between batches; `taken` is what was of others' forwards."""
         self.core = core
         self.fold = Fold(core, partition, clock_ms)
+        self.fold.taken = {source: (offset, count) for source, offset, count in taken}
         self.horizon_ms = _NEVER
         """From this instant on timers may be due that are not loaded."""
         self.until: tuple[int, str] | None = None
@@ -70,6 +71,11 @@ class Workspace:
             fold.schedule(due_ms, key)
         self.until = loaded.timers[-1] if len(loaded.timers) == limit else None
         self.horizon_ms = _NEVER if self.until is None else self.until[0]
+
+    @property
+    def taken(self) -> Taken:
+        """What of others' forwards was taken by now."""
+        return tuple((source, *self.fold.taken[source]) for source in sorted(self.fold.taken))
 
     def changes(self) -> Changes:
         """States and timers that differ from what is stored."""

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, DefinitionsRecord, Identify, ListMembership
+from schemas.records import Consent, ContactRecord, DefinitionsRecord, Identify, ListMembership, MovedRecord
 from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
@@ -106,6 +106,13 @@ def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     if record.type == "track":
         return Cause("event", position, record.event_id, record.event)
     return Cause(_KINDS[record.type], position, record.event_id)
+
+
+def told_by(record: ContactRecord) -> list[MovedRecord]:
+    """What a record says of its contact: itself, what it carries, or nothing."""
+    if record.type == "forward":
+        return [each for each in record.records if each is not None]
+    return [] if record.type == "erase" or record.type == "link" else [record]  # noqa: PLR1714 - narrows the type
 
 
 def facts_of(record: Identify | Consent | ListMembership) -> list[tuple[str, object]]:

@@ -15,7 +15,7 @@ _KINDS = {"trait": "trait", "consent": "consent purpose", "list": "list"}
 def unasked(record: ContactRecord, definitions: Definitions) -> list[str]:
     """One sentence for each thing in `record` that no condition and no score asks for, with the nearest name."""
     program = Program(definitions)
-    if record.type == "erase":
+    if record.type == "erase" or record.type == "link" or record.type == "forward":  # noqa: PLR1714 - narrows the type
         return []
     if record.type == "track":
         known = {name for name in program.by_event if name}

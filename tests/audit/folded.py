@@ -66,6 +66,7 @@ class Folded:
             else:
                 del members[one.contact_id]
         self._fold.emitted.clear()
+        self._fold.sent.clear()
 
     def _keep(self, key: str) -> None:
         raw = self.core.encode(self._fold.contacts[key])
@@ -86,6 +87,7 @@ class Folded:
         self._fold.fire(change.clock_ms, change.offset)
         self._fold.changed.clear()
         self._fold.emitted.clear()
+        self._fold.sent.clear()
         self._states.clear()
         self._members.clear()
         for key, contact in self._fold.contacts.items():

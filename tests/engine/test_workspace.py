@@ -13,7 +13,7 @@ ANN, BOB, CYD = (contact_key(name) for name in ("ann", "bob", "cyd"))
 
 
 def workspace(contacts_max: int = 10) -> Workspace:
-    return Workspace(CORE, 0, START, contacts_max)
+    return Workspace(CORE, 0, START, contacts_max, ())
 
 
 def add(space: Workspace, contact_id: str, minute: int, kind: str = "track", **fields: object) -> None:

@@ -11,7 +11,12 @@ from schemas.metrics import Meters
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs, MemoryStateStore
-from streams.adapters.memory_generations import MemoryBuildStore, MemoryGenerationStore, MemoryHistory
+from streams.adapters.memory_generations import (
+    MemoryBuildStore,
+    MemoryGenerationStore,
+    MemoryHistory,
+    MemoryRecords,
+)
 from streams.adapters.redis_builds import RedisBuildStore
 from streams.adapters.redis_connection import RedisConnection
 from streams.adapters.redis_fold import versions_in
@@ -72,6 +77,7 @@ class World:
             builds=self.builds,
             generations=self.generations,
             history=self.past or self.history,
+            records=MemoryRecords(self.history.logs),
             publisher=self.publisher or self.logs,
             tails=self.tails or self.logs,
             clock=self.clock,

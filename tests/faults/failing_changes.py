@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streams.generations import Build, BuildStore, GenerationStore, Heirs, History, Holding
-from streams.ports import Commit, Cursor, Fence, Loaded, LogBounds, PartitionMeta, RawRecord
+from streams.ports import Commit, Cursor, Fence, Loaded, LogBounds, PartitionMeta, RawRecord, RecordReader
 
 if TYPE_CHECKING:
     from tests.faults.failpoints import Failpoints
@@ -81,3 +81,14 @@ class FailingHistory:
 
         while (records := await self.points.read("history", following())) is not None:
             yield records
+
+
+@dataclass
+class FailingRecords:
+    """A reader of single records with a point around each reading."""
+
+    records: RecordReader
+    points: Failpoints
+
+    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
+        return await self.points.read("records", self.records.read(partition, offsets))

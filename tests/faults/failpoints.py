@@ -32,7 +32,7 @@ from streams.ports import (
     StateStore,
     TailReader,
 )
-from tests.faults.failing_changes import FailingBuilds, FailingGenerations, FailingHistory
+from tests.faults.failing_changes import FailingBuilds, FailingGenerations, FailingHistory, FailingRecords
 
 T = TypeVar("T")
 Action = Literal["kill", "stop", "away", "bug"]
@@ -113,6 +113,7 @@ class Failpoints:
             FailingBuilds(outside.builds, self),
             FailingGenerations(outside.generations, self),
             FailingHistory(outside.history, self),
+            FailingRecords(outside.records, self),
             FailingPublisher(outside.publisher, self),
             FailingTails(outside.tails, self),
             FailingTicks(outside.ticks, self),

@@ -24,7 +24,7 @@ def linking_cases(draw: st.DrawFn, taste: Taste, max_records: int = 14) -> Case:
             body = {**body, "contact_id": DEVICES[of]}  # noqa: PLW2901 - the same record, of another contact
         bodies.append(body)
         if "contact_id" in body and draw(st.integers(0, 3)) == 3:
-            link = {name: body[name] for name in ("occurred_at", "received_at") if name in body}
+            link: Body = {name: body[name] for name in ("occurred_at", "received_at") if name in body}
             device, to = DEVICES[draw(st.integers(0, 1))], CONTACTS[draw(st.integers(0, 1))]
             bodies.append({**link, "type": "link", "event_id": f"link{place}", "contact_id": device, "to": to})
     return replace(case, bodies=bodies)

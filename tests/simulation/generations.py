@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -128,3 +128,20 @@ class SimHistory:
                 return
             yield records
             offset = records[-1].offset + 1
+
+
+class SimRecords:
+    """Single records of `tracking` as one process reads them."""
+
+    def __init__(self, broker: Broker, process: SimProcess) -> None:
+        self._broker = broker
+        self._process = process
+
+    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
+        log = self._broker.log(self._broker.names.tracking, partition)
+
+        def fetch() -> dict[int, RawRecord]:
+            found = [each for offset in offsets if offset >= log.start for each in log.read(offset, 1)]
+            return {each.offset: RawRecord(each.offset, each.timestamp_ms, each.key, each.value) for each in found}
+
+        return await self._broker.network.call(self._process, f"records/{partition}", fetch)

@@ -18,7 +18,7 @@ from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, Pipelin
 from streams.pipeline.ticks import Drift, Ticker
 from streams.ports import Fence, LogBounds, LogIdentity, RawRecord
 from tests.simulation.broker import Broker, OffsetGoneError, SimProducer, SimTails
-from tests.simulation.generations import SimBuilds, SimGenerations, SimHistory
+from tests.simulation.generations import SimBuilds, SimGenerations, SimHistory, SimRecords
 from tests.simulation.group import Coordinator
 from tests.simulation.store import RedisServer, SimStore
 from tests.simulation.virtual_loop import SimProcess
@@ -218,6 +218,7 @@ class Worker:
             builds=SimBuilds(self.around.redis, self.process),
             generations=SimGenerations(self.around.redis, self.process),
             history=SimHistory(self.around.broker, self.process),
+            records=SimRecords(self.around.broker, self.process),
             publisher=producer,
             tails=SimTails(self.around.broker, self.process),
             clock=self._clock,

@@ -5,13 +5,13 @@
 --                       definitions_hash, format: what it is built for
 --                       owner: '1' where the partition's owner builds
 --                       fence_generation, fence_member: the builder; counted up by every one that begins or goes on
---                       offset, steps, index, clock, seq: as in meta
+--                       offset, steps, index, clock, seq, taken: as in meta
 -- ARGV 1  definitions hash   2  format   3  builder's name, used by nobody else
 --      4  fence generation   5  fence member: of the partition's owner, '' where somebody else asks
 --      6  '1': begin anew, whatever there is
 --
 -- Returns {'building', generation, fence generation, offset, steps, clock, '1' where another build was given up or '',
---          generation that serves},
+--          generation that serves, taken},
 --         {'busy'}: the owner builds, {'fence', generation, member}: the partition belongs to this other owner, or
 --         {'absent'}: no state serves yet.
 local serves = redis.call('HMGET', KEYS[1], 'generation', 'fence_generation', 'fence_member')
@@ -40,5 +40,5 @@ if not (current and found[2] == ARGV[1] and found[3] == ARGV[2] and ARGV[6] ~= '
         'format', ARGV[2], 'offset', '0', 'steps', '0', 'index', '0', 'clock', '0', 'seq', '0')
 end
 redis.call('HSET', KEYS[2], 'owner', owner, 'fence_generation', fence, 'fence_member', ARGV[3])
-local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps', 'clock')
-return {'building', built[1], fence, built[2], built[3], built[4], given_up, serving}
+local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps', 'clock', 'taken')
+return {'building', built[1], fence, built[2], built[3], built[4], given_up, serving, built[5] or '[]'}

@@ -22,6 +22,6 @@ if epoch == '' then
 end
 redis.call('HSET', meta, 'generation', generation, 'epoch', epoch, 'format', ARGV[4],
     'offset', '0', 'steps', '0', 'index', '0', 'clock', '0', 'seq', '0', 'definitions_number', '0')
-redis.call('HDEL', meta, 'definitions', 'versions', 'former_generation', 'former_definitions')
+redis.call('HDEL', meta, 'definitions', 'versions', 'former_generation', 'former_definitions', 'taken', 'sendings')
 redis.call('DEL', KEYS[2])
 return {'done', generation, epoch}

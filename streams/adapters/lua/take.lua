@@ -9,6 +9,8 @@
 --                      clock: in ms; seq: of the last transition; epoch: of the output
 --                      definitions, definitions_number: canonical text, absent before the log's first record
 --                      versions: JSON, all definitions that came to hold, with their offsets
+--                      taken, sendings: JSON, of what contacts of partitions send to one another: how much of each
+--                      partition's came here, and what is on its way from here
 --                      former_generation, former_definitions: of the state before the last change of definitions, as
 --                      long as something is left of it
 -- ARGV 1  fence generation   2  fence member   3  format
