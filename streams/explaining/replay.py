@@ -6,11 +6,12 @@ Records of others only move the clock. The same fold and core run as in the work
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from schemas.errors import InputError
 from schemas.instants import format_instant
-from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, MovedRecord, Record, Tick
+from schemas.records import ContactRecord, DefinitionsRecord, Forward, InvalidRecordError, MovedRecord, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
 from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, Step, Succession, contact_key
@@ -20,7 +21,10 @@ from streams.segmentation.steps import cause_of, facts_of, told_by
 from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
 from streams.simulation.changing import History, Reader
+from streams.simulation.partitions import Partitions
 from streams.simulation.record_lines import read_line, stated_ms
+
+_CONTACTS_DECODED_MAX = 100_000
 
 
 class Replay:
@@ -69,13 +73,17 @@ class Replay:
                 self._turns.note(contact, contact.as_of_ms, cause)
             self._settle()
 
-    def apply(self, record: ContactRecord, offset: int, clock_ms: int) -> None:
-        """Apply a record of the contact; another's only moves the clock."""
+    def apply(self, record: ContactRecord, offset: int, clock_ms: int, *, is_new: bool = False) -> None:
+        """Apply a record of the contact; another's only moves the clock.
+
+        `is_new`: it is no forward that was taken before, as the caller knows.
+        """
         self.move_on(clock_ms, offset)
         if record.contact_id != self.contact_id:
             return
         clock_ms = self.clock_ms
-        outcome = self._fold.apply(record, offset, clock_ms)
+        apply = self._fold.apply_new if is_new else self._fold.apply
+        outcome = apply(record, offset, clock_ms)
         self._settle()
         if outcome.result != "applied":
             return
@@ -166,6 +174,9 @@ class _Lines:
 
     def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
         self.replay = replay
+        # Who is linked with whom, and what they send, hangs on no segment and no score.
+        bare = replace(replay.core.definitions, scores={}, whiles={}, segments=(), order=())
+        self._linked = Partitions(Core(bare), partitions, _CONTACTS_DECODED_MAX)
         self._until_ms = until_ms
         self._partitions = partitions
         # As in the simulator: in a log of one partition a line's place stands for its offset.
@@ -173,20 +184,32 @@ class _Lines:
 
     def take(self, place: int, record: Record) -> bool:
         """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
-        told = None if isinstance(record, Tick | DefinitionsRecord) else record
-        if told is not None and partition_of(told.contact_id, self._partitions) != self.replay.partition:
-            return True
+        told = None if isinstance(record, Tick | DefinitionsRecord | Forward) else record
         clock_ms = stated_ms(record)
         assert clock_ms is not None, "records without an instant were refused"
-        if clock_ms > self._until_ms:
-            return False
-        offset = place if self._partitions == 1 else self._offset
+        self._linked.at_line(place)
         if told is None:
-            self.replay.move_on(clock_ms, offset)
-        else:
-            self.replay.apply(told, offset, clock_ms)
-        self._offset = offset + 1
+            if clock_ms > self._until_ms:
+                return False
+            self._linked.tick(clock_ms)
+            self.replay.move_on(clock_ms, self._next(place))
+            return True
+        is_ours = partition_of(told.contact_id, self._partitions) == self.replay.partition
+        if is_ours and clock_ms > self._until_ms:
+            return False
+        self._linked.apply(told, clock_ms)
+        if is_ours:
+            self.replay.apply(told, self._next(place), clock_ms)
+        for forward in self._linked.forwarded:
+            if partition_of(forward.contact_id, self._partitions) == self.replay.partition:
+                self.replay.apply(forward, self._next(place), clock_ms, is_new=True)
         return True
+
+    def _next(self, place: int) -> int:
+        """The offset of the next record."""
+        offset = place if self._partitions == 1 else self._offset
+        self._offset = offset + 1
+        return offset
 
     @property
     def last_offset(self) -> int:

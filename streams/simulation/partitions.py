@@ -30,6 +30,8 @@ class Partitions:
         self.folds = [Fold(core, number) for number in range(count)]
         self.existing = 0
         """How many contacts exist."""
+        self.forwarded: list[Forward] = []
+        """What the last record has sent to other contacts."""
         self._kept = [KeptRecords() for _ in self.folds]
         # A partition's log begins with its definitions. In a simulation of one, a line's place stands for its offset.
         self._offsets = [0 if count == 1 else 1 for _ in self.folds]
@@ -64,12 +66,14 @@ class Partitions:
         What it sends to other contacts comes there at once, as the partition's next record.
         """
         fold = self.fold_of(record.contact_id)
+        self.forwarded.clear()
         outcome, moves = self._apply(record, fold, stated_ms, self._next_offset(fold))
         waiting = deque(self._forwards(fold))
         while waiting:
             forward = waiting.popleft()
             target = self.fold_of(forward.contact_id)
             moves += self._apply(forward, target, stated_ms, self._forward_offset(target))[1]
+            self.forwarded.append(forward)
             waiting += self._forwards(target)
         return outcome, moves
 

@@ -12,6 +12,7 @@ from schemas.errors import UnavailableError
 from schemas.instants import format_instant
 from schemas.topics import partition_of
 from schemas.transitions import Transition, decode_transition
+from streams.adapters.memory_generations import MemoryHistory
 from streams.pipeline.pipeline import PartitionPipeline
 from streams.ports import CursorMismatchError, Fence, LogIdentity, RawRecord
 from streams.segmentation import compile_definitions
@@ -98,7 +99,7 @@ class Linked:
         for partition in range(PARTITIONS):
             self.logs[partition] = []
             self.append(partition, None, definitions_value(self.definitions), START)
-        self.world.history.logs = self.logs
+        self.world.history = MemoryHistory(self.logs)
 
     def append(self, partition: int, key: bytes | None, value: bytes | None, at_ms: int) -> None:
         """Append to a partition's log."""

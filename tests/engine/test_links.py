@@ -9,6 +9,7 @@ import pytest
 from schemas.instants import format_instant, parse_instant
 from schemas.records import Forward, decode_record
 from schemas.topics import partition_of
+from streams.adapters.memory_generations import MemoryHistory
 from streams.pipeline import forwarder
 from tests.audit.folded import Folded
 from tests.audit.log import PartitionLog
@@ -141,7 +142,7 @@ async def test_what_the_log_has_lost_is_counted_and_the_rest_moves() -> None:
         source = partition_of(device, PARTITIONS)
         gone = [record for record in linked.logs[source] if record.offset in {1, 2}]
         kept = {partition: [each for each in log if each not in gone] for partition, log in linked.logs.items()}
-        world.history.logs = kept
+        world.history = MemoryHistory(kept)
         await linked.drop(source)
         link = {
             "type": "link",
@@ -161,6 +162,11 @@ async def test_what_the_log_has_lost_is_counted_and_the_rest_moves() -> None:
 
 
 def _event(event_id: str, contact_id: str, at_ms: int) -> dict[str, str]:
+    at = format_instant(at_ms)
+    return {"type": "track", "event": "x", "event_id": event_id, "contact_id": contact_id, "occurred_at": at}
+
+
+def _link(device: str, contact: str) -> dict[str, str]:
     return {
-        "type": "track", "event": "x", "event_id": event_id, "contact_id": contact_id, "occurred_at": format_instant(at_ms)
+        "type": "link", "event_id": "l", "contact_id": device, "to": contact, "occurred_at": format_instant(START)
     }  # fmt: skip
