@@ -75,7 +75,7 @@ def expected_of(log: PartitionLog) -> Expected:
             by_contact.setdefault(each.record.contact_id, []).append(each)
     expected = Expected()
     for contact_id, own in by_contact.items():
-        oracle = Oracle(_file(changes[0].record), log.partition)
+        oracle = Oracle(_file(changes[0].record), log.partition, at_once=False)
         rehearsals = _Rehearsals(own, clocks, log.partition)
         begun = 0
         for change in changes[1:]:
@@ -113,12 +113,13 @@ class _Rehearsals:
 
     def at(self, change: records.Change, met: int) -> Oracle:
         """An oracle that has seen the first `met` records under the definitions of a change, and told nothing."""
-        known = Rehearsal(_file(change.record), self._partition), 0
+        known = Rehearsal(_file(change.record), self._partition, at_once=False), 0
         oracle, seen = self._oracles.get(change.record.hash, known)
         _drive(oracle, self._own[seen:met], self._clocks)
         _release(oracle, self._clocks, change.clock_ms)
         self._oracles[change.record.hash] = oracle, met
-        fresh = Oracle(oracle.file, self._partition)
+        fresh = Oracle(oracle.file, self._partition, at_once=False)
+        fresh.links.adopt(oracle.links)
         fresh.contacts, fresh.erasures = copy.deepcopy(oracle.contacts), dict(oracle.erasures)
         fresh.lists = copy.deepcopy(oracle.lists)
         fresh.move_on(change.clock_ms, change.offset)

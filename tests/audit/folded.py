@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.records import DefinitionsRecord, Tick
-from streams.segmentation import Core, Fold, parse_canonical
+from streams.segmentation import Core, Fold, Sending, parse_canonical
 from streams.segmentation.contact import Contact, Standing
 from tests.audit.log import Change, Counted, PartitionLog, changes_of, counted_records
 
@@ -28,6 +28,8 @@ class Folded:
         self._states: dict[str, bytes] = {}
         self._members: dict[str, dict[str, int]] = {}
         self._seq = 0
+        self.sent: list[Sending] = []
+        """What was sent to contacts of any partition."""
         self.core = Core(parse_canonical(changes[0].record.definitions))
         self._fold = Fold(self.core, log.partition)
         begun = 0
@@ -66,6 +68,7 @@ class Folded:
             else:
                 del members[one.contact_id]
         self._fold.emitted.clear()
+        self.sent += self._fold.sent
         self._fold.sent.clear()
 
     def _keep(self, key: str) -> None:

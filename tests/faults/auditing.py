@@ -11,6 +11,7 @@ from schemas.topics import DEAD_LETTER_OFFSET, Names
 from streams.adapters.kafka_tail import message_of
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
+from tests.audit.crossing import audit_crossing
 from tests.engine.world import redis_contents
 from tests.faults.load import Acknowledged
 
@@ -45,8 +46,9 @@ def audit(
     letters = read_topic(servers, names.dead_letter, partitions)
     contents = redis_contents(redis_url, names)
     verdict = Verdict(acknowledged=len(journal), problems=missing(journal, logs))
-    for partition in range(partitions):
-        log = PartitionLog(partition, partitions, [_raw(message) for message in logs[partition]])
+    partition_logs = [PartitionLog(number, partitions, list(map(_raw, log))) for number, log in enumerate(logs)]
+    verdict.problems += audit_crossing(partition_logs)
+    for partition, log in enumerate(partition_logs):
         verdict.records += len(log.records)
         verdict.transitions += len({dict(message.headers)["seq"] for message in output[partition]})
         verdict.dead_letters += len(letters[partition])

@@ -133,15 +133,26 @@ class Load:
         self._number += 1
         if self._before and chance.random() < 0.03:
             return chance.choice(self._before)  # delivered again
-        contact_id = f"g{number // (_AT_ONCE * _RECORDS_EACH)}-{chance.randrange(_AT_ONCE)}"
+        group = number // (_AT_ONCE * _RECORDS_EACH)
+        contact_id = f"g{group}-{chance.randrange(_AT_ONCE)}"
+        known, is_link = contact_id, chance.random() < 0.04
+        if is_link or chance.random() < 0.25:
+            contact_id = f"anon:g{group}-{chance.randrange(_AT_ONCE // 4)}"
         partition = partition_of(contact_id, self._partitions)
-        if chance.random() < 0.02:
+        if is_link:
+            value = json.dumps(self._link(contact_id, known, number)).encode()
+        elif chance.random() < 0.02:
             value = chance.choice((b"{", b'{"type":"nonsense"}', b"[]"))
         else:
             value = json.dumps(self._record(contact_id, number)).encode()
         drawn = (contact_id.encode(), value, partition)
         self._before = [*self._before[-50:], drawn]
         return drawn
+
+    @staticmethod
+    def _link(device: str, known: str, number: int) -> dict[str, Any]:
+        at = format_instant(time.time_ns() // 1_000_000)
+        return {"type": "link", "event_id": f"e{number}", "contact_id": device, "to": known, "occurred_at": at}
 
     def _record(self, contact_id: str, number: int) -> dict[str, Any]:
         chance = self._chance

@@ -16,14 +16,22 @@ Body = dict[str, Any]
 
 
 class Links:
-    """Who turned out to be whom, in one partition, where what is sent arrives at once."""
+    """Who turned out to be whom. What is sent arrives at once, or where the log has it."""
 
-    def __init__(self, oracle: Oracle) -> None:
+    def __init__(self, oracle: Oracle, *, at_once: bool) -> None:
         self._oracle = oracle
+        self.at_once = at_once
+        self.taken: dict[int, tuple[int, int]] = {}
+        """By partition: the record that sent the last forward taken, and how many of its records were."""
         self.linked: dict[str, str] = {}
         """Device -> whose it is by the latest link."""
         self.devices: dict[str, list[str]] = {}
         """Contact -> devices that were ever linked to it, since it exists."""
+
+    def adopt(self, other: Links) -> None:
+        """Know what another oracle knows."""
+        self.linked, self.taken = dict(other.linked), dict(other.taken)
+        self.devices = {contact_id: list(devices) for contact_id, devices in other.devices.items()}
 
     def link(self, body: Body, offset: int) -> str:
         """The first link moves the history, later ones only turn what follows to somebody else."""
@@ -37,13 +45,14 @@ class Links:
             since = contact.history.known_since
             oracle.end(device, {"kind": "merge", "event_id": body["event_id"]}, offset)
         self.linked[device] = to
-        self._arrive(to, device, body, moved, since, offset)
+        if self.at_once:
+            self._arrive(to, device, body, moved, since, offset)
         return "applied"
 
     def pass_on(self, body: Body, offset: int) -> str:
         """A record of a device that is linked is one of whom it is linked to."""
         oracle, to = self._oracle, self.linked[body["contact_id"]]
-        if self._fresh(to, [body]):
+        if self.at_once and self._fresh(to, [body]):
             oracle.apply_to(to, [body], oracle.cause(body, offset), body["event_id"])
         return "forwarded"
 
@@ -53,10 +62,38 @@ class Links:
         cause = {"kind": "erasure", "event_id": body["event_id"]}
         to = self.linked.pop(contact_id, None)
         self._erase(contact_id, time, oracle.cause(body, offset), offset)
-        if to is not None and not oracle.was_erased(to, time):
+        if self.at_once and to is not None and not oracle.was_erased(to, time):
             devices = self.devices.get(to, [])
             self._erase(to, time, cause, offset)
             self._forget_devices(to, [device for device in devices if device != contact_id], time, cause, offset)
+
+    def take(self, body: Body, offset: int) -> str:
+        """A forward of the log: what of it was not taken before."""
+        origin, to, oracle = body["origin"], body["contact_id"], self._oracle
+        end = origin["first"] + len(body["records"])
+        sent_by, taken = self.taken.get(origin["partition"], (-1, 0))
+        if (origin["offset"], end) <= (sent_by, taken):
+            return "duplicate"
+        self.taken[origin["partition"]] = origin["offset"], end
+        known = max(0, taken - origin["first"]) if origin["offset"] == sent_by else 0
+        moved = [record for record in body["records"][known:] if record is not None]
+        if body["kind"] == "erasure":
+            self._be_forgotten(body, offset)
+        elif body["kind"] == "history":
+            since = instant_ms(body["known_since"]) if "known_since" in body else None
+            self._arrive(to, body["linked_id"], body, moved, since, offset)
+        elif self._fresh(to, moved):
+            oracle.apply_to(to, moved, oracle.cause(moved[0], offset), body["event_id"])
+        return "forward"
+
+    def _be_forgotten(self, body: Body, offset: int) -> None:
+        contact_id, time = body["contact_id"], min(instant_ms(body["occurred_at"]), self._oracle.clock)
+        if self._oracle.was_erased(contact_id, time):
+            return
+        if contact_id.startswith("anon:") and self.linked.get(contact_id) != body["linked_id"]:
+            return
+        self.linked.pop(contact_id, None)
+        self._erase(contact_id, time, {"kind": "erasure", "event_id": body["event_id"]}, offset)
 
     def _erase(self, contact_id: str, time: int, cause: dict[str, str], offset: int) -> None:
         devices = self.devices.pop(contact_id, [])
@@ -67,7 +104,7 @@ class Links:
     def _forget_devices(
         self, contact_id: str, devices: Iterable[str], time: int, cause: dict[str, str], offset: int
     ) -> None:
-        for device in devices:
+        for device in devices if self.at_once else ():
             if self.linked.get(device) == contact_id and not self._oracle.was_erased(device, time):
                 del self.linked[device]
                 self._oracle.forget(device, time, cause, offset)

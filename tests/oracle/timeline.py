@@ -68,7 +68,8 @@ class Oracle:
     `offset` numbers the records; the clock is theirs. Every contact's history is kept whole, and so are all records.
     """
 
-    def __init__(self, file: File, partition: int = 0) -> None:
+    def __init__(self, file: File, partition: int = 0, *, at_once: bool = True) -> None:
+        """`at_once`: what contacts send to one another arrives at once; else the log says when it does."""
         self.file = file
         self.opening = file
         """What held at first: its lists are those of which no record tells."""
@@ -78,7 +79,7 @@ class Oracle:
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
         self.contacts: dict[str, Contact] = {}
         self.erasures: dict[str, Erasure] = {}
-        self.links = Links(self)
+        self.links = Links(self, at_once=at_once)
         self.lists = {name: set(ids) for name, ids in file.get("lists", {}).items()}
         self.changes: list[Change] = []
         self.clock = 0
@@ -89,8 +90,10 @@ class Oracle:
         if body["type"] == "definitions":
             self._change(body, offset)
         self.taken.append((body, offset))
-        if body["type"] in ("tick", "definitions", "forward"):
+        if body["type"] in ("tick", "definitions"):
             return str(body["type"])
+        if body["type"] == "forward":
+            return "forward" if self.links.at_once else self.links.take(body, offset)
         result = self._apply(body, offset)
         if result == "applied":
             told = instant_ms(body["occurred_at"])
@@ -115,7 +118,11 @@ class Oracle:
 
     def _change(self, body: dict[str, Any], offset: int) -> None:
         """From here on other definitions hold; contacts are where those say of all records that they are."""
-        told = Rehearsal(json.loads(body["definitions"]) | {"lists": self.opening.get("lists", {})}, self.partition)
+        told = Rehearsal(
+            json.loads(body["definitions"]) | {"lists": self.opening.get("lists", {})},
+            self.partition,
+            at_once=self.links.at_once,
+        )
         for earlier in self.taken:
             told.take(*earlier)
         told.move_on(self.clock, offset)
@@ -129,7 +136,7 @@ class Oracle:
             changes[contact_id] += self._changes(old, stays, step, bare=True)
         before, self.contacts = self.contacts, told.contacts
         self.erasures, self.lists, self.horizon_ms = told.erasures, told.lists, told.horizon_ms
-        self.links.linked, self.links.devices = told.links.linked, told.links.devices
+        self.links.adopt(told.links)
         self.file, self.order = told.file, told.order
         for contact_id, new in self.contacts.items():
             changes[contact_id] += self._go_on(new, before.get(contact_id), step)

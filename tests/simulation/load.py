@@ -39,6 +39,7 @@ class Load:
         self._changing = random.Random(f"{seed}/changes")
         self._chance = random.Random(f"{seed}/load")
         self._contacts = [f"contact-{number}" for number in range(contacts)]
+        self._devices = [f"anon:{number}" for number in range(max(1, contacts // 3))]
         self._number = 0
         self.journal: list[tuple[int, int, bytes | None]] = []
         """Partition, offset and value of everything that was acknowledged."""
@@ -56,7 +57,7 @@ class Load:
                 await self._apply()
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.0, 0.01, 0.3, 1.0, 6.0)))
             await self._until_there()
-            self._append(*self._record())
+            self._append(*(self._link() if self._chance.random() < 0.06 else self._record()))
 
     async def _apply(self) -> None:
         """Append definitions to all partitions, as `segue apply` does: one after the other, and some twice."""
@@ -92,7 +93,7 @@ class Load:
 
     def _record(self) -> tuple[int, bytes | None, bytes | None]:
         chance = self._chance
-        contact = chance.choice(self._contacts)
+        contact = chance.choice(self._contacts if chance.random() < 0.7 else self._devices)
         partition, key = partition_of(contact, self._broker.partitions), contact.encode()
         roll = chance.random()
         if roll < 0.72:
@@ -106,6 +107,11 @@ class Load:
         if roll < 0.95:
             return partition, key, chance.choice(_BAD)
         return partition, b"somebody-else", self._value("track", contact, event="purchase")
+
+    def _link(self) -> tuple[int, bytes | None, bytes | None]:
+        device, known = self._chance.choice(self._devices), self._chance.choice(self._contacts)
+        partition = partition_of(device, self._broker.partitions)
+        return partition, device.encode(), self._value("link", device, to=known)
 
     def _value(self, kind: str, contact: str, *, again: bool = False, **fields: Any) -> bytes:
         self._number += 1

@@ -8,9 +8,11 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
-from schemas.topics import DEAD_LETTER_OFFSET, HEADER_TRANSITION_ID
+from schemas.topics import DEAD_LETTER_OFFSET, HEADER_TRANSITION_ID, partition_of
+from streams.segmentation import Sending
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.audit.auditor import past_the_gate
+from tests.audit.crossing import audit_crossing
 from tests.engine.world import memory_contents
 from tests.simulation.cast import Cast
 from tests.simulation.consumer import misheard
@@ -109,6 +111,8 @@ def _is_settled(cast: Cast) -> bool:
         end = cast.broker.log(cast.names.tracking, partition).bounds.end
         if stored is None or stored.meta.cursor.offset != end or stored.outbox:
             return False
+        if any(not _has_arrived(cast, partition, sending) for sending in stored.meta.sendings):
+            return False
         if stored.timers and stored.timers[0][0] <= cast.broker.now_ms():
             return False
         if stored.meta.seq and not heard[partition, stored.meta.seq]:
@@ -116,6 +120,13 @@ def _is_settled(cast: Cast) -> bool:
         if sum(1 for place in heard if place[0] == partition) < stored.meta.seq:
             return False
     return True
+
+
+def _has_arrived(cast: Cast, partition: int, sending: Sending) -> bool:
+    """Whether what a contact sends lies in the log of whom it is sent to. What is stored may long have arrived."""
+    target = partition_of(sending.to, cast.broker.partitions)
+    origin = b'"origin":{"partition":%d,"offset":%d,"first":%d}' % (partition, sending.offset, sending.first)
+    return any(origin in (one.value or b"") for one in cast.broker.log(cast.names.tracking, target).records())
 
 
 def _standing(cast: Cast) -> str:
@@ -134,8 +145,14 @@ def _audit(cast: Cast, settled: bool) -> list[str]:
     contents = memory_contents(cast.redis.state)
     problems: list[str] = []
     expected: dict[int, list[tuple[str, str]]] = {}
-    for partition in range(cast.broker.partitions):
-        log = PartitionLog(partition, cast.broker.partitions, cast.broker.log(cast.names.tracking, partition).records())
+    partitions = cast.broker.partitions
+    logs = [
+        PartitionLog(number, partitions, cast.broker.log(cast.names.tracking, number).records())
+        for number in range(partitions)
+    ]
+    if settled:
+        problems += audit_crossing(logs)
+    for partition, log in enumerate(logs):
         output = cast.broker.log(cast.names.transitions, partition).messages
         problems += audit_partition(log, output, contents.get(str(partition)) if settled else None)
         passed, _ = past_the_gate(output)
