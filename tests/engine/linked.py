@@ -99,7 +99,7 @@ class Linked:
         for partition in range(PARTITIONS):
             self.logs[partition] = []
             self.append(partition, None, definitions_value(self.definitions), START)
-        self.world.history = MemoryHistory(self.logs)
+        self.world.history = MemoryHistory(dict[int, Sequence[RawRecord]](self.logs))
 
     def append(self, partition: int, key: bytes | None, value: bytes | None, at_ms: int) -> None:
         """Append to a partition's log."""
