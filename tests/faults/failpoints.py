@@ -41,8 +41,8 @@ Action = Literal["kill", "stop", "away", "bug"]
 VARIABLE = "TRAPS"
 """Of the environment of `python -m tests.faults.worker`."""
 
-_READS = ("load", "outbox", "tail", "dead_letter_tail")
-_WRITES = ("take", "commit", "publish", "trim", "tick")
+_READS = ("load", "outbox", "tail", "dead_letter_tail", "records")
+_WRITES = ("take", "commit", "publish", "trim", "tick", "forward")
 # A dead letter and a new epoch are written as well, but not on every worker's way.
 _RARE = ("dead_letter", "start_over")
 # Of a change of definitions alone.
@@ -211,13 +211,14 @@ class FailingStore:
 
 @dataclass
 class FailingPublisher:
-    """A producer with points: others for transitions than for dead letters."""
+    """A producer with points: others for transitions than for dead letters, and for forwards."""
 
     publisher: Publisher
     points: Failpoints
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        call = "dead_letter" if _of_dead_letters(messages[0].topic) else "publish"
+        topic = messages[0].topic
+        call = "dead_letter" if _of_dead_letters(topic) else "publish" if topic.endswith("transitions") else "forward"
         await self.points.write(call, self.publisher.publish(messages))
 
 

@@ -130,6 +130,9 @@ class Stage:
         wait_until(self._is_at_rest, _REST_TIMEOUT_S, "everything folded, fired and published")
         self._tick()
         wait_until(self._is_at_rest, _REST_TIMEOUT_S, "the last tick folded")
+        while self._is_sending():  # what was sent is known to be only with the next commit
+            self._tick()
+            wait_until(self._is_at_rest, _REST_TIMEOUT_S, "another tick folded")
         self.crew.stop()
         verdict = audit(
             self.servers, self.redis_url, self.names, self.partitions, self.load.journal, zombies=self.zombies
@@ -161,6 +164,11 @@ class Stage:
             if self.place.redis.hexists(self.names.key(partition, "meta"), "former_generation"):
                 return False
         return self.offsets() == self._ends_if_known()
+
+    def _is_sending(self) -> bool:
+        """Whether something that contacts send to others may be on its way."""
+        metas = [self.names.key(partition, "meta") for partition in range(self.partitions)]
+        return any(self.place.redis.hget(meta, "sendings") not in {None, b"[]"} for meta in metas)
 
     def _holds_anything(self, key: bytes, part: str) -> bool:
         count = self.place.redis.zcard(key) if part == "timers" else self.place.redis.xlen(key)
