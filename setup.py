@@ -25,6 +25,7 @@ COMPILED = [
     "streams/segmentation/expressions.py",
     "streams/segmentation/fold.py",
     "streams/segmentation/forecast.py",
+    "streams/segmentation/identity.py",
     "streams/segmentation/matching.py",
     "streams/segmentation/points.py",
     "streams/segmentation/program.py",

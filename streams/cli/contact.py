@@ -50,6 +50,8 @@ def command(contact_id: str, as_json: bool) -> None:
     else:
         _print(found)
     if not found["exists"]:
+        if found["linked_to"] is not None:
+            raise InputError(f"the contact turned out to be {printable(found['linked_to'])}: ask for that one")
         raise InputError("the contact is not known" + (", it was erased" if found["erased_up_to"] else ""))
 
 
@@ -66,6 +68,8 @@ def _print(found: View) -> None:
     ]
     if found["exists"]:
         shown.append(Text(f"known since {found['known_since']}; next due {found['next_due'] or 'never'}"))
+    if found["linked_ids"]:
+        shown.append(Text("with the records of " + ", ".join(printable(each) for each in found["linked_ids"])))
     if found["erased_up_to"]:
         shown.append(Text(f"erased: records up to {found['erased_up_to']} are dropped"))
     print_shown(*shown, *_tables(found), *_retired(found))

@@ -67,6 +67,10 @@ def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
     """
     partition, core, contact, stored = look_up(inspector, contact_id)
     if not contact.exists:
+        if contact.linked_to is not None:
+            raise InputError(
+                f"the contact {printable(contact_id)} turned out to be {printable(contact.linked_to)}: ask for that one"
+            )
         erased = ", it was erased" if contact.erased else ""
         raise InputError(f"the contact {printable(contact_id)} is not known{erased}")
     # A crowd of timers is committed in parts: some of the contact's may be due and not committed yet.

@@ -17,6 +17,8 @@ def view(core: Core, contact: Contact, now_ms: int) -> View:
         "exists": contact.exists,
         "known_since": format_instant(contact.known_since_ms) if contact.exists else None,
         "erased_up_to": None if erased is None else format_instant(erased.at_ms),
+        "linked_to": contact.linked_to,
+        "linked_ids": list(contact.linked_ids),
         **_facts(contact),
         "scores": {name: _score(core, contact, name, now_ms) for name in core.program.scores} if contact.exists else {},
         "segments": _segments(core, contact),

@@ -150,6 +150,11 @@ class Replay:
 
     def _unknown(self) -> InputError:
         known = self._fold.contacts.get(self._key)
+        if known is not None and known.linked_to is not None:
+            return InputError(
+                f"the contact {printable(self.contact_id)} turned out to be {printable(known.linked_to)}, and what it "
+                "did counts there: ask for that one"
+            )
         if known is not None and known.erased is not None:
             return InputError(
                 f"the contact {printable(self.contact_id)} was erased, with all that it did up to "
