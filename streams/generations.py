@@ -29,6 +29,7 @@ class Building(NamedTuple):
 
     generation: int
     definitions_hash: str
+    semantics: str
     by_worker: bool  # the partition's owner builds, and nobody else may
     cursor: Cursor
     clock_ms: int
@@ -52,8 +53,8 @@ def owned_by_another(partition: int, ours: Fence | None, found: Fence) -> Except
 class BuildStore(FoldStore, Protocol):
     """Keeps the builds, one a partition. Its commits move no output and tell of no epoch."""
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -105,6 +106,15 @@ class GenerationStore(Protocol):
         """Let the build serve, at the same record of the log with no steps taken; the output goes on as it was.
 
         Raises as `settle` does.
+        """
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
         """
 
     async def drop_former(self, partition: int, generation: int) -> None:

@@ -80,7 +80,7 @@ class MemoryPartition:
 class MemoryBuild:
     """A state that is built beside the one that serves."""
 
-    definitions_hash: str
+    identity: str  # of the definitions that it is built for
     owner: bool
     state: MemoryPartition
     keys: list[str] = field(default_factory=list)  # of its contacts

@@ -17,6 +17,7 @@ from streams.ports import (
     LogBounds,
     PartitionMeta,
     RawRecord,
+    is_telling,
 )
 from streams.versions import Former
 
@@ -30,8 +31,8 @@ class MemoryBuildStore:
     def __init__(self, serving: MemoryStateStore) -> None:
         self._serving = serving
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -46,10 +47,10 @@ class MemoryBuildStore:
         if found is not None and found.owner and owner is None:
             raise BuildBusyError(partition)
         count = 1 if found is None else found.state.fence.generation + 1
-        if found is None or found.definitions_hash != definitions_hash or anew:
+        if found is None or found.identity != identity or anew:
             last = serving.generation if found is None else found.state.generation
             state = MemoryPartition(Fence(count, ""), PartitionMeta(), generation=last + 1)
-            found = builds[partition] = MemoryBuild(definitions_hash, owner is not None, state)
+            found = builds[partition] = MemoryBuild(identity, owner is not None, state)
         found.owner = owner is not None
         found.state.fence = Fence(count, f"builder-{count}")
         return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
@@ -134,21 +135,44 @@ class MemoryGenerationStore:
 
         Raises as `settle` does.
         """
+        built = self._built(partition, fence, at, build)
+        return self._serve(partition, built, Cursor(at.offset, 0), build.clock_ms, holding)
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
+        """
         built, served = self._built(partition, fence, at, build), self._serving.partitions[partition]
+        known, before = served.meta, served.former
+        telling = is_telling(known.former, known.versions, known.cursor)
+        self._serve(partition, built, at, known.clock_ms, holding)
+        if telling:
+            built.former, built.meta = before, replace(built.meta, former=known.former)
+        return replace(built.meta, sizes=dict(built.meta.sizes))
+
+    def _serve(
+        self, partition: int, built: MemoryPartition, at: Cursor, clock_ms: int, holding: Holding
+    ) -> PartitionMeta:
+        served = self._serving.partitions[partition]
         known = served.meta
         assert known.definitions is not None, "what has no definitions yet has none to change"
-        built.fence, built.former = fence, served
+        built.fence, built.former = served.fence, served
         built.outbox, served.outbox = served.outbox, {}
         built.meta = replace(
             known,
-            cursor=Cursor(at.offset, 0),
-            clock_ms=build.clock_ms,
+            cursor=at,
+            clock_ms=clock_ms,
             definitions=holding.definitions,
             definitions_number=holding.versions[-1].number,
             versions=holding.versions,
             sizes=built.meta.sizes,
             generation=built.generation,
             former=Former(served.generation, known.definitions),
+            outdated_format=None,
         )
         self._serving.partitions[partition] = built
         del self._serving.builds[partition]

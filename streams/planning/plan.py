@@ -78,8 +78,10 @@ class Plan:
     """What definitions would change."""
 
     before_hash: str
+    before_semantics: str
     before_number: int
     after_hash: str
+    after_semantics: str
     partitions: int
     records: int
     """In the log, up to where it was read."""
@@ -116,5 +118,5 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the definitions that hold are the same text."""
-        return self.before_hash == self.after_hash
+        """Whether the definitions that hold are the same text, for the same semantics."""
+        return (self.before_hash, self.before_semantics) == (self.after_hash, self.after_semantics)

@@ -18,7 +18,7 @@ from streams.planning.held import Held, read_held
 from streams.planning.plan import Plan
 from streams.planning.room import Filled
 from streams.ports import CursorMismatchError, FenceLostError, LogBounds, PartitionMeta
-from streams.segmentation import Core, Definitions, parse_canonical
+from streams.segmentation import Definitions, core_of
 
 _SAMPLES = 5
 _LOOKED_AT = 20_000
@@ -113,7 +113,7 @@ class Planner:
         )
         plan = await self._drafted(before, bounds, [builder.build.clock_ms for builder in builders.values()])
         plan.behind = sum(max(0, bound.end - folded[partition]) for partition, bound in bounds.items())
-        old, new = Core(before), Core(self._definitions)
+        old, new = core_of(before), core_of(self._definitions)
         comparison = Comparison(self._ports.generations, old, new, plan, samples_max=_SAMPLES, looked_at_max=_LOOKED_AT)
         for builder in builders.values():
             await comparison.add(_Together(self, builder))
@@ -173,19 +173,19 @@ class Planner:
         return plan
 
     def _before(self, held: Mapping[int, Held]) -> Definitions:
-        hashes = {one.hash for one in held.values()}
+        identities = {one.identity for one in held.values()}
         waiting = [one.partition for one in held.values() if not one.is_made]
-        if len(hashes) > 1:
+        if len(identities) > 1:
             raise InputError(
-                f"{self._ports.topic}: the partitions have different definitions ({_short(hashes)}): an apply was cut "
-                "short; complete it by applying the same file again, or take it back by applying the one before it"
+                f"{self._ports.topic}: the partitions have different definitions ({_short(identities)}): an apply was "
+                "cut short; complete it by applying the same file again, or take it back by applying the one before it"
             )
         if waiting:
             raise UnavailableError(
                 f"{self._ports.topic}: partitions {_numbers(waiting)} have not come to their newest definitions yet: "
                 "start `segue worker`, or wait for it"
             )
-        return parse_canonical(next(iter(held.values())).text)
+        return next(iter(held.values())).definitions()
 
     async def _begin(self, partition: int, bounds: LogBounds) -> Builder:
         if bounds.start > 0 and not self._accept_short:
@@ -250,8 +250,8 @@ def _offset(builder: Builder, bounds: LogBounds) -> int:
     return max(0, builder.build.cursor.offset - bounds.start)
 
 
-def _short(hashes: set[str]) -> str:
-    return ", ".join(sorted(text[:12] for text in hashes))
+def _short(identities: set[str]) -> str:
+    return ", ".join(sorted(text[:12] for text in identities))
 
 
 def _numbers(partitions: list[int]) -> str:

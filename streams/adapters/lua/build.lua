@@ -2,11 +2,11 @@
 --
 -- KEYS 1  meta of the state that serves (hash, see take.lua)
 --      2  build (hash): generation: the keys that hold what is built
---                       definitions_hash, format: what it is built for
+--                       definitions_hash, format: what it is built for; `Definitions.identity`
 --                       owner: '1' where the partition's owner builds
 --                       fence_generation, fence_member: the builder; counted up by every one that begins or goes on
 --                       offset, steps, index, clock, seq: as in meta
--- ARGV 1  definitions hash   2  format   3  builder's name, used by nobody else
+-- ARGV 1  identity   2  format   3  builder's name, used by nobody else
 --      4  fence generation   5  fence member: of the partition's owner, '' where somebody else asks
 --      6  '1': begin anew, whatever there is
 --
