@@ -81,7 +81,7 @@ class MemoryBuild:
     """A state that is built beside the one that serves."""
 
     identity: str  # of the definitions that it is built for
-    owner: bool
+    owner: Fence | None  # of the partition, where that one builds
     state: MemoryPartition
     keys: list[str] = field(default_factory=list)  # of its contacts
 

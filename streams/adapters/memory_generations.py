@@ -44,14 +44,14 @@ class MemoryBuildStore:
         if owner is not None and serving.fence != owner:
             raise owned_by_another(partition, owner, serving.fence)
         found = builds.get(partition)
-        if found is not None and found.owner and owner is None:
+        if found is not None and found.owner == serving.fence and owner is None:
             raise BuildBusyError(partition)
         count = 1 if found is None else found.state.fence.generation + 1
         if found is None or found.identity != identity or anew:
             last = serving.generation if found is None else found.state.generation
             state = MemoryPartition(Fence(count, ""), PartitionMeta(), generation=last + 1)
-            found = builds[partition] = MemoryBuild(identity, owner is not None, state)
-        found.owner = owner is not None
+            found = builds[partition] = MemoryBuild(identity, owner, state)
+        found.owner = owner
         found.state.fence = Fence(count, f"builder-{count}")
         return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
 
@@ -79,8 +79,8 @@ class MemoryBuildStore:
 
     async def give_up(self, partition: int) -> bool:
         """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
-        found = self._serving.builds.get(partition)
-        if found is not None and found.owner:
+        serving, found = self._serving.partitions.get(partition), self._serving.builds.get(partition)
+        if found is not None and serving is not None and found.owner == serving.fence:
             raise BuildBusyError(partition)
         return self._serving.builds.pop(partition, None) is not None
 

@@ -257,7 +257,7 @@ class StateInspector:
 
 
 def _other_format(partition: int, found: int) -> InputError:
-    advice = "start a worker of this version, which folds it again" if found < STATE_FORMAT else "run a newer version"
+    advice = "start a worker of this version, which builds it anew" if found < STATE_FORMAT else "run a newer version"
     return InputError(
         f"partition {partition}: the state in Redis is of format {found}, this program knows {STATE_FORMAT}: {advice}"
     )

@@ -40,7 +40,7 @@ def building_in(fields: Mapping[str, str], serving: int) -> Building | None:
         generation=int(fields["generation"]),
         definitions_hash=text_hash,
         semantics=semantics,
-        by_worker=fields["owner"] == "1",
+        by_worker=fields["owner"] != "",
         cursor=Cursor(int(fields["offset"]), int(fields["steps"])),
         clock_ms=int(fields["clock"]),
     )

@@ -6,8 +6,8 @@ members: where it does not, nothing is changed and the partition is refused. The
 could be told and be told again by a replay of the log; a change of meaning has one, its `definitions` record.
 
 Until the build serves the old state is only read, so all of it may be cut short, and is gone on with or made again.
-What the old state had begun goes on: the timers of the record at the cursor, of which those before the next one are fired in
-the build too, and what a change tells, of which the first ones are told.
+What the old state had begun goes on: the timers of the record at the cursor, of which those before the next one are
+fired in the build too, and what a change tells, of which the first ones are told.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Upgrading:
     def _differs(self, meta: PartitionMeta, contacts: int) -> InputError:
         return InputError(
             f"partition {self._partition}: the state in Redis is of format {meta.outdated_format}, and folding the log "
-            f"anew under the same definitions makes another one ({contacts} contacts found so far whose segments are others); "
-            "nothing was changed: go on with the version of Segue that made the state, and report this; or "
+            f"anew under the same definitions makes another one ({contacts} contacts found so far that are in other "
+            "segments); nothing was changed: go on with the version of Segue that made the state, and report this; or "
             f"fold the log again, published in a new epoch, with `segue epoch raise --partition {self._partition}`"
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.errors import InputError, UnavailableError
 from schemas.records import DefinitionsRecord, InvalidRecordError, decode_record, definitions_hash, definitions_identity
-from streams.generations import History
+from streams.generations import GenerationStore, History
 from streams.ports import LogBounds, PartitionMeta, RawRecord
 from streams.segmentation import Definitions, DefinitionsError, check_semantics, parse_canonical
 
@@ -68,6 +70,26 @@ async def read_held(partition: int, meta: PartitionMeta | None, history: History
     if held is not None:
         check_semantics(held.semantics, f"partition {partition}: definitions {held.number}")
     return held
+
+
+async def held_by_workers(generations: GenerationStore, partitions: Iterable[int]) -> Definitions:
+    """The definitions under which workers fold all partitions.
+
+    Raises `InputError` where they are not the same everywhere, and `UnavailableError` where there are none.
+    """
+    found: dict[str, Definitions] = {}
+    for partition in partitions:
+        meta = await generations.serving(partition)
+        if meta is None or meta.definitions is None:
+            raise UnavailableError(f"partition {partition}: Redis holds no state of it: start `segue worker`")
+        newest = meta.versions[-1]
+        found[newest.identity] = parse_canonical(meta.definitions, newest.semantics)
+    if len(found) != 1:
+        raise InputError(
+            f"partitions are folded under {len(found)} different definitions: wait until workers have made the change, "
+            "or complete its apply; see `segue definitions`"
+        )
+    return next(iter(found.values()))
 
 
 def definitions_in(raw: RawRecord) -> DefinitionsRecord | None:

@@ -78,10 +78,8 @@ class Plan:
     """What definitions would change."""
 
     before_hash: str
-    before_semantics: str
     before_number: int
     after_hash: str
-    after_semantics: str
     partitions: int
     records: int
     """In the log, up to where it was read."""
@@ -105,6 +103,8 @@ class Plan:
     bytes_before: int = 0
     """Of the states of those that were looked at."""
     bytes_after: int = 0
+    before_semantics: str = ""
+    after_semantics: str = ""
 
     @property
     def entering(self) -> int:

@@ -69,12 +69,20 @@ class Planner:
         """What each partition's log holds, since `look`."""
 
     async def look(self) -> dict[int, Held]:
-        """Which definitions hold in the log. Raises `UnavailableError` for a partition that has none."""
+        """Which definitions hold in the log.
+
+        Raises `UnavailableError` for a partition that has none, or whose state is of a format to be built anew.
+        """
         found = self._ports.bounds()
         if not found:
             raise UnavailableError(f"no topic {self._ports.topic}: create it with `segue topics create`")
         for partition, bounds in sorted(found.items()):
             meta = await self._ports.generations.serving(partition)
+            if meta is not None and meta.outdated_format is not None:
+                raise UnavailableError(
+                    f"partition {partition}: its state is of format {meta.outdated_format}, which this version builds "
+                    "anew: start `segue worker` of this version first; `segue plan --upgrade` shortens its start"
+                )
             held = await read_held(partition, meta, self._ports.history, bounds)
             if held is None:
                 raise UnavailableError(
@@ -122,6 +130,19 @@ class Planner:
             with _still_ours(builder.partition):  # else what was compared was half gone
                 await self._ports.builds.load(builder.partition, builder.build.cursor, (), None, 0)
         return plan
+
+    async def rebuild(self) -> list[int]:
+        """Build the state anew where it is of an older format, no further than workers have come; in which partitions.
+
+        The definitions are those that hold there. Raises as `build` does.
+        """
+        outdated = {}
+        for partition, bound in self._ports.bounds().items():
+            meta = await self._serving(partition)
+            if meta.outdated_format is not None:
+                outdated[partition] = LogBounds(bound.start, max(bound.start, min(bound.end, meta.cursor.offset)))
+        await self._build(outdated)
+        return sorted(outdated)
 
     async def catch_up(self, builder: Builder) -> tuple[PartitionMeta, Build]:
         """What serves, and the build brought to the same place; what serves may have gone on since."""

@@ -3,7 +3,7 @@
 -- KEYS 1  meta of the state that serves (hash, see take.lua)
 --      2  build (hash): generation: the keys that hold what is built
 --                       definitions_hash, format: what it is built for; `Definitions.identity`
---                       owner: '1' where the partition's owner builds
+--                       owner: fence generation of the partition's owner where that one builds, else ''
 --                       fence_generation, fence_member: the builder; counted up by every one that begins or goes on
 --                       offset, steps, index, clock, seq: as in meta
 -- ARGV 1  identity   2  format   3  builder's name, used by nobody else
@@ -12,19 +12,19 @@
 --
 -- Returns {'building', generation, fence generation, offset, steps, clock, '1' where another build was given up or '',
 --          generation that serves},
---         {'busy'}: the owner builds, {'fence', generation, member}: the partition belongs to this other owner, or
---         {'absent'}: no state serves yet.
+--         {'busy'}: the owner builds, and the partition is still its own,
+--         {'fence', generation, member}: the partition belongs to this other owner, or {'absent'}: no state serves yet.
 local serves = redis.call('HMGET', KEYS[1], 'generation', 'fence_generation', 'fence_member')
-local serving, owner = serves[1], ARGV[4] ~= '' and '1' or ''
+local serving, owner = serves[1], ARGV[4]
 if not serving then
     return {'absent'}
 end
-if owner == '1' and (serves[2] ~= ARGV[4] or serves[3] ~= ARGV[5]) then
+if owner ~= '' and (serves[2] ~= ARGV[4] or serves[3] ~= ARGV[5]) then
     return {'fence', serves[2], serves[3]}
 end
 local found = redis.call('HMGET', KEYS[2], 'generation', 'definitions_hash', 'format', 'owner', 'fence_generation')
 local current = found[1] and tonumber(found[1]) > tonumber(serving)
-if current and found[4] == '1' and owner ~= '1' then
+if current and found[4] == serves[2] and owner == '' then
     return {'busy'}
 end
 local fence = string.format('%.0f', tonumber(found[5] or '0') + 1)
