@@ -22,6 +22,7 @@ class Build(NamedTuple):
     fence: Fence  # of this builder; a later one has another
     cursor: Cursor
     clock_ms: int
+    settled: int = 0  # calls of `settle` since the builder began; a Redis that was set back between them knows fewer
 
 
 class Building(NamedTuple):
@@ -72,6 +73,12 @@ class Heirs:
     states: dict[str, bytes]  # by contact key
     since: dict[str, dict[str, int]]  # by segment: ids of members, and since when each is one
 
+    def and_of(self, others: Heirs) -> Heirs:
+        """These and others."""
+        segments = self.since.keys() | others.since.keys()
+        since = {name: self.since.get(name, {}) | others.since.get(name, {}) for name in sorted(segments)}
+        return Heirs(self.states | others.states, since)
+
 
 class Holding(NamedTuple):
     """What holds from a record of definitions on."""
@@ -96,7 +103,7 @@ class GenerationStore(Protocol):
         """Keys of contacts in a build, each at least once; the pages are counted from 0, past the last it is empty."""
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.

@@ -84,6 +84,7 @@ class MemoryBuild:
     owner: Fence | None  # of the partition, where that one builds
     state: MemoryPartition
     keys: list[str] = field(default_factory=list)  # of its contacts
+    settled: int = 0
 
 
 class MemoryStateStore:

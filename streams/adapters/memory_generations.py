@@ -51,7 +51,7 @@ class MemoryBuildStore:
             last = serving.generation if found is None else found.state.generation
             state = MemoryPartition(Fence(count, ""), PartitionMeta(), generation=last + 1)
             found = builds[partition] = MemoryBuild(identity, owner, state)
-        found.owner = owner
+        found.owner, found.settled = owner, 0
         found.state.fence = Fence(count, f"builder-{count}")
         return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
 
@@ -120,7 +120,7 @@ class MemoryGenerationStore:
         return found.keys[page * _PAGE_KEYS : (page + 1) * _PAGE_KEYS]
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -129,6 +129,7 @@ class MemoryGenerationStore:
         built.contacts.update(heirs.states)
         for segment, since in heirs.since.items():
             built.members.setdefault(segment, {}).update(since)
+        self._serving.builds[partition].settled += 1
 
     async def switch(self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding) -> PartitionMeta:
         """Let the build serve, at the same record of the log with no steps taken; the output goes on as it was.
@@ -191,7 +192,13 @@ class MemoryGenerationStore:
         if served is None:
             raise CursorMismatchError(at, None)
         served.check(partition, at, fence)
-        if found is None or (found.state.generation, found.state.meta.cursor) != (build.generation, build.cursor):
+        if found is None:
+            raise CursorMismatchError(at, None)
+        if (found.state.generation, found.state.meta.cursor, found.settled) != (
+            build.generation,
+            build.cursor,
+            build.settled,
+        ):
             raise CursorMismatchError(at, None)
         return found.state
 

@@ -72,7 +72,7 @@ class RedisGenerationStore:
         ]
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -140,7 +140,7 @@ class RedisGenerationStore:
     ) -> list[bytes]:
         """The answer of a script that writes where all is as it is said to be."""
         serving, (fence, at, build) = self._serving.keys_of(partition), where
-        checked = (*fence, serving.generation, *at, build.generation, *build.cursor)
+        checked = (*fence, serving.generation, *at, build.generation, *build.cursor, build.settled)
         answer: list[bytes]
         word, *answer = await self._connection.run(script, (serving.meta, *keys), (*checked, *arguments))
         if word == b"fence":

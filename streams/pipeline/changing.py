@@ -68,15 +68,17 @@ class Changing:
         """Let a state that is built for new definitions serve, at the record at which the one that serves stands."""
         upto, short_history = Cursor(serving.at.offset + 1, 0), holding.versions[-1].short_history
         builder = await self._succeeding.bring_to(upto, serving.fence, definitions, short_history=short_history)
-        await self._settle(serving, Succession(former, core_of(definitions)), builder.build)
-        return await self._ports.generations.switch(self._partition, serving.fence, serving.at, builder.build, holding)
+        build = await self._settle(serving, Succession(former, core_of(definitions)), builder.build)
+        return await self._ports.generations.switch(self._partition, serving.fence, serving.at, build, holding)
 
-    async def _settle(self, serving: Serving, succession: Succession, build: Build) -> None:
+    async def _settle(self, serving: Serving, succession: Succession, build: Build) -> Build:
         """Let the contacts of the build be heirs, but for those about whom something is to be told."""
         generation, fence, at, clock_ms = serving
         async for keys in self._succeeding.built_keys(build):
             heritage = await self._succeeding.heritage(keys, succession, build, generation, clock_ms)
             await self._ports.generations.settle(self._partition, fence, at, build, heritage.heirs)
+            build = build._replace(settled=build.settled + 1)
+        return build
 
     async def differences(self, meta: PartitionMeta, core: Core, record: DefinitionsRecord) -> AsyncIterator[Told]:
         """What is still to be told, in order, where the change at `meta.cursor` has been made: nothing of it twice."""

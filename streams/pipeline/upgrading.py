@@ -74,7 +74,7 @@ class Upgrading:
         except HistoryGoneError as error:
             raise self._history_gone(meta, error.begins_at) from error
         await self._check(taken, build)
-        await self._settle(taken, build)
+        build = await self._settle(taken, build)
         holding = Holding(meta.definitions, meta.versions)
         return await self._ports.generations.take_over(self._partition, serving.fence, serving.at, build, holding)
 
@@ -97,7 +97,7 @@ class Upgrading:
         if ids or (not amid_timers and build.clock_ms != taken.serving.clock_ms):
             raise self._differs(taken.meta, len(ids))
 
-    async def _settle(self, taken: _Taken, build: Build) -> None:
+    async def _settle(self, taken: _Taken, build: Build) -> Build:
         """Let the contacts of the build go on from how they stand."""
         serving, meta, untold = taken.serving, taken.meta, await self._untold(taken)
         same = Succession(taken.definitions, taken.core)
@@ -106,15 +106,16 @@ class Upgrading:
             heritage = await self._succeeding.heritage(told, same, build, meta.generation, serving.clock_ms)
             if heritage.differ:
                 raise self._differs(meta, len(heritage.differ))
-            await self._ports.generations.settle(self._partition, serving.fence, serving.at, build, heritage.heirs)
+            heirs = heritage.heirs
             waiting = [key for key in keys if key in untold]
             if waiting:  # they go on from the state before the change, as they are told of
                 assert meta.former is not None, "what is told is the difference to a state before"
-                change = Succession(self._before(meta), taken.core)
-                heritage = await self._succeeding.heritage(
-                    waiting, change, build, meta.former.generation, serving.clock_ms
-                )
-                await self._ports.generations.settle(self._partition, serving.fence, serving.at, build, heritage.heirs)
+                change, before = Succession(self._before(meta), taken.core), meta.former.generation
+                found = await self._succeeding.heritage(waiting, change, build, before, serving.clock_ms)
+                heirs = heirs.and_of(found.heirs)
+            await self._ports.generations.settle(self._partition, serving.fence, serving.at, build, heirs)
+            build = build._replace(settled=build.settled + 1)
+        return build
 
     async def _untold(self, taken: _Taken) -> set[str]:
         """Keys of contacts that a change still is to tell of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from streams.adapters.memory import MemoryStateStore
 from streams.adapters.redis_builds import RedisBuildStore
@@ -13,7 +14,14 @@ from streams.adapters.redis_state import RedisStateStore
 from tests.engine.amid import Amid, amid
 from tests.engine.world import World
 
-NEXT = StateFormats(newest=STATE_FORMAT + 1, as_it_is=STATE_FORMAT + 1, by_building=STATE_FORMAT)
+VERSION = "VERSION_TO_COME"
+"""Of the environment of `python -m tests.faults.worker`: how many versions of Segue after today's it is."""
+
+
+def formats_of(version: int) -> StateFormats:
+    """Formats of the `version`th version after today's, each of which has another."""
+    newest = STATE_FORMAT + version
+    return StateFormats(newest=newest, as_it_is=newest, by_building=STATE_FORMAT)
 
 
 def next_version(world: World) -> World:
@@ -24,13 +32,23 @@ def next_version(world: World) -> World:
             found.meta = replace(found.meta, outdated_format=STATE_FORMAT)
         return world
     assert isinstance(store, RedisStateStore), "there are two kinds of worlds"
-    connection, later = store._connection, RedisStateStore(store._connection, world.names, NEXT)
-    return replace(
-        world,
-        store=later,
-        builds=RedisBuildStore(connection, world.names, NEXT),
-        generations=RedisGenerationStore(connection, world.names, later),
-    )
+    later = stores_of(store, formats_of(1))
+    return replace(world, store=later.store, builds=later.builds, generations=later.generations)
+
+
+class Stores(NamedTuple):
+    """What keeps a state in Redis."""
+
+    store: RedisStateStore
+    builds: RedisBuildStore
+    generations: RedisGenerationStore
+
+
+def stores_of(store: RedisStateStore, formats: StateFormats) -> Stores:
+    """The stores of another version, over the connection of one of ours."""
+    connection, names = store._connection, store._names
+    later = RedisStateStore(connection, names, formats)
+    return Stores(later, RedisBuildStore(connection, names, formats), RedisGenerationStore(connection, names, later))
 
 
 def amid_upgrade(world: World, call: str, happens: Callable[[], Awaitable[None]], number: int = 1) -> World:

@@ -5,6 +5,7 @@
 --                       definitions_hash, format: what it is built for; `Definitions.identity`
 --                       owner: fence generation of the partition's owner where that one builds, else ''
 --                       fence_generation, fence_member: the builder; counted up by every one that begins or goes on
+--                       settled: how often contacts were settled since then, see settle.lua
 --                       offset, steps, index, clock, seq: as in meta
 -- ARGV 1  identity   2  format   3  builder's name, used by nobody else
 --      4  fence generation   5  fence member: of the partition's owner, '' where somebody else asks
@@ -39,6 +40,6 @@ if not (current and found[2] == ARGV[1] and found[3] == ARGV[2] and ARGV[6] ~= '
     redis.call('HSET', KEYS[2], 'generation', string.format('%.0f', last + 1), 'definitions_hash', ARGV[1],
         'format', ARGV[2], 'offset', '0', 'steps', '0', 'index', '0', 'clock', '0', 'seq', '0')
 end
-redis.call('HSET', KEYS[2], 'owner', owner, 'fence_generation', fence, 'fence_member', ARGV[3])
+redis.call('HSET', KEYS[2], 'owner', owner, 'fence_generation', fence, 'fence_member', ARGV[3], 'settled', '0')
 local built = redis.call('HMGET', KEYS[2], 'generation', 'offset', 'steps', 'clock')
 return {'building', built[1], fence, built[2], built[3], built[4], given_up, serving}
