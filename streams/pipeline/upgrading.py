@@ -17,7 +17,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from schemas.errors import InputError
-from streams.generations import Build, Holding
+from streams.generations import Build, Heirs, Holding
 from streams.pipeline.building import HistoryGoneError
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.succeeding import Serving, Succeeding, in_order, names_in
@@ -95,7 +95,7 @@ class Upgrading:
         ids = await self._succeeding.differing(names_in(taken.definitions), taken.meta.generation, build.generation)
         amid_timers = bool(taken.serving.at.steps) and not taken.telling
         if ids or (not amid_timers and build.clock_ms != taken.serving.clock_ms):
-            raise self._differs(taken.meta, len(ids))
+            raise await self._differs(taken, build, len(ids))
 
     async def _settle(self, taken: _Taken, build: Build) -> Build:
         """Let the contacts of the build go on from how they stand."""
@@ -105,7 +105,7 @@ class Upgrading:
             told = [key for key in keys if key not in untold]
             heritage = await self._succeeding.heritage(told, same, build, meta.generation, serving.clock_ms)
             if heritage.differ:
-                raise self._differs(meta, len(heritage.differ))
+                raise await self._differs(taken, build, len(heritage.differ))
             heirs = heritage.heirs
             waiting = [key for key in keys if key in untold]
             if waiting:  # they go on from the state before the change, as they are told of
@@ -139,9 +139,13 @@ class Upgrading:
             "`segue load`"
         )
 
-    def _differs(self, meta: PartitionMeta, contacts: int) -> InputError:
+    async def _differs(self, taken: _Taken, build: Build, contacts: int) -> InputError:
+        """Why a state is refused. Raises as `settle` does where what was read is not what serves any more."""
+        serving, nothing = taken.serving, Heirs({}, {})
+        await self._ports.generations.settle(self._partition, serving.fence, serving.at, build, nothing)
+        found = taken.meta.outdated_format
         return InputError(
-            f"partition {self._partition}: the state in Redis is of format {meta.outdated_format}, and folding the log "
+            f"partition {self._partition}: the state in Redis is of format {found}, and folding the log "
             f"anew under the same definitions makes another one ({contacts} contacts found so far that are in other "
             "segments); nothing was changed: go on with the version of Segue that made the state, and report this; or "
             f"fold the log again, published in a new epoch, with `segue epoch raise --partition {self._partition}`"

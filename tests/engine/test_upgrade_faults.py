@@ -63,6 +63,28 @@ async def test_a_former_owner_that_wakes_amid_an_upgrade_that_is_made_writes_not
         assert values(world) == [message.value for message in published]
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 6])
+@story
+async def test_a_former_owner_does_not_take_what_its_successor_has_removed_for_a_difference(
+    worlds: StoreOpener, number: int
+) -> None:
+    records, at = small_log()
+    async with worlds() as world:
+        world.history.logs[0] = records
+        await world.fold([records[:at]], Fence(1, "first"))
+        later = next_version(world)
+
+        async def be_overtaken() -> None:
+            async with beside_upgraded(later, worlds) as other:
+                await other.fold([records], Fence(3, "third"))
+
+        zombie = amid_upgrade(later, "members", be_overtaken, number).pipeline()
+        with pytest.raises((FenceLostError, CursorMismatchError, UnavailableError)):
+            await zombie.load(Fence(2, "second"))
+        await zombie.close()
+        assert world.contents() == (await whole(records))[0]
+
+
 @pytest.mark.parametrize("call", ["begin", "settle", "take_over"])
 @story
 async def test_a_former_owner_takes_nothing_over_from_the_moment_at_which_the_partition_is_taken(
