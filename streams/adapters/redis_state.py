@@ -94,11 +94,17 @@ class RedisStateStore(RedisFoldStore):
     async def known(self, partition: int, fields: dict[str, str]) -> PartitionMeta:
         """What a meta says of a partition; all calls after it are about the generation that it names.
 
-        Raises `InputError` where it is of a newer format.
+        Raises `InputError` where it is of a newer format, or of one from which no other is built.
         """
         number = int(fields["format"])
         if number > self.formats.newest:
             raise _newer_format(partition, number, self.formats.newest)
+        if number < self.formats.by_building:
+            raise InputError(
+                f"partition {partition}: the state in Redis is of format {number}, this program reads "
+                f"{self.formats.by_building} to {self.formats.newest}: start a worker of this version, which folds the "
+                "log again from its start"
+            )
         where = self._keys[partition] = StateKeys(self._names, partition, int(fields["generation"]))
         sizes = as_text(await self._connection.call("HGETALL", where.sizes))
         return PartitionMeta(
