@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,10 @@ CALLS = (
 QUICK = {"SEGUE_SESSION_TIMEOUT_MS": "1000"}
 
 
+def _is_sprung(stage: Stage, point: str, before: int) -> bool:
+    return stage.crew.sprung.count((point, "kill")) > before
+
+
 def _is_right(stage: Stage) -> None:
     verdict = stage.settle()
     assert verdict.problems == []
@@ -35,7 +40,7 @@ def test_a_worker_killed_at_every_call_of_an_upgrade_in_turn_loses_and_doubles_n
             stage.change()  # the workers that are to make it may never come to do so
         sprung = stage.crew.sprung.count((point, "kill"))
         stage.crew.upgrade(version, Trap(point, "kill", passing=1))
-        wait_until(lambda: stage.crew.sprung.count((point, "kill")) > sprung, 60, f"a death at {point}")  # noqa: B023
+        wait_until(partial(_is_sprung, stage, point, sprung), 60, f"a death at {point}")
         stage.fold_on(60)
     stage.recovered("kill -9 at the last point of an upgrade", 60)
     _is_right(stage)
