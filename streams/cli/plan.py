@@ -131,11 +131,11 @@ async def _upgrade(settings: CommonSettings, rate: int) -> str:
     """Build the definitions that hold anew where the state is of an older format; what was done."""
     async with plan_ports(settings) as ports:
         planner = Planner(ports, await held_by_workers(ports.generations, ports.bounds()), records_per_second_max=rate)
+        if not await planner.outdated():
+            return "nothing to do: workers of this version go on with the state as it is"
         await check_room(settings, ports, quiet=False)
         with building_shown() as planner.on_progress:
             rebuilt = await planner.rebuild()
-    if not rebuilt:
-        return "nothing to do: workers of this version go on with the state as it is"
     return (
         f"built beside what serves, in partition {numbers(rebuilt)}: as they start, workers of this version build what "
         "came in since, and take it over"

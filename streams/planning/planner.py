@@ -132,17 +132,22 @@ class Planner:
         return plan
 
     async def rebuild(self) -> list[int]:
-        """Build the state anew where it is of an older format, no further than workers have come; in which partitions.
+        """Build the state anew where it is of an older format; in which partitions that is.
 
         The definitions are those that hold there. Raises as `build` does.
         """
+        outdated = await self.outdated()
+        await self._build(outdated)
+        return sorted(outdated)
+
+    async def outdated(self) -> dict[int, LogBounds]:
+        """Partitions whose state is of a format to be built anew, and the records that are folded there."""
         outdated = {}
         for partition, bound in self._ports.bounds().items():
             meta = await self._serving(partition)
             if meta.outdated_format is not None:
                 outdated[partition] = LogBounds(bound.start, max(bound.start, min(bound.end, meta.cursor.offset)))
-        await self._build(outdated)
-        return sorted(outdated)
+        return outdated
 
     async def catch_up(self, builder: Builder) -> tuple[PartitionMeta, Build]:
         """What serves, and the build brought to the same place; what serves may have gone on since."""
