@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from streams.adapters.redis_keys import STATE_FORMAT
 from streams.pipeline.building import Builder
 from streams.ports import Fence, LogBounds, Message, RawRecord
 from streams.segmentation import KNOWN_SEMANTICS, SEMANTICS_VERSION, Definitions, compile_definitions
@@ -156,7 +157,8 @@ async def test_a_state_whose_log_has_lost_its_start_is_refused_with_what_to_do_a
         later = next_version(world)
         later.history.logs[0] = records[10:]
         pipeline = later.pipeline()
-        with pytest.raises(InputError, match=r"format 4.*the log begins at 10.*version of Segue that made.*segue load"):
+        words = f"format {STATE_FORMAT}.*the log begins at 10.*version of Segue that made.*segue load"
+        with pytest.raises(InputError, match=words):
             await pipeline.load(LATER)
         await pipeline.close()
         assert world.serving() == state

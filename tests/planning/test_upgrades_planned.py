@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.errors import InputError, UnavailableError
+from streams.adapters.redis_keys import STATE_FORMAT
 from streams.planning.held import held_by_workers, read_held
 from streams.planning.planner import Planner
 from streams.planning.versions import known_versions
@@ -71,7 +72,9 @@ async def test_a_state_that_is_worked_on_as_it_is_needs_no_build(worlds: StoreOp
 async def test_a_change_is_not_planned_over_a_state_that_is_to_be_built_anew(worlds: StoreOpener) -> None:
     async with worlds() as world:
         await world.fold([busy_log(8, 50)])
-        with pytest.raises(UnavailableError, match=r"format 4.*start `segue worker`.*segue plan --upgrade"):
+        with pytest.raises(
+            UnavailableError, match=rf"format {STATE_FORMAT}.*start `segue worker`.*segue plan --upgrade"
+        ):
             await planner_of(next_version(world), OTHER).look()
 
 
