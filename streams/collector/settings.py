@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.settings import CommonSettings
 from streams.collector.access import WriteKeys
+from streams.collector.addresses import Networks, Written
 from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
@@ -56,4 +57,12 @@ class CollectorSettings(CommonSettings):
     )
     collector_check_interval_ms: int = Field(
         default=2_000, ge=100, le=60_000, description="Milliseconds between looks at Kafka's topics for readiness."
+    )
+    collector_proxies: Networks = Field(
+        default=(),
+        description="Networks of proxies of your own, `10.0.0.0/8,fd00::/8`, whose `X-Forwarded-For` is believed.",
+    )
+    collector_addresses: Written = Field(
+        default="none",
+        description="How much of a client's address records keep: `none`, `truncated` (to /24, /48), or `full`.",
     )
