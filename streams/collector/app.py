@@ -21,8 +21,11 @@ from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.machine_signs import load_signs
+from streams.collector.machines import Visitors
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.unsubscribing import Unsubscribing
 from streams.collector.writing import Writer
 from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
@@ -51,9 +54,12 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    signer = LinkSigner(settings.link_keys)
+    visitors = Visitors(load_signs(settings.machine_signs), settings.collector_proxies, settings.collector_addresses)
     ways = [
         *Api(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *EmailLinks(signer, door, visitors).ways(),
+        *Unsubscribing(signer, door, visitors, settings.unsubscribe_purpose or None).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]

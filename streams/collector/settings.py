@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.settings import CommonSettings
+from schemas.settings import CommonSettings, OptionalFile
 from streams.collector.access import WriteKeys
 from streams.collector.addresses import Networks, Written
-from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
+from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -65,4 +65,13 @@ class CollectorSettings(CommonSettings):
     collector_addresses: Written = Field(
         default="none",
         description="How much of a client's address records keep: `none`, `truncated` (to /24, /48), or `full`.",
+    )
+    machine_signs: OptionalFile = Field(
+        default=None,
+        description="YAML file of the names and networks of machines that open and click, in place of Segue's own.",
+    )
+    unsubscribe_purpose: str = Field(
+        default="",
+        max_length=128,
+        description="Purpose whose consent an unsubscribe withdraws, where its link names none; empty: none.",
     )
