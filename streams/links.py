@@ -132,7 +132,7 @@ class LinkSigner:
             raise BadTokenError("the payload is not one of a link") from error
         if len(fields) != (3 if kind == "click" else 2):
             raise BadTokenError("the payload is not one of this kind")
-        return _checked_again(kind, Link(*fields))
+        return _checked_again(kind, Link(fields[0], fields[1], fields[2] if kind == "click" else None))
 
 
 def _check_link(kind: LinkKind, link: Link) -> None:

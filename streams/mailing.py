@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.errors import InputError
+from streams.confirmations import ConfirmationSigner, confirmation_of
 from streams.link_keys import BASE_URL_PATTERN, checked_keys
 from streams.links import Link, LinkSigner
 
@@ -51,9 +52,11 @@ class MailingLinks:
             raise InputError("base URL: expected one that begins with http:// or https://")
         self._base_url = base_url.rstrip("/")
         try:
-            self._signer = LinkSigner(checked_keys(keys))
+            secrets = checked_keys(keys)
         except ValueError as error:
             raise InputError(f"keys: {error}") from None
+        self._signer = LinkSigner(secrets)
+        self._confirmations = ConfirmationSigner(secrets)
 
     def pixel(self, contact: str, campaign: str, *, expires_at_ms: int | None = None) -> str:
         """URL of an image of one pixel: fetching it is an `email_open`. Past its time it is an image, and no open."""
@@ -76,6 +79,14 @@ class MailingLinks:
         url = f"{self._base_url}/u/{self._signer.make('unsubscribe', Link(contact, campaign, purpose=purpose))}"
         headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
         return Unsubscribe(url, headers)
+
+    def confirmation(self, form_submit: Mapping[str, Any]) -> str:
+        """URL with which the contact confirms what it consented to in a form with double opt-in.
+
+        `form_submit` is the record of that event, as it stands in the topic `tracking`. Raises `InputError` where it is
+        none that asks to be confirmed.
+        """
+        return f"{self._base_url}/f/{self._confirmations.make(confirmation_of(form_submit))}"
 
     def _click(self, link: Link) -> str:
         return f"{self._base_url}/c/{self._signer.make('click', link)}"

@@ -19,7 +19,10 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
+from streams.collector.confirming import Confirming
 from streams.collector.email_links import EmailLinks
+from streams.collector.form_schema import load_forms
+from streams.collector.forms import Forms
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.machine_signs import load_signs
 from streams.collector.machines import Visitors
@@ -27,6 +30,7 @@ from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.unsubscribing import Unsubscribing
 from streams.collector.writing import Writer
+from streams.confirmations import ConfirmationSigner
 from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 
@@ -56,10 +60,14 @@ def create_app(
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     signer = LinkSigner(settings.link_keys)
     visitors = Visitors(load_signs(settings.machine_signs), settings.collector_proxies, settings.collector_addresses)
+    confirmations = ConfirmationSigner(settings.link_keys)
+    forms = load_forms(settings.forms, keys=bool(settings.link_keys))
     ways = [
         *Api(door).ways(),
         *EmailLinks(signer, door, visitors).ways(),
         *Unsubscribing(signer, door, visitors, settings.unsubscribe_purpose or None).ways(),
+        *Forms(forms, confirmations, door, visitors).ways(),
+        *Confirming(confirmations, door, visitors).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]

@@ -70,6 +70,9 @@ class CollectorSettings(CommonSettings):
         default=None,
         description="YAML file of the names and networks of machines that open and click, in place of Segue's own.",
     )
+    forms: OptionalFile = Field(
+        default=None, description="YAML file of the forms that `POST /v1/form/FORM` takes; unset: none."
+    )
     unsubscribe_purpose: str = Field(
         default="",
         max_length=128,

@@ -180,9 +180,8 @@ def test_the_page_of_a_refused_link_fetches_and_runs_nothing_and_repeats_nothing
 def test_an_address_tells_a_scanner_and_is_written_only_as_far_as_it_was_asked_for(
     written: str, kept: str | None
 ) -> None:
-    proxies = {"collector_proxies": "127.0.0.0/8", "collector_addresses": written}
     headers = {"User-Agent": BROWSER, "X-Forwarded-For": "198.51.100.7, 209.222.80.77"}
-    with open_door(**proxies) as door:
+    with open_door(collector_proxies="127.0.0.0/8", collector_addresses=written) as door:
         door.client.get(_click_path(), headers=headers)
         (record,) = door.intake.records
     assert record["machine"]["reasons"] == ["security_scanner"]
