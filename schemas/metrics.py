@@ -58,7 +58,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
-            ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("forbidden",))),
+            ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",), ("forbidden",))),
     Metric("segue_collector_lost_total", "counter",
            "Opens and clicks that were answered and could not be written: nobody sends them again.",
            ("collector",), ("route",), (("open",), ("click",))),

@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 import click
 
+from schemas.errors import InputError
 from schemas.settings import load_settings
-from streams.cli.link_batch import ROW_FORMATS, Wanted, link_rows
+from streams.cli.link_batch import ROW_FORMATS, Wanted, json_rows, link_rows
 from streams.cli.link_signs import command as signs
 from streams.cli.options import INSTANT
 from streams.link_keys import LinkSettings
@@ -158,6 +159,27 @@ def batch(
     wanted = Wanted(campaign, dict(_named_url(url) for url in urls), trap, purpose, expires_at)
     for line in link_rows(rows, ROW_FORMATS[row_format], _links(base_url), wanted):
         click.echo(line, nl=False)
+
+
+@command.command("confirm")
+@click.argument("records", type=click.File("rb"), default="-")
+@_base_url
+def confirm(records: BinaryIO, base_url: str | None) -> None:
+    """Print for each `form_submit` record the URL with which the contact confirms its consent.
+
+    RECORDS is a file of JSON lines, or standard input. The first that asks for no confirmation, because it is of
+    another event or of a form without double opt-in, ends the command with exit code 1 and its line number.
+
+    \b
+    Example:
+      segue link confirm < form_submit.jsonl
+    """
+    links = _links(base_url)
+    for number, record in json_rows(records):
+        try:
+            click.echo(links.confirmation(record))
+        except InputError as error:
+            raise InputError(f"line {number}: {error}") from None
 
 
 command.add_command(signs)

@@ -101,7 +101,8 @@ def _csv_line(fields: list[Any]) -> str:
     return line.getvalue()
 
 
-def _read_jsonl(source: BinaryIO) -> Iterator[tuple[int, Row]]:
+def json_rows(source: BinaryIO) -> Iterator[tuple[int, Row]]:
+    """JSON objects, one a line, each with the number of its line. Raises `InputError`."""
     number = 0
     while line := source.readline(ROW_CHARACTERS_MAX + 1):
         number += 1
@@ -123,4 +124,4 @@ def _write_jsonl(rows: Iterable[Row]) -> Iterator[str]:
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
-ROW_FORMATS = {"csv": RowFormat(_read_csv, _write_csv), "jsonl": RowFormat(_read_jsonl, _write_jsonl)}
+ROW_FORMATS = {"csv": RowFormat(_read_csv, _write_csv), "jsonl": RowFormat(json_rows, _write_jsonl)}

@@ -61,7 +61,8 @@ class Forms:
                 return Response(status_code=204, headers=cors)
             answer = await self._take(request, form, as_json)
         except PayloadError as error:
-            self._door.count_rejected("invalid")
+            # Apart from calls that a program got wrong, which raise an alarm: this is people who mistype.
+            self._door.count_rejected("form_fields")
             answer = _problems(error.problems, as_json)
         except WriteError as error:
             answer = self._door.refuse(error) if as_json else self._busy(error)

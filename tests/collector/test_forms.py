@@ -128,7 +128,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(door: Door) ->
     assert (page.status_code, "email: expected an e-mail address" in page.text) == (400, True)
     assert "email: expected it to be filled in" in _send(door, {"terms": "on"}).text
     assert door.intake.entries == []
-    assert door.metric("segue_collector_rejected_total", reason="invalid") == 3
+    assert door.metric("segue_collector_rejected_total", reason="form_fields") == 3
 
 
 def test_what_was_sent_is_never_repeated_on_a_page(door: Door) -> None:

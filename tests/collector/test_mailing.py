@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from schemas.errors import InputError
 from streams.cli.link import command
+from streams.confirmations import Confirmation, ConfirmationSigner, Consented
 from streams.links import Link, LinkSigner
 from streams.mailing import MailingLinks
 from tests.collector.doubles import NOW, NOW_MS
@@ -129,6 +130,16 @@ def test_a_row_that_cannot_be_linked_ends_the_batch_with_its_line(
     outcome = _link("batch", row_format, "--campaign", "welcome", *BASE, rows=rows)
     assert isinstance(outcome.exception, InputError)
     assert expected in str(outcome.exception)
+
+
+def test_the_command_prints_the_link_that_a_form_submit_record_asks_for() -> None:
+    properties = {"form": "news", "consents": [{"purpose": "m", "document": "v1"}], "confirm_until": NOW}
+    record = {"event_id": "e1", "contact_id": "c1", "properties": properties}
+    printed = _link("confirm", *BASE, rows=json.dumps(record) + "\n").output.strip()
+    confirmed = ConfirmationSigner({"k1": SecretStr(SECRET)}).read(printed.rpartition("/f/")[2], NOW_MS - 1)
+    assert confirmed == Confirmation("c1", "news", "e1", NOW_MS, [Consented("m", "v1")])
+    outcome = _link("confirm", *BASE, rows=json.dumps(record) + '\n{"event_id": "e2"}\n')
+    assert "line 2: form_submit record: expected" in str(outcome.exception)
 
 
 def test_a_batch_wants_to_know_its_format_and_names_for_its_urls() -> None:
