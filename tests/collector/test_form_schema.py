@@ -12,6 +12,7 @@ from schemas.errors import InputError
 from streams.collector.form_fields import field_value
 from streams.collector.form_schema import FormField, load_forms
 from tests.collector.doubles import WRITE_KEY, open_door
+from tests.support.run_directory import CHECKOUT
 
 EMAIL = "email: {type: email, required: true}"
 
@@ -134,3 +135,11 @@ def test_several_values_are_one_list_for_choices_and_a_mistake_for_the_rest() ->
     assert field_value(FormField(), ["", " "]) is None
     with pytest.raises(ValueError, match="expected one value"):
         field_value(FormField(), ["a", "b"])
+
+
+def test_the_form_of_the_manual_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "forms.yaml"
+    path.write_text((CHECKOUT / "ops/forms.md").read_text().partition("```yaml\n")[2].partition("```")[0])
+    form = load_forms(path, keys=True)["newsletter"]
+    assert form.double_opt_in is not None
+    assert form.double_opt_in.expires_after_h == 48

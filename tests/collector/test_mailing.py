@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import click.testing
 import pytest
@@ -16,6 +17,7 @@ from streams.confirmations import Confirmation, ConfirmationSigner, Consented
 from streams.links import Link, LinkSigner
 from streams.mailing import MailingLinks
 from tests.collector.doubles import NOW, NOW_MS
+from tests.support.run_directory import CHECKOUT
 
 SHOP = "https://shop.example/"
 SECRET = "a-long-signing-secret"
@@ -67,6 +69,16 @@ def test_the_function_for_senders_makes_what_the_command_makes() -> None:
     assert LINKS.click("c1", "welcome", SHOP) == _link("click", *ONE, "--url", SHOP).output.strip()
     assert LINKS.trap("c1", "welcome", SHOP) == _link("trap", *ONE, "--url", SHOP).output.strip()
     assert LINKS.unsubscribe("c1", "welcome").url == _link("unsubscribe", *ONE).output.splitlines()[0]
+
+
+def test_what_the_manual_shows_of_making_links_can_be_done() -> None:
+    manual = (CHECKOUT / "ops/email-links.md").read_text()
+    exec(manual.partition("```python\n")[2].partition("```")[0], {})
+    line = manual.partition("\nsegue link batch contacts.csv ")[2].partition(" > ")[0]
+    printed = _link("batch", *line.split(), rows="contact\nc1\n").output
+    assert set(re.findall(r"`(\w+_url\w*|list_\w+)`", manual)) - {"click_url_NAME"} <= set(
+        printed.split("\n")[0].split(",")
+    )
 
 
 @pytest.mark.parametrize(
