@@ -32,8 +32,8 @@ from schemas.tracks import Suspicion, Track, Untyped, texts_of
 __all__ = [
     "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Forward", "ForwardKind", "Identify",
     "InvalidRecordError", "Link", "ListMembership", "MovedRecord", "Origin", "Reason", "Record", "Suspicion", "Tick",
-    "Track", "decode_record", "definitions_hash", "describe", "encode_forward", "encode_record", "parse_json",
-    "validate_record",
+    "Track", "decode_record", "definitions_hash", "definitions_identity", "describe", "encode_forward",
+    "encode_record", "parse_json", "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64
@@ -204,3 +204,8 @@ def _model(record: Record | models.Track) -> models.RecordModel:
 def definitions_hash(canonical: str) -> str:
     """SHA-256 of a canonical definition text, in hex."""
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def definitions_identity(text_hash: str, semantics: str) -> str:
+    """What definitions are: the text with this hash, as this version of the semantics takes it."""
+    return f"{text_hash}@{semantics}"

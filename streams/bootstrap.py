@@ -26,11 +26,11 @@ from streams.agents.ending import Ending
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
-from streams.generations import BuildStore, GenerationStore, History
+from streams.generations import BuildStore, GenerationStore, History, RecordReader
 from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.pipeline.ticks import Drift, TickAppender, Ticker
-from streams.ports import LogBounds, LogIdentity, Publisher, RecordReader, StateStore, TailReader, TimestampType
+from streams.ports import LogBounds, LogIdentity, Publisher, StateStore, TailReader, TimestampType
 from streams.segmentation import is_compiled
 from streams.sending.log_start import check_log_begun, check_topics
 from streams.settings import WorkerSettings

@@ -6,7 +6,7 @@ When that build has come to the record that brings them, it is settled with what
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ class Build(NamedTuple):
     cursor: Cursor
     clock_ms: int
     taken: Taken = ()
+    settled: int = 0  # calls of `settle` since the builder began; a Redis that was set back between them knows fewer
 
 
 class Building(NamedTuple):
@@ -30,6 +31,7 @@ class Building(NamedTuple):
 
     generation: int
     definitions_hash: str
+    semantics: str
     by_worker: bool  # the partition's owner builds, and nobody else may
     cursor: Cursor
     clock_ms: int
@@ -53,8 +55,8 @@ def owned_by_another(partition: int, ours: Fence | None, found: Fence) -> Except
 class BuildStore(FoldStore, Protocol):
     """Keeps the builds, one a partition. Its commits move no output and tell of no epoch."""
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -71,6 +73,12 @@ class Heirs:
 
     states: dict[str, bytes]  # by contact key
     since: dict[str, dict[str, int]]  # by segment: ids of members, and since when each is one
+
+    def and_of(self, others: Heirs) -> Heirs:
+        """These and others."""
+        segments = self.since.keys() | others.since.keys()
+        since = {name: self.since.get(name, {}) | others.since.get(name, {}) for name in sorted(segments)}
+        return Heirs(self.states | others.states, since)
 
 
 class Holding(NamedTuple):
@@ -96,7 +104,7 @@ class GenerationStore(Protocol):
         """Keys of contacts in a build, each at least once; the pages are counted from 0, past the last it is empty."""
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -108,6 +116,15 @@ class GenerationStore(Protocol):
         Raises as `settle` does.
         """
 
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
+        """
+
     async def drop_former(self, partition: int, generation: int) -> None:
         """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
 
@@ -117,3 +134,13 @@ class History(Protocol):
 
     def read(self, partition: int, bounds: LogBounds) -> AsyncIterator[list[RawRecord]]:
         """The records of a partition from one offset up to another, in order. Raises `UnavailableError`."""
+
+
+class RecordReader(Protocol):
+    """Reads single records of the log."""
+
+    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
+        """The records at rising offsets; those that the log does not hold any more are missing.
+
+        Raises `UnavailableError`.
+        """

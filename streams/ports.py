@@ -76,6 +76,7 @@ class PartitionMeta:
     former: Former | None = None  # what served before, as long as something is left of it
     taken: Taken = ()
     sendings: tuple[Sending, ...] = ()  # to other contacts, some of them perhaps sent already
+    outdated_format: int | None = None  # of a state from which only another one is built: contacts are not worked on
 
 
 def is_telling(former: Former | None, versions: Sequence[Version], cursor: Cursor) -> bool:
@@ -180,7 +181,7 @@ class StateStore(FoldStore, Protocol):
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
 
-        Raises `InputError` when the state belongs to another log or is of another format.
+        Raises `InputError` when the state belongs to another log or is of a newer format.
         """
 
     async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:
@@ -282,16 +283,6 @@ class Intake(Protocol):
 
         Takes all or none of `entries` into a bounded queue: `QueueFullError` at once when they do not fit.
         `UnavailableError` later means that some may have been written and some not.
-        """
-
-
-class RecordReader(Protocol):
-    """Reads single records of the log."""
-
-    async def read(self, partition: int, offsets: Sequence[int]) -> Mapping[int, RawRecord]:
-        """The records at rising offsets; those that the log does not hold any more are missing.
-
-        Raises `UnavailableError`.
         """
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from schemas.metrics import Meters
 from schemas.topics import Names
-from streams.generations import BuildStore, GenerationStore, History
-from streams.ports import Clock, LogIdentity, Publisher, RecordReader, StateStore, TailReader, TimestampType
+from streams.generations import BuildStore, GenerationStore, History, RecordReader
+from streams.ports import Clock, LogIdentity, Publisher, StateStore, TailReader, TimestampType
 
 
 @dataclass(frozen=True, slots=True)
