@@ -14,12 +14,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from schemas.instants import format_instant
-from schemas.metrics import Meters
+from streams.collector.front_door import FrontDoor, Way
 from streams.collector.machines import suspicion
 from streams.collector.payloads import Accepted, PayloadError, encode
-from streams.collector.writing import Writer
 from streams.links import BadTokenError, Link, LinkSigner
-from streams.ports import Clock
 
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00"
@@ -35,11 +33,16 @@ _EVENTS = {"open": "email_open", "click": "email_click"}
 class EmailLinks:
     """Serves what e-mails carry. Only GET counts; HEAD is answered alike and leaves no trace."""
 
-    def __init__(self, signer: LinkSigner, writer: Writer, meters: Meters, clock: Clock) -> None:
+    def __init__(self, signer: LinkSigner, door: FrontDoor) -> None:
         self._signer = signer
-        self._writer = writer
-        self._meters = meters
-        self._clock = clock
+        self._door = door
+
+    def ways(self) -> list[Way]:
+        """The paths that e-mails carry."""
+        return [
+            Way("open", "/o/{token:path}", self.open, ("GET",)),
+            Way("click", "/c/{token:path}", self.click, ("GET",)),
+        ]
 
     async def open(self, request: Request) -> Response:
         """The open pixel: 200 and the image, whatever the token."""
@@ -47,9 +50,9 @@ class EmailLinks:
         try:
             link = self._signer.read("open", token)
             if request.method == "GET":
-                await self._writer.write_unanswered("open", self._record("open", link, request))
+                await self._door.writer.write_unanswered("open", self._record("open", link, request))
         except (BadTokenError, PayloadError):
-            self._meters.counter("segue_collector_rejected_total", "bad_signature").inc()
+            self._door.count_rejected("bad_signature")
         return Response(GIF, media_type="image/gif", headers={"Cache-Control": _NO_CACHE})
 
     async def click(self, request: Request) -> Response:
@@ -58,16 +61,16 @@ class EmailLinks:
             link = self._signer.read("click", request.path_params["token"])
             record = self._record("click", link, request)
         except (BadTokenError, PayloadError):
-            self._meters.counter("segue_collector_rejected_total", "bad_signature").inc()
+            self._door.count_rejected("bad_signature")
             return PlainTextResponse("This link is not valid.", 400, {"Cache-Control": _NO_CACHE})
         if request.method == "GET":
-            await self._writer.write_unanswered("click", record)
+            await self._door.writer.write_unanswered("click", record)
         assert link.destination is not None, "a click token has one"
         # Not RedirectResponse, which rewrites the URL: it leads exactly where the signature says.
         return Response(status_code=302, headers={"Location": link.destination, "Cache-Control": _NO_CACHE})
 
     def _record(self, kind: Literal["open", "click"], link: Link, request: Request) -> Accepted:
-        now = format_instant(self._clock.now_ms())
+        now = format_instant(self._door.clock.now_ms())
         body: dict[str, Any] = {
             "type": "track",
             "event_id": uuid.uuid4().hex,
