@@ -30,8 +30,8 @@ LETTERS = {"track": "t", "page": "p", "identify": "i", "group": "g", "alias": "a
 Sort: TypeAlias = Callable[[bytes, Arrival], Sorted]
 
 
-class _Keyed(msgspec.Struct):
-    writeKey: Any = None  # noqa: N815 - the name on the wire
+class _Keyed(msgspec.Struct, rename="camel"):
+    write_key: Any = None
 
 
 class Api:
@@ -109,7 +109,7 @@ def _sort_import(raw: bytes, arrival: Arrival) -> Sorted:
 def _key_in(raw: bytes) -> str | None:
     """The write key in a body, as browsers send it; None also where the body is no JSON object."""
     try:
-        key = msgspec.json.decode(raw, type=_Keyed).writeKey
+        key = msgspec.json.decode(raw, type=_Keyed).write_key
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return key if isinstance(key, str) else None

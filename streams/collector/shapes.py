@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 JsonObject: TypeAlias = dict[str, Any]
 Instant: TypeAlias = Annotated[
@@ -16,28 +17,28 @@ Instant: TypeAlias = Annotated[
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
 
 class Call(_Shape):
     """Fields of every call. One of `userId` and `anonymousId` is needed. What else an SDK sends is passed over."""
 
-    userId: str | None = Field(  # noqa: N815 - the name on the wire, here and below
+    user_id: str | None = Field(
         None, min_length=1, max_length=256, description="The contact; counts before `anonymousId`."
     )
-    anonymousId: str | None = Field(  # noqa: N815
+    anonymous_id: str | None = Field(
         None, min_length=1, max_length=251, description="A visitor not known yet: the contact `anon:` and this id."
     )
-    messageId: str | None = Field(  # noqa: N815
+    message_id: str | None = Field(
         None, min_length=1, max_length=128, description="The same id again is a repetition and changes nothing."
     )
     timestamp: Instant | None = Field(None, description="When it happened by the sender's clock; else now.")
-    originalTimestamp: Instant | None = Field(None, description="Read where there is no `timestamp`.")  # noqa: N815
-    sentAt: Instant | None = Field(  # noqa: N815
+    original_timestamp: Instant | None = Field(None, description="Read where there is no `timestamp`.")
+    sent_at: Instant | None = Field(
         None, description="When it was sent by the sender's clock, which is corrected where it is wrong by over 5 s."
     )
     context: JsonObject | None = Field(None, description="Where and how it happened; kept with events.")
-    writeKey: str | None = Field(None, description="Instead of Basic authentication, as browsers send it.")  # noqa: N815
+    write_key: str | None = Field(None, description="Instead of Basic authentication, as browsers send it.")
 
 
 class Track(Call):
@@ -77,7 +78,7 @@ class Group(Call):
     """The group that a contact belongs to: the traits `group_id` and `group`."""
 
     type: Literal["group"] | None = None
-    groupId: str = Field(min_length=1, max_length=256)  # noqa: N815
+    group_id: str = Field(min_length=1, max_length=256)
     traits: JsonObject | None = None
 
 
@@ -85,8 +86,8 @@ class Alias(_Shape):
     """Two ids are one contact: taken and counted; nothing is written of it yet."""
 
     type: Literal["alias"] | None = None
-    previousId: str = Field(min_length=1, max_length=256)  # noqa: N815
-    userId: str = Field(min_length=1, max_length=256)  # noqa: N815
+    previous_id: str = Field(min_length=1, max_length=256)
+    user_id: str = Field(min_length=1, max_length=256)
 
 
 class Batch(_Shape):
@@ -94,8 +95,8 @@ class Batch(_Shape):
 
     batch: list[JsonObject] = Field(max_length=2_500, description="Each like the body of its call, at most 32 KiB.")
     context: JsonObject | None = Field(None, description="Lies under each event's own; at most 4 KiB.")
-    sentAt: Instant | None = None  # noqa: N815
-    writeKey: str | None = None  # noqa: N815
+    sent_at: Instant | None = None
+    write_key: str | None = None
 
 
 class SdkMetrics(_Shape):
@@ -112,8 +113,10 @@ class FieldProblem(BaseModel):
 class Rejected(BaseModel):
     """An event that could not be taken, and everything that is wrong with it."""
 
+    model_config = ConfigDict(alias_generator=to_camel)
+
     index: int
-    messageId: str | None  # noqa: N815
+    message_id: str | None
     problems: list[FieldProblem]
 
 

@@ -13,10 +13,10 @@ from streams.collector.refusals import Refusal
 from streams.collector.settings import BATCH_CONTEXT_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX
 
 
-class _Batch(msgspec.Struct):
+class _Batch(msgspec.Struct, rename="camel"):
     batch: list[msgspec.Raw]
     context: Any = None
-    sentAt: Any = None  # noqa: N815 - the name on the wire
+    sent_at: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def sort_batch(raw: bytes, arrival: Arrival) -> Sorted:
     if context and _json_bytes(context) > BATCH_CONTEXT_BYTES_MAX:
         raise Refusal(413, "too_large", f"context: expected at most {BATCH_CONTEXT_BYTES_MAX} bytes of JSON")
     try:
-        sent_at_ms = None if batch.sentAt is None else parse_sdk_instant(batch.sentAt)
+        sent_at_ms = None if batch.sent_at is None else parse_sdk_instant(batch.sent_at)
     except ValueError as error:
         raise Refusal(400, "invalid", f"sentAt: {error}") from None
     events = [bytes(event) for event in batch.batch]
