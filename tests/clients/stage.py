@@ -30,8 +30,18 @@ class Stage:
     def __init__(self, place: Place) -> None:
         self.place = place
         place.prepare("append", DEFINITIONS)
-        environment = {"SEGUE_WRITE_KEYS": json.dumps({"website": KEY}), "SEGUE_COLLECTOR_CHECK_INTERVAL_MS": "100"}
-        self.collector = place.commands.start("collector", "--port", "0", environment=environment)
+        self.url = ""
+        self._start(0)
+
+    def restart(self, **environment: str) -> None:
+        """End the collector, and start it again under other settings and the same address."""
+        self.collector.terminate()
+        self._start(int(self.url.rpartition(":")[2]), **environment)
+
+    def _start(self, port: int, **environment: str) -> None:
+        settings = {"SEGUE_WRITE_KEYS": json.dumps({"website": KEY}), "SEGUE_COLLECTOR_CHECK_INTERVAL_MS": "100"}
+        start = self.place.commands.start
+        self.collector = start("collector", "--port", str(port), environment=settings | environment)
         self.url = self.collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
         wait_until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200, 30, "the collector to be ready")
 
