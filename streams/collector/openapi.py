@@ -44,8 +44,9 @@ def openapi(ways: Iterable[Way]) -> Tree:
         "info": {
             "title": "Segue's collector",
             "version": version("segue"),
-            "description": "Takes tracking events as the SDKs of Segment and RudderStack send them, and writes them into "
-            "Kafka. A call is answered when Kafka has acknowledged it.",
+            "description": "Takes tracking events as the SDKs of Segment and RudderStack send them, and writes them "
+            "into Kafka. A call is answered when Kafka has acknowledged it. Bodies may be compressed with gzip; their "
+            "content type is not looked at, since browsers send JSON as text.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {path: paths[path] for path in sorted(paths)},
@@ -81,8 +82,7 @@ def _described(way: Way, operation: Operation) -> Tree:
         described["parameters"] = parameters
     if operation.body is not None:
         schema = {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}
-        kinds = ["application/json", *(["text/plain"] if way.browser else [])]
-        described["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, schema)}
+        described["requestBody"] = {"required": True, "content": {"application/json": schema}}
     described["responses"] = {str(status): _answer(answer) for status, answer in operation.answers.items()}
     return described
 
