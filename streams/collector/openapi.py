@@ -18,7 +18,8 @@ Tree: TypeAlias = dict[str, object]
 
 _REF = "#/components/schemas/{model}"
 _CONVERTER = re.compile(r":\w+}")  # `{token:path}`
-_BASIC, _QUERY = {"writeKey": []}, {"writeKeyInQuery": []}
+_BASIC: dict[str, list[str]] = {"writeKey": []}
+_QUERY: dict[str, list[str]] = {"writeKeyInQuery": []}
 _SECURITY: Mapping[Security, list[dict[str, list[str]]]] = {
     "basic": [_BASIC],
     "body": [_BASIC, {}],

@@ -50,7 +50,8 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
     fields = Fields(event)
     kind = _kind(fields, kind)
     if kind == ALIAS:
-        return _alias(fields)
+        _check_alias(fields)
+        return None
     contact_id = _contact_id(fields)
     body: JsonObject = {
         "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
@@ -92,7 +93,7 @@ def _kind(fields: Fields, kind: str | None) -> str | None:
     return None
 
 
-def _alias(fields: Fields) -> None:
+def _check_alias(fields: Fields) -> None:
     for name in ("previousId", "userId"):
         if fields.text(name, CONTACT_CHARACTERS_MAX) is None and not fields.has(name):
             fields.problem(name, "expected the id of a contact")
