@@ -30,6 +30,7 @@ CLOCK_SKEW_MS = 5_000
 ALIAS = "alias"
 """The call that says that two ids are one contact: no record says so yet."""
 
+_json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
 
 
@@ -72,7 +73,7 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
 def encode(body: JsonObject) -> Accepted:
     """The bytes of a record. Raises `PayloadError` where the worker would not take it."""
     try:
-        value = msgspec.json.encode(body)
+        value = _json.encode(body)
         decode_record(value)
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None
