@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from prometheus_client import Counter, Histogram
@@ -55,33 +55,24 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
-    ways = [
+    declared = [  # paths are looked through in this order
         *Api(door).ways(),
+        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
         *BrowserStart(door, settings.collector_public_url).ways(),
         *Pixels(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
         *_Probes(readiness, meters).ways(),
     ]
-    routes = _routes(ways, CrossOrigin(settings.collector_origins, door.refuse))
-    names: dict[object, str] = {route.endpoint: route.name for route in routes}
+    ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
+    routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
+    names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_Metered, meters=meters, names=names)],
         lifespan=_lifespan(readiness, writer, on_end),
     )
     app.state.readiness = readiness
-    app.state.ways = ways
+    app.state.ways = declared
     return app
-
-
-def _routes(ways: Sequence[Way], cross_origin: CrossOrigin) -> list[Route]:
-    routes = []
-    for way in ways:
-        endpoint, methods = way.endpoint, list(way.methods)
-        if way.browser:
-            endpoint, methods = cross_origin.guard(endpoint, methods), [*methods, "OPTIONS"]
-        routes.append(Route(way.path, endpoint, methods=methods, name=way.name))
-    return routes
 
 
 def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:
