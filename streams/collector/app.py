@@ -21,14 +21,12 @@ from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.browser_start import BrowserStart
 from streams.collector.cross_origin import CrossOrigin
-from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
-from streams.collector.pixels import Pixels
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -43,7 +41,8 @@ def create_app(
     """The collector on its ports.
 
     It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on.
+    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
+    file of the settings that cannot serve.
     """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
@@ -57,9 +56,8 @@ def create_app(
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     declared = [  # paths are looked through in this order
         *Api(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *visitor_ways(settings, door),
         *BrowserStart(door, settings.collector_public_url).ways(),
-        *Pixels(door).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
