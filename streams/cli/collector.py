@@ -13,6 +13,7 @@ from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
+from streams.adapters.http_fetcher import HttpFetcher
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
@@ -40,8 +41,9 @@ def command(host: str | None, port: int | None) -> None:
 
     POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
     the user name of Basic authentication. GET /o/TOKEN.gif is the open pixel and GET /c/TOKEN the click link of
-    `segue link`, made with SEGUE_LINK_KEYS. GET /healthz, /readyz and /metrics are for operations. An API call is
-    answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
+    `segue link`, made with SEGUE_LINK_KEYS. POST /hooks/PROVIDER/NAME takes what SendGrid, Mailgun, Postmark, Amazon
+    SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and /metrics are for operations.
+    An API call is answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
 
     \b
     Examples:
@@ -81,7 +83,8 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             on_fatal=end,
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
+        fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, fetcher)
         manager = ServiceManager()
         server = CollectorServer(app, settings.collector_connections, manager.stopping)
         if not settings.link_keys:

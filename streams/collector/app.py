@@ -21,11 +21,12 @@ from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.hooks import Hooks
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.writing import Writer
 from streams.links import LinkSigner
-from streams.ports import Clock, Intake, TopicReader
+from streams.ports import Clock, Fetcher, Intake, TopicReader
 
 
 def create_app(
@@ -35,6 +36,7 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    fetcher: Fetcher,
 ) -> Starlette:
     """The collector on its ports.
 
@@ -54,6 +56,7 @@ def create_app(
     ways = [
         *Api(door).ways(),
         *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *Hooks(settings.hooks, fetcher, door).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
