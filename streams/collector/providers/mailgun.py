@@ -36,7 +36,7 @@ from streams.collector.providers.provider import (
     meaning_of,
     parsed,
 )
-from streams.collector.providers.secrets import Secrets
+from streams.collector.providers.shared_secrets import Secrets
 from streams.collector.refusals import Refusal
 from streams.ports import Fetcher
 

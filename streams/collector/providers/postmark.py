@@ -23,7 +23,7 @@ from streams.collector.providers.provider import (
     meaning_of,
     parsed,
 )
-from streams.collector.providers.secrets import Secrets, check_secret
+from streams.collector.providers.shared_secrets import Secrets, check_secret
 from streams.ports import Fetcher
 
 MEANINGS: dict[str, Meaning] = {

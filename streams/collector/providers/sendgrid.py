@@ -33,7 +33,7 @@ from streams.collector.providers.provider import (
     parsed,
     plain_event_id,
 )
-from streams.collector.providers.secrets import SECRETS_MAX
+from streams.collector.providers.shared_secrets import SECRETS_MAX
 from streams.collector.refusals import Refusal
 from streams.ports import Fetcher
 
@@ -57,54 +57,14 @@ MEANINGS: dict[str, Meaning] = {
     "group_resubscribe": PASSED_OVER,
 }
 # What SendGrid writes beside the sender's own arguments, which stand on the same level.
-_OWN_FIELDS = frozenset(
-    [
-        "email",
-        "timestamp",
-        "event",
-        "smtp-id",
-        "useragent",
-        "ip",
-        "url",
-        "url_offset",
-        "category",
-        "sg_event_id",
-        "sg_message_id",
-        "sg_machine_open",
-        "sg_content_type",
-        "sg_template_id",
-        "sg_template_name",
-        "asm_group_id",
-        "reason",
-        "status",
-        "response",
-        "attempt",
-        "type",
-        "tls",
-        "cert_err",
-        "bounce_classification",
-        "marketing_campaign_id",
-        "marketing_campaign_name",
-        "marketing_campaign_version",
-        "marketing_campaign_split_id",
-        "singlesend_id",
-        "singlesend_name",
-        "template_id",
-        "template_hash",
-        "newsletter",
-        "send_at",
-        "pool",
-        "phase_id",
-        "post_type",
-        "mc_stats",
-        "mc_auto_id",
-        "mc_auto_name",
-        "mc_pod_id",
-        "account_id",
-        "domain",
-        "from",
-    ]
-)
+_OWN_FIELDS = frozenset([
+    "email", "timestamp", "event", "smtp-id", "useragent", "ip", "url", "url_offset", "category", "sg_event_id",
+    "sg_message_id", "sg_machine_open", "sg_content_type", "sg_template_id", "sg_template_name", "asm_group_id",
+    "reason", "status", "response", "attempt", "type", "tls", "cert_err", "bounce_classification",
+    "marketing_campaign_id", "marketing_campaign_name", "marketing_campaign_version", "marketing_campaign_split_id",
+    "singlesend_id", "singlesend_name", "template_id", "template_hash", "newsletter", "send_at", "pool", "phase_id",
+    "post_type", "mc_stats", "mc_auto_id", "mc_auto_name", "mc_pod_id", "account_id", "domain", "from",
+])  # fmt: skip
 
 
 def _public_key(text: str) -> str:
