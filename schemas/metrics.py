@@ -47,7 +47,7 @@ HOOK_EVENTS = (
     "email_delivered", "email_open", "email_click", "email_bounce", "spam_complaint", "unsubscribe", "passed_over",
 )  # fmt: skip
 HOOK_REFUSALS = (
-    "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "no_contact", "no_certificate",
+    "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "unidentified", "no_certificate",
     "not_confirmed", "not_ready", "source_busy", "queue_full", "kafka_away",
 )  # fmt: skip
 OUTCOMES = ("applied", "duplicate", "erased")
@@ -70,8 +70,8 @@ METRICS: tuple[Metric, ...] = (
            ("collector",), ("route",), (("open",), ("click",))),
     Metric("segue_collector_hook_events_total", "counter",
            "Events that e-mail providers told and that were written, or passed over on purpose.",
-           ("collector",), ("provider", "event"),
-           tuple((provider, event) for provider in PROVIDERS for event in HOOK_EVENTS)),
+           ("collector",), ("event", "provider"),
+           tuple((event, provider) for provider in PROVIDERS for event in HOOK_EVENTS)),
     Metric("segue_collector_hook_refused_total", "counter",
            "Calls of e-mail providers that were refused, and events in others that were turned away, by reason.",
            ("collector",), ("provider", "reason"),

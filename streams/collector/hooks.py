@@ -34,14 +34,14 @@ _log = logging.getLogger(__name__)
 class _Turned(NamedTuple):
     """An event that was not taken."""
 
-    index: int
+    place: int  # in the call
     reason: str
     problems: list[Problem]
 
     def __str__(self) -> str:
         told = "; ".join(f"{problem.path}: {problem.expected}" if problem.path else problem.expected
                          for problem in self.problems)  # fmt: skip
-        return f"[{self.index}] {told}"
+        return f"[{self.place}] {told}"
 
 
 class _Sorted(NamedTuple):
@@ -123,7 +123,7 @@ class _Receiver:
                 try:
                     record = record_of(occurrence, hook.settings, source, now_ms)
                 except PayloadError as error:
-                    reason = "no_contact" if isinstance(error, NoContactError) else "invalid"
+                    reason = "unidentified" if isinstance(error, NoContactError) else "invalid"
                     found.turned_away.append(_Turned(index, reason, error.problems))
                 else:
                     found.accepted.append((occurrence.meaning.event or "", record))
@@ -150,7 +150,7 @@ class _Receiver:
 
     def _count_events(self, events: Iterable[str]) -> None:
         for event in events:
-            self._door.meters.counter("segue_collector_hook_events_total", self._provider, event).inc()
+            self._door.meters.counter("segue_collector_hook_events_total", event, self._provider).inc()
 
     def _count_refused(self, reason: str, count: int) -> None:
         self._door.meters.counter("segue_collector_hook_refused_total", self._provider, reason).inc(count)

@@ -99,7 +99,7 @@ class Brevo:
                 event_id=composed_event_id("brevo", *identity),
                 occurred_at_ms=_occurred_at_ms(fields),
                 recipient=recipient,
-                variables=_variables(fields.optional("X-Mailin-custom", 8_192), tags, self.settings.contact_field),
+                variables=_variables(fields.optional("X-Mailin-custom", 65_536), tags, self.settings.contact_field),
                 email_id=email_id,
                 campaign_id=fields.optional("camp_id"),
                 link_url=link_url,

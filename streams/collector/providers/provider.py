@@ -115,7 +115,10 @@ class Provider(Protocol):
     """The answer to what can never be taken: the provider does not send it again."""
     busy_status: int
     """The answer while nothing can be written: the provider sends it again."""
-    settings: HookSettings
+
+    @property
+    def settings(self) -> HookSettings:
+        """Whose id is whose, and what the provider proves itself by."""
 
     async def opened(self, call: Call) -> Sequence[object]:
         """The events of a call, once it is certain that the provider sent it. Raises `Refusal`."""

@@ -8,15 +8,23 @@ import hmac
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from streams.collector.providers.provider import Call
 from streams.collector.refusals import Refusal
 
 SECRET_CHARACTERS_MIN = 16
+SECRET_CHARACTERS_MAX = 256
 SECRETS_MAX = 4
 
-Secret = Annotated[SecretStr, Field(min_length=SECRET_CHARACTERS_MIN, max_length=256)]
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if not SECRET_CHARACTERS_MIN <= len(secret.get_secret_value()) <= SECRET_CHARACTERS_MAX:
+        raise ValueError(f"expected {SECRET_CHARACTERS_MIN} to {SECRET_CHARACTERS_MAX} characters")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 Secrets = Annotated[tuple[Secret, ...], Field(min_length=1, max_length=SECRETS_MAX, strict=False)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.collector.doubles import NOW, NOW_MS, Door
 from tests.collector.providers.hooks import NOW_S, basic, brevo, events_of, open_hooks, refused, shapes, told
 
 
-def event(kind: str, **more: object) -> dict[str, object]:
+def event(kind: str, **more: Any) -> dict[str, Any]:
     """One event as Brevo sends it."""
     return {
         "event": kind,
@@ -132,7 +133,8 @@ def test_the_time_is_that_of_the_event_in_utc_in_whichever_unit(
 
 
 def test_what_can_never_be_taken_is_answered_400_and_a_busy_collector_429(door: Door) -> None:
-    for sent in ({}, [], event("opened", ts_epoch="soon"), event("opened", **{"X-Mailin-custom": None})):
+    bad: list[Any] = [{}, [], event("opened", ts_epoch="soon"), event("opened", **{"X-Mailin-custom": None})]
+    for sent in bad:
         assert brevo(sent).to(door).status_code == 400
     door.intake.away = True
     busy = brevo(event("opened")).to(door)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.collector.providers.hooks import NOW_S, OLDER_SECRET, SECRET, events_
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
 
 
-def event(kind: str, number: int = 1, **more: object) -> dict[str, object]:
+def event(kind: str, number: int = 1, /, **more: Any) -> dict[str, Any]:
     """One event as Mailgun sends it."""
     return {
         "event": kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.records import decode_record
@@ -21,7 +23,7 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
 AT = "2026-11-21T09:59:00.9070259Z"
 
 
-def event(kind: str, at: str, **more: object) -> dict[str, object]:
+def event(kind: str, at: str, /, **more: Any) -> dict[str, Any]:
     """One event as Postmark sends it; `at` is the field of its time."""
     return {
         "RecordType": kind,
