@@ -277,13 +277,6 @@ class Intake(Protocol):
         """
 
 
-class Fetcher(Protocol):
-    """Gets what lies at an address outside."""
-
-    async def fetch(self, url: str) -> bytes:
-        """The body of a 200; redirects are not followed, and time and bytes are bounded. Raises `UnavailableError`."""
-
-
 class LogWriter(Protocol):
     """Appends many records, in order, to one topic. Raises `UnavailableError`, or `InputError` when the broker
     refuses a record for good; after either, nothing more is appended."""

@@ -25,8 +25,9 @@ from streams.collector.hooks import Hooks
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.writing import Writer
+from streams.fetching import Fetcher
 from streams.links import LinkSigner
-from streams.ports import Clock, Fetcher, Intake, TopicReader
+from streams.ports import Clock, Intake, TopicReader
 
 
 def create_app(

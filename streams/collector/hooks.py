@@ -21,7 +21,7 @@ from streams.collector.providers.provider import Call, Provider, UnknownTypeErro
 from streams.collector.providers.records import NoContactError, record_of
 from streams.collector.providers.settings import PROVIDERS, AnyHook
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 HOOK_BYTES_MAX = 1024**2
 HOOK_EVENTS_MAX = 2_500

@@ -38,7 +38,7 @@ from streams.collector.providers.provider import (
 )
 from streams.collector.providers.shared_secrets import Secrets
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 TOKENS_MAX = 100_000
 MEANINGS: dict[str, Meaning] = {

@@ -24,7 +24,7 @@ from streams.collector.providers.provider import (
     parsed,
 )
 from streams.collector.providers.shared_secrets import Secrets, check_secret
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 MEANINGS: dict[str, Meaning] = {
     "Delivery": DELIVERED,

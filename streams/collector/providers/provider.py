@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.records import InvalidRecordError, parse_json
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 CLOCK_SKEW_MS = 300_000
 """How far a signed time may lie ahead of our clock."""

@@ -35,7 +35,7 @@ from streams.collector.providers.provider import (
 )
 from streams.collector.providers.shared_secrets import SECRETS_MAX
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"

@@ -32,7 +32,7 @@ from streams.collector.providers.provider import (
 )
 from streams.collector.providers.sns import TOPIC, SnsMessage, SnsSignatures
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 RECIPIENTS_MAX = 50
 """SES takes no e-mail with more."""

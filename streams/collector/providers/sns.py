@@ -27,7 +27,7 @@ from schemas.instants import parse_instant
 from streams.collector.payloads import PayloadError
 from streams.collector.providers.fields import Fields
 from streams.collector.refusals import Refusal
-from streams.ports import Fetcher
+from streams.fetching import Fetcher
 
 TOPIC = re.compile(r"arn:aws:sns:([a-z0-9-]{1,32}):\d{12}:[A-Za-z0-9_-]{1,256}")
 MESSAGE_TYPE = "x-amz-sns-message-type"
