@@ -1,4 +1,4 @@
-"""Brevo's transactional webhooks: one event as an object. Brevo signs nothing: a secret of the hook stands in."""
+"""Brevo's transactional webhooks: an event, or a list of them. Brevo signs nothing: a secret of the hook stands in."""
 
 from __future__ import annotations
 
@@ -76,9 +76,10 @@ class Brevo:
         self.settings = settings
 
     async def opened(self, call: Call) -> Sequence[object]:
-        """See `Provider`."""
+        """See `Provider`. Batched webhooks send a list."""
         check_secret(call, self.settings.secrets)
-        return [parsed(call.body)]
+        body = parsed(call.body)
+        return body if isinstance(body, list) else [body]
 
     def read(self, event: object) -> Sequence[Occurrence]:
         """See `Provider`."""

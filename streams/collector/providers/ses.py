@@ -75,7 +75,9 @@ class SesSettings(SignedHookSettings):
         return Ses(self, fetcher)
 
 
-class _Notified(NamedTuple):
+class Notified(NamedTuple):
+    """A message of SES, out of the one of SNS that brought it."""
+
     message_id: str
     text: str
 
@@ -102,7 +104,7 @@ class Ses:
         elif message.type == "UnsubscribeConfirmation":
             _log.warning("a topic of SNS was unsubscribed from a hook: no more events come from it")
         else:
-            return [_Notified(message.message_id, message.message)]
+            return [Notified(message.message_id, message.message)]
         return []
 
     async def _confirm(self, message: SnsMessage) -> None:
@@ -115,7 +117,7 @@ class Ses:
 
     def read(self, event: object) -> Sequence[Occurrence]:
         """See `Provider`."""
-        assert isinstance(event, _Notified), "what `opened` gave"
+        assert isinstance(event, Notified), "what `opened` gave"
         if event.text.startswith("Successfully validated SNS topic"):
             return []  # SES tries a topic when it is chosen
         try:

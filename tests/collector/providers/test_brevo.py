@@ -132,8 +132,15 @@ def test_the_time_is_that_of_the_event_in_utc_in_whichever_unit(
     assert [record["occurred_at"] for record in door.intake.records] == [occurred_at]
 
 
+def test_a_batch_is_taken_event_by_event(door: Door) -> None:
+    batch = [event("delivered"), event("request"), event("click", ts_epoch=None, ts_event=None), event("opened")]
+    answer = brevo(batch).to(door)
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["turned_away"]) == (200, 2, 1)
+    assert events_of(door) == [("c1", "email_delivered"), ("c1", "email_open")]
+
+
 def test_what_can_never_be_taken_is_answered_400_and_a_busy_collector_429(door: Door) -> None:
-    bad: list[Any] = [{}, [], event("opened", ts_epoch="soon"), event("opened", **{"X-Mailin-custom": None})]
+    bad: list[Any] = [{}, 7, event("opened", ts_epoch="soon"), event("opened", **{"X-Mailin-custom": None})]
     for sent in bad:
         assert brevo(sent).to(door).status_code == 400
     door.intake.away = True

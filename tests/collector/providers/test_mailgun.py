@@ -113,6 +113,16 @@ def test_a_forged_call_is_refused_and_leaves_nothing(door: Door) -> None:
     assert refused(door, "mailgun", "bad_signature") == len(spoiled) + 1
 
 
+def test_a_subaccount_s_event_may_be_signed_by_the_account_above_it(door: Door) -> None:
+    call = mailgun(event("opened"))
+    body = json.loads(call.body)
+    signed = body["signature"]
+    own = {**signed, "signature": "0" * 64, "parent-signature": signed["signature"]}
+    assert call._replace(body=json.dumps({**body, "signature": own}).encode()).to(door).status_code == 200
+    own["parent-signature"] = "1" * 64
+    assert call._replace(body=json.dumps({**body, "signature": own}).encode()).to(door).status_code == 401
+
+
 def test_both_keys_verify_while_one_is_being_replaced(door: Door) -> None:
     for number, key in enumerate((SECRET, OLDER_SECRET)):
         assert mailgun(event("opened", number), token=f"token-{number}", key=key).to(door).status_code == 200

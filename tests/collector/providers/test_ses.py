@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from schemas.records import decode_record
+from streams.collector.providers.ses import Notified
 from tests.collector.doubles import NOW, Door
 from tests.collector.providers.hooks import events_of, open_hooks, refused, ses, shapes, told
 
@@ -165,3 +167,8 @@ def test_what_can_never_be_taken_is_answered_400_which_sns_does_not_repeat(
     assert answer.status_code == 400
     assert answer.json()["problems"][0].startswith(f"[0] {problem}")
     assert door.intake.entries == []
+
+
+def notified(event: object) -> Notified:
+    """An event as it is read, once its message is opened."""
+    return Notified("message-1", event if isinstance(event, str) else json.dumps(event))
