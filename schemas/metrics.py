@@ -56,9 +56,11 @@ METRICS: tuple[Metric, ...] = (
     # --- collector: what came in over HTTP -------------------------------------------------------------
     Metric("segue_collector_requests_total", "counter", "HTTP requests answered, by route and status.",
            ("collector",), ("route", "status"),
-           (("track", "200"), ("identify", "200"), ("batch", "200"), ("open", "200"), ("click", "302"))),
+           (("track", "200"), ("identify", "200"), ("batch", "200"), ("open", "200"), ("click", "302"),
+            *((f"hook_{provider}", "200") for provider in PROVIDERS))),
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
-           ("collector",), ("route",), (("track",), ("identify",), ("batch",), ("open",), ("click",))),
+           ("collector",), ("route",),
+           (("track",), ("identify",), ("batch",), ("open",), ("click",), *((f"hook_{each}",) for each in PROVIDERS))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
            ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",

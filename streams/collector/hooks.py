@@ -26,7 +26,7 @@ from streams.fetching import Fetcher
 HOOK_BYTES_MAX = 1024**2
 HOOK_EVENTS_MAX = 2_500
 PROBLEMS_SHOWN_MAX = 5
-_STOPS = (400, 406, 413, 415)
+_STOPS = (400, 413, 415)
 """Statuses of ours with which a call can never be taken."""
 _log = logging.getLogger(__name__)
 

@@ -172,11 +172,7 @@ async def _to_ses_hook(place: Place, calls: Iterable[Call]) -> None:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://collector") as client,
     ):
-
-        async def ready() -> bool:
-            return (await client.get("/readyz")).status_code == 200
-
-        await wait_until_async(ready, 30, "the collector to be ready")
+        await wait_until_async(lambda: app.state.readiness.problem is None, 30, "the collector to be ready")
         for call in calls:
             answer = await client.post(call.path, content=call.body, headers=call.headers, timeout=60)
             assert answer.json() == {"accepted": 1, "passed_over": 0}, answer.text

@@ -45,7 +45,7 @@ def test_a_provider_s_table_has_every_type_with_what_becomes_of_it(title: str) -
 
 
 def test_the_answers_on_the_page_are_those_of_the_providers() -> None:
-    made = {hook.provider: connected(hook) for hook in hooks_setting().values()}
+    made: dict[str, Provider] = {hook.provider: connected(hook) for hook in hooks_setting().values()}
     order = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
     text = section("What is answered")
     for row, statuses in {

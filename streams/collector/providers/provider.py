@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.records import InvalidRecordError, parse_json
 from streams.collector.refusals import Refusal
-from streams.fetching import Fetcher
 
 CLOCK_SKEW_MS = 300_000
 """How far a signed time may lie ahead of our clock."""
@@ -32,10 +31,6 @@ class HookSettings(BaseModel):
 
     contact: ContactFrom = "field"
     contact_field: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "contact_id"
-
-    def connect(self, fetcher: Fetcher) -> Provider:
-        """The hook that is so set."""
-        raise NotImplementedError
 
 
 class SignedHookSettings(HookSettings):

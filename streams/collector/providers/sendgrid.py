@@ -132,7 +132,7 @@ class SendGrid:
         if meaning.event is None:
             return []
         category = fields.get("category")
-        variables = fields.others(_OWN_FIELDS)
+        variables = fields.others(_OWN_FIELDS - {self.settings.contact_field})
         if (group := fields.optional("asm_group_id")) is not None:
             variables.setdefault("asm_group_id", group)
         return [
