@@ -133,10 +133,12 @@ def test_the_time_is_that_of_the_event_in_utc_in_whichever_unit(
 
 
 def test_a_batch_is_taken_event_by_event(door: Door) -> None:
-    batch = [event("delivered"), event("request"), event("click", ts_epoch=None, ts_event=None), event("opened")]
-    answer = brevo(batch).to(door)
+    bad = event("click", ts_epoch=None, ts_event=None)
+    answer = brevo([event("delivered"), bad, event("opened")]).to(door)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["turned_away"]) == (200, 2, 1)
     assert events_of(door) == [("c1", "email_delivered"), ("c1", "email_open")]
+    assert brevo([event("request"), bad]).to(door).json()["passed_over"] == 1
+    assert [brevo(batch).to(door).status_code for batch in ([event("request"), bad], [bad, bad])] == [200, 400]
 
 
 def test_what_can_never_be_taken_is_answered_400_and_a_busy_collector_429(door: Door) -> None:
