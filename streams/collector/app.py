@@ -19,14 +19,15 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
-from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.hooks import Hooks
+from streams.collector.machine_signs import load_signs
+from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
 from streams.fetching import Fetcher
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -42,7 +43,8 @@ def create_app(
     """The collector on its ports.
 
     It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on.
+    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
+    file of the settings that cannot serve.
     """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
@@ -54,10 +56,11 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     ways = [
         *Api(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
-        *Hooks(settings.hooks, fetcher, door).ways(),
+        *visitor_ways(settings, door),
+        *Hooks(settings.hooks, fetcher, door, recording).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]

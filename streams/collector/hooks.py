@@ -18,7 +18,7 @@ from streams.collector.access import Key
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.payloads import Accepted, PayloadError, Problem
 from streams.collector.providers.provider import Call, Provider, UnknownTypeError
-from streams.collector.providers.records import NoContactError, record_of
+from streams.collector.providers.records import NoContactError, Recording
 from streams.collector.providers.settings import PROVIDERS, AnyHook
 from streams.collector.refusals import Refusal
 from streams.fetching import Fetcher
@@ -55,16 +55,21 @@ class _Sorted(NamedTuple):
 class Hooks:
     """The hooks of all providers."""
 
-    def __init__(self, hooks: Mapping[str, AnyHook], fetcher: Fetcher, door: FrontDoor) -> None:
+    def __init__(self, hooks: Mapping[str, AnyHook], fetcher: Fetcher, door: FrontDoor, recording: Recording) -> None:
         self._by_provider: dict[str, dict[str, Provider]] = {provider: {} for provider in PROVIDERS}
         for name, hook in hooks.items():
             self._by_provider[hook.provider][name] = hook.connect(fetcher)
         self._door = door
+        self._recording = recording
 
     def ways(self) -> list[Way]:
         """One path for each provider; a hook that is not set is answered 404."""
         return [
-            Way(f"hook_{provider}", f"/hooks/{provider}/{{name}}", _Receiver(provider, hooks, self._door).receive)
+            Way(
+                f"hook_{provider}",
+                f"/hooks/{provider}/{{name}}",
+                _Receiver(provider, hooks, self._door, self._recording).receive,
+            )
             for provider, hooks in self._by_provider.items()
         ]
 
@@ -72,10 +77,11 @@ class Hooks:
 class _Receiver:
     """Takes the calls of one provider."""
 
-    def __init__(self, provider: str, hooks: Mapping[str, Provider], door: FrontDoor) -> None:
+    def __init__(self, provider: str, hooks: Mapping[str, Provider], door: FrontDoor, recording: Recording) -> None:
         self._provider = provider
         self._hooks = hooks
         self._door = door
+        self._recording = recording
 
     async def receive(self, request: Request) -> Response:
         """A call of the provider."""
@@ -121,7 +127,7 @@ class _Receiver:
                 found.passed_over.append(index)
             for occurrence in occurrences:
                 try:
-                    record = record_of(occurrence, hook.settings, source, now_ms)
+                    record = self._recording.record_of(occurrence, hook.settings, source, now_ms)
                 except PayloadError as error:
                     reason = "unidentified" if isinstance(error, NoContactError) else "invalid"
                     found.turned_away.append(_Turned(index, reason, error.problems))

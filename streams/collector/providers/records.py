@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.instants import format_instant
+from streams.collector.addresses import Address, Written, parse_address, written_address
+from streams.collector.machine_signs import Followed, MachineSigns
 from streams.collector.machines import suspicion
 from streams.collector.payloads import CONTACT_CHARACTERS_MAX, Accepted, PayloadError, Problem, encode
 from streams.collector.providers.provider import READERS_EVENTS, HookSettings, Occurrence
@@ -20,36 +22,59 @@ CAMPAIGN = "campaign_id"
 MACHINE_REASON = "provider_mark"
 """The provider itself says that a machine fetched the image."""
 
+_FOLLOWED: dict[str, Followed] = {"email_open": "open", "email_click": "click"}
+
 
 class NoContactError(PayloadError):
     """An event does not say whose it is."""
 
 
-def record_of(occurrence: Occurrence, settings: HookSettings, source: str, received_at_ms: int) -> Accepted:
-    """The record of one event of a provider. Raises `PayloadError`, `NoContactError`."""
-    event = occurrence.meaning.event
-    assert event is not None, "what is passed over is no occurrence"
-    body: dict[str, Any] = {
-        "type": "track",
-        "event_id": occurrence.event_id,
-        "contact_id": _contact_id(occurrence, settings),
-        "event": event,
-        "occurred_at": format_instant(occurrence.occurred_at_ms),
-        "received_at": format_instant(received_at_ms),
-        "properties": _properties(occurrence, settings),
-        "context": {},
-        "source": source,
-    }
-    if event in READERS_EVENTS:
-        given = {"userAgent": occurrence.user_agent, "ip": occurrence.ip}
-        body["context"] = {name: value for name, value in given.items() if value}
-    reasons = _reasons(occurrence)
-    if reasons:
-        body["machine"] = {"suspected": True, "reasons": reasons}
-    record = encode(body)
-    if len(record.entry.value) > EVENT_BYTES_MAX:
-        raise PayloadError([Problem("", f"expected an event of at most {EVENT_BYTES_MAX} bytes as a record")])
-    return record
+class Recording:
+    """Makes records of what providers tell, by what the collector knows of machines and keeps of addresses."""
+
+    def __init__(self, signs: MachineSigns, written: Written) -> None:
+        """`written`: how much of a reader's address records keep."""
+        self._signs = signs
+        self._written = written
+
+    def record_of(self, occurrence: Occurrence, settings: HookSettings, source: str, received_at_ms: int) -> Accepted:
+        """The record of one event of a provider. Raises `PayloadError`, `NoContactError`."""
+        event = occurrence.meaning.event
+        assert event is not None, "what is passed over is no occurrence"
+        body: dict[str, Any] = {
+            "type": "track",
+            "event_id": occurrence.event_id,
+            "contact_id": _contact_id(occurrence, settings),
+            "event": event,
+            "occurred_at": format_instant(occurrence.occurred_at_ms),
+            "received_at": format_instant(received_at_ms),
+            "properties": _properties(occurrence, settings),
+            "context": {},
+            "source": source,
+        }
+        if event in READERS_EVENTS:
+            address = written_address(_address(occurrence), self._written)
+            given = {"userAgent": occurrence.user_agent, "ip": address}
+            body["context"] = {name: value for name, value in given.items() if value}
+        reasons = self._reasons(occurrence)
+        if reasons:
+            body["machine"] = {"suspected": True, "reasons": reasons}
+        record = encode(body)
+        if len(record.entry.value) > EVENT_BYTES_MAX:
+            raise PayloadError([Problem("", f"expected an event of at most {EVENT_BYTES_MAX} bytes as a record")])
+        return record
+
+    def _reasons(self, occurrence: Occurrence) -> list[str]:
+        followed = _FOLLOWED.get(occurrence.meaning.event or "")
+        if followed is None:
+            return []
+        headers = {"user-agent": occurrence.user_agent} if occurrence.user_agent else {}
+        reasons = [MACHINE_REASON] if occurrence.meaning.machine else []
+        return reasons + suspicion(self._signs, followed, headers, _address(occurrence))
+
+
+def _address(occurrence: Occurrence) -> Address | None:
+    return parse_address(occurrence.ip) if occurrence.ip else None
 
 
 def _contact_id(occurrence: Occurrence, settings: HookSettings) -> str:
@@ -100,10 +125,3 @@ def _variables(variables: Mapping[str, Any], contact_field: str) -> dict[str, An
 
 def _tags(tags: Sequence[object]) -> list[str]:
     return [tag[:TAG_CHARACTERS_MAX] for tag in tags if isinstance(tag, str) and tag][:TAGS_MAX]
-
-
-def _reasons(occurrence: Occurrence) -> list[str]:
-    if occurrence.meaning.event not in ("email_open", "email_click"):
-        return []
-    reasons = [MACHINE_REASON] if occurrence.meaning.machine else []
-    return reasons + (suspicion({"user-agent": occurrence.user_agent}) if occurrence.user_agent else [])

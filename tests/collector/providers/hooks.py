@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from streams.collector.addresses import Written
 from streams.collector.providers.settings import AnyHook
 from streams.collector.settings import CollectorSettings
 from tests.collector.doubles import NOW_MS, Door, open_door
@@ -69,10 +70,10 @@ def hooks_setting(hooks: dict[str, Any] | None = None) -> dict[str, AnyHook]:
 
 
 @contextmanager
-def open_hooks(**changes: dict[str, Any]) -> Iterator[Door]:
+def open_hooks(addresses: Written = "full", **changes: dict[str, Any]) -> Iterator[Door]:
     """A collector with a hook of each provider, with what the test changes in them, and with Amazon's certificate."""
     hooks = {name: HOOKS.get(name, {}) | changes.get(name, {}) for name in {**HOOKS, **changes}}
-    with open_door(hooks=hooks_setting(hooks)) as door:
+    with open_door(hooks=hooks_setting(hooks), collector_addresses=addresses) as door:
         door.fetcher.pages[CERTIFICATE_URL] = certificate()
         yield door
 

@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import decode_record, parse_json
+from streams.collector.machine_signs import load_signs
 from streams.collector.payloads import PayloadError, Problem
 from streams.collector.providers.provider import Provider, UnknownTypeError
-from streams.collector.providers.records import record_of
+from streams.collector.providers.records import Recording
 from tests.collector.doubles import NOW_MS, MemoryFetcher
 from tests.collector.providers import test_brevo, test_mailgun, test_postmark, test_sendgrid, test_ses
 from tests.collector.providers.hooks import HOOKS, hooks_setting
 
 PARTS = {"client-info": {"user-agent": "Mozilla/5.0"}, "delivery-status": {"message": "550"}, "campaigns": [{"id": 1}]}
+RECORDING = Recording(load_signs(None), "full")
 EVENTS: dict[str, list[dict[str, Any]]] = {
     "sendgrid": [
         test_sendgrid.event("click", url="https://shop.example/", useragent="x", asm_group_id=4),
@@ -96,7 +98,7 @@ def _problems(hook: Provider, name: str, event: object) -> list[Problem]:
     """What is wrong with an event, if it does not become records that the worker takes."""
     try:
         for occurrence in hook.read(_as_opened(name, event)):
-            record = record_of(occurrence, hook.settings, f"{name}/x", NOW_MS)
+            record = RECORDING.record_of(occurrence, hook.settings, f"{name}/x", NOW_MS)
             assert decode_record(record.entry.value)
     except PayloadError as error:
         return error.problems

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.metrics import HOOK_EVENTS, HOOK_REFUSALS, PROVIDERS
+from streams.collector.addresses import Written
 from streams.collector.hooks import HOOK_BYTES_MAX
 from streams.collector.providers import provider as providers
 from streams.collector.providers import settings
@@ -180,6 +181,23 @@ def test_events_that_come_out_of_order_keep_their_times(door: Door) -> None:
         "2026-11-21T09:56:39.000Z",
         "2026-11-21T09:56:38.000Z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "ip", "kept"),
+    [
+        ("none", "192.0.2.7", {}),
+        ("truncated", "192.0.2.7", {"ip": "192.0.2.0"}),
+        ("full", "2001:db8::7", {"ip": "2001:db8::7"}),
+        ("full", "somewhere", {}),
+    ],
+)
+def test_a_record_keeps_as_much_of_a_reader_s_address_as_is_set(
+    addresses: Written, ip: str, kept: dict[str, str]
+) -> None:
+    with open_hooks(addresses) as door:
+        sendgrid([test_sendgrid.event("open", ip=ip)]).to(door)
+        assert door.intake.records[0]["context"] == kept
 
 
 def test_a_log_line_tells_the_hook_and_the_field_and_nobody_s_address(
