@@ -22,11 +22,15 @@ from streams.collector.api import Api
 from streams.collector.browser_start import BrowserStart
 from streams.collector.cross_origin import CrossOrigin
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.hooks import Hooks
+from streams.collector.machine_signs import load_signs
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
+from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
+from streams.fetching import Fetcher
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -37,6 +41,7 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    fetcher: Fetcher,
 ) -> Starlette:
     """The collector on its ports.
 
@@ -54,10 +59,12 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     declared = [  # paths are looked through in this order
         *Api(door).ways(),
         *visitor_ways(settings, door),
         *BrowserStart(door, settings.collector_public_url).ways(),
+        *Hooks(settings.hooks, fetcher, door, recording).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
