@@ -13,9 +13,11 @@ from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
+from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
+from streams.collector.key_watch import KeyWatch
 from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
@@ -81,14 +83,18 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             on_fatal=end,
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
+        keys = KafkaCompactedFeed(settings.kafka, settings.names.keys)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, keys)
         manager = ServiceManager()
-        server = CollectorServer(app, settings.collector_connections, manager.stopping)
+        server = CollectorServer(
+            app, settings.collector_connections, manager.stopping, head_timeout_ms=settings.collector_head_timeout_ms
+        )
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
         click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
         intake.start()
-        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, app.state.readiness)))
+        state = app.state
+        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, state.readiness, state.keys)))
         try:
             await server.serve(sockets=[bound])
         finally:
@@ -98,9 +104,9 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         raise ended_by[0]
 
 
-def _condition(started: bool, readiness: Readiness) -> Condition:
+def _condition(started: bool, readiness: Readiness, keys: KeyWatch) -> Condition:
     """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
-    problem = readiness.problem
+    problem = readiness.problem or keys.problem
     return Condition(started and problem is None, True, "ready" if problem is None else f"not ready: {problem}")
 
 

@@ -50,7 +50,7 @@ class EmailLinks:
         try:
             link = self._signer.read("open", token)
             if request.method == "GET":
-                await self._door.writer.write_unanswered("open", self._record("open", link, request))
+                await self._write("open", self._record("open", link, request))
         except (BadTokenError, PayloadError):
             self._door.count_rejected("bad_signature")
         return Response(GIF, media_type="image/gif", headers={"Cache-Control": _NO_CACHE})
@@ -64,10 +64,14 @@ class EmailLinks:
             self._door.count_rejected("bad_signature")
             return PlainTextResponse("This link is not valid.", 400, {"Cache-Control": _NO_CACHE})
         if request.method == "GET":
-            await self._door.writer.write_unanswered("click", record)
+            await self._write("click", record)
         assert link.destination is not None, "a click token has one"
         # Not RedirectResponse, which rewrites the URL: it leads exactly where the signature says.
         return Response(status_code=302, headers={"Location": link.destination, "Cache-Control": _NO_CACHE})
+
+    async def _write(self, kind: Literal["open", "click"], record: Accepted) -> None:
+        if not record.withheld:
+            await self._door.writer.write_unanswered(kind, record)
 
     def _record(self, kind: Literal["open", "click"], link: Link, request: Request) -> Accepted:
         now = format_instant(self._door.clock.now_ms())
@@ -87,7 +91,13 @@ class EmailLinks:
         user_agent = request.headers.get("user-agent", "")[:USER_AGENT_CHARACTERS_MAX]
         if user_agent:
             body["context"]["userAgent"] = user_agent
+        address = self._door.screening.recorded_address(request)
+        if address is not None:
+            body["context"]["ip"] = address
         reasons = suspicion(request.headers)
         if reasons:
             body["machine"] = {"suspected": True, "reasons": reasons}
-        return encode(body)
+        accepted = encode(body)
+        # A link says nothing of consent; only what is fetched in earnest is counted.
+        withheld = request.method == "GET" and self._door.screening.withholds(body, "email", {})
+        return accepted._replace(withheld=True) if withheld else accepted

@@ -62,12 +62,12 @@ class Pixels:
         given = request.query_params.multi_items()
         body = _body(given)
         key = self._door.key(request, in_body=_key(body, request))
-        arrival = self._door.arrival(key)._replace(suspected=tuple(suspicion(request.headers)))
+        arrival = self._door.arrival(key, request)._replace(suspected=tuple(suspicion(request.headers)))
         user_agent = request.headers.get("user-agent", "")[:USER_AGENT_CHARACTERS_MAX]
         if user_agent:
             arrival = arrival._replace(context={"userAgent": user_agent})
         record = accept(call, body, arrival)
-        if record is not None:
+        if record is not None and not record.withheld:
             await self._door.writer.write_unanswered("pixel", record, key.source)
 
 
