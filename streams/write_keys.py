@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import ValidationError
 
 from schemas.errors import InputError
+from schemas.expectations import expectation
 from schemas.instants import format_instant
 from schemas.write_keys import KEY_SECRET_PREFIX, KEY_SECRETS_MAX, KeyEntry, KeySecret, secret_digest
 
@@ -40,7 +41,7 @@ def issue(source: str, now_ms: int, **bounds: object) -> Issued:
         return Issued(KeyEntry.model_validate(fields), secret)
     except ValidationError as error:
         problems = (
-            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"
+            f"{'.'.join(str(step) for step in problem['loc'])}: {expectation(problem)}"
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise InputError("; ".join(problems)) from None
