@@ -26,6 +26,7 @@ from streams.collector.front_door import FrontDoor, Way
 from streams.collector.guards import make_guards
 from streams.collector.key_watch import KeyFeed, KeyWatch
 from streams.collector.pixels import Pixels
+from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.writing import Writer
@@ -125,9 +126,9 @@ class _Probes:
     def ways(self) -> list[Way]:
         """The paths of operations."""
         return [
-            Way("healthz", "/healthz", self.healthz, ("GET",)),
-            Way("readyz", "/readyz", self.readyz, ("GET",)),
-            Way("metrics", "/metrics", self.metrics, ("GET",)),
+            Way("healthz", "/healthz", self.healthz, ("GET",), operation=HEALTHZ),
+            Way("readyz", "/readyz", self.readyz, ("GET",), operation=READYZ),
+            Way("metrics", "/metrics", self.metrics, ("GET",), operation=METRICS),
         ]
 
     async def healthz(self, _request: Request) -> Response:

@@ -39,7 +39,15 @@ def _screen(fields: Fields, arrival: Arrival) -> JsonObject:
 
 
 def _identify(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
-    return {"type": "identify", "traits": fields.mapping("traits")}
+    """RudderStack's SDKs put the traits into the context."""
+    traits = fields.mapping("traits")
+    if not fields.has("traits"):
+        inside = fields.mapping("context").get("traits")
+        if isinstance(inside, dict):
+            traits = inside
+        elif inside is not None:
+            fields.problem("context.traits", "expected a JSON object")
+    return {"type": "identify", "traits": traits}
 
 
 def _group(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
