@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas.write_keys import KEY_SECRET_PREFIX, encode_key_entry
+from schemas.errors import InputError
+from schemas.write_keys import KEY_SECRET_PREFIX, KEY_SECRETS_MAX, encode_key_entry
 from streams.write_keys import Issued, issue, revoke, rotate
 from tests.collector.doubles import NOW_MS, Door, MemoryKeys, open_door
 from tests.support.waiting import wait_until
@@ -67,6 +68,31 @@ def test_of_a_rotated_key_the_old_secret_is_taken_until_its_time_and_the_new_one
     door.clock.now = NOW_MS + 5_000
     assert _page_view(door, old.secret).status_code == 401
     assert _page_view(door, new.secret).status_code == 200
+
+
+def test_a_key_has_a_few_secrets_at_a_time_and_those_that_are_over_make_room() -> None:
+    issued = issue("app", NOW_MS, scopes=["write"])
+    for _ in range(KEY_SECRETS_MAX - 1):
+        issued = rotate(issued.entry, NOW_MS, NOW_MS + 1_000)
+    with pytest.raises(InputError, match="has 4 secrets that are still taken"):
+        rotate(issued.entry, NOW_MS, NOW_MS + 1_000)
+    later = rotate(issued.entry, NOW_MS + 1_000, NOW_MS + 2_000)
+    assert [secret.valid_until for secret in later.entry.secrets] == [NOW_MS + 2_000, None]
+
+
+def test_a_secret_that_ends_sooner_is_not_given_more_time_by_another_rotation() -> None:
+    first = issue("app", NOW_MS, scopes=["write"])
+    second = rotate(first.entry, NOW_MS, NOW_MS + 1_000)
+    third = rotate(second.entry, NOW_MS + 500, NOW_MS + 9_000)
+    assert [secret.valid_until for secret in third.entry.secrets] == [NOW_MS + 1_000, NOW_MS + 9_000, None]
+
+
+def test_a_key_that_is_over_gets_no_new_secret() -> None:
+    entry = issue("app", NOW_MS, scopes=["write"], expires_at="2026-11-21T10:00:01.000Z").entry
+    with pytest.raises(InputError, match="is expired: create another one"):
+        rotate(entry, NOW_MS + 1_000, NOW_MS + 2_000)
+    with pytest.raises(InputError, match="is revoked: create another one"):
+        rotate(revoke(entry, NOW_MS), NOW_MS, NOW_MS + 2_000)
 
 
 @pytest.mark.parametrize(("scopes", "status"), [(["write"], 403), (["read"], 403), (["admin"], 200)])
@@ -200,8 +226,8 @@ def test_a_browser_sends_its_key_in_the_body(door: Door, path: str) -> None:
     event = {"userId": "c1", "event": "page_view", "type": "track", "writeKey": issued.secret}
     body: dict[str, object] = {"batch": [event], "writeKey": issued.secret} if path == "/v1/b" else event
     if path == "/v1/consent":
-        decision = {"purpose": "p", "granted": True, "document": "d", "method": "m"}
-        body = {"userId": "c1", **decision, "writeKey": issued.secret}
+        body = {"userId": "c1", "purpose": "p", "granted": True, "document": "d", "method": "m"}
+        body["writeKey"] = issued.secret
     headers = {"Content-Type": "text/plain", "Origin": "https://shop.example"}
     assert door.client.post(path, json=body, headers=headers).status_code == 200
     body["writeKey"] = "another"

@@ -1,9 +1,10 @@
-"""Calls drawn from the OpenAPI document, good and bad ones: each is answered as the document says, and none breaks us."""
+"""Calls drawn from the OpenAPI document, good and bad: each is answered as the document says, and none breaks us."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -39,5 +40,5 @@ def address() -> Iterator[str]:
 
 @SCHEMA.parametrize()
 @settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-def test_a_drawn_call_is_answered_as_the_document_says(case: schemathesis.Case, address: str) -> None:
+def test_a_drawn_call_is_answered_as_the_document_says(case: schemathesis.Case[Any], address: str) -> None:
     case.call_and_validate(base_url=address, auth=(WRITE_KEY, ""), checks=CHECKS)
