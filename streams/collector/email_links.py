@@ -100,5 +100,5 @@ class EmailLinks:
             body["machine"] = {"suspected": True, "reasons": reasons}
         accepted = encode(body)
         # A link says nothing of consent; only what is fetched in earnest is counted.
-        withheld = request.method == "GET" and self._door.screening.withholds(body, "email", {})
+        withheld = request.method == "GET" and self._door.screening.withholds(body, "email", ())
         return accepted._replace(withheld=True) if withheld else accepted

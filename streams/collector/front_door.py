@@ -20,6 +20,7 @@ from streams.collector.key_watch import KeyWatch
 from streams.collector.operations import Operation
 from streams.collector.payloads import Accepted, Arrival
 from streams.collector.rates import Rates
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 from streams.collector.screening import Screening
 from streams.collector.writing import Writer
@@ -72,8 +73,9 @@ class FrontDoor:
         Raises `Refusal`: 401 where it is none of ours, 403 where it may not do this or not from this page, 429 where
         its address calls too often, 503 where the keys are not known yet.
         """
-        self._rates.take_call(self.screening.address(request))
-        key = self._access.key(request.headers.get("authorization"), in_body)
+        if self._rates.bounds_addresses:
+            self._rates.take_call(self.screening.address(request))
+        key = self._access.key(header(request, b"authorization"), in_body)
         if key is None:
             raise self._unknown()
         request.scope[KEY_OF_CALL] = key.id

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from streams.collector.consents import read_purposes
-from streams.collector.event_names import event_name
+from streams.collector.event_names import EventName, event_name
 from streams.collector.fields import Arrival, Fields, JsonObject
-from streams.collector.properties import derive
+from streams.collector.properties import DERIVED, derive
 
 GROUP_ID_CHARACTERS_MAX = 256
 CONSENT_CHARACTERS_MAX = 256
@@ -21,21 +21,21 @@ Kind: TypeAlias = Callable[[Fields, Arrival], JsonObject]
 def _track(fields: Fields, arrival: Arrival) -> JsonObject:
     given = fields.get("event")
     name = event_name(given) if isinstance(given, str) else None
-    properties, context = fields.mapping("properties"), _context(fields, arrival)
     if name is None:
         fields.problem("event", "expected the name of an event as a string that is not empty")
-        return {}
+        name = EventName("")
+    event = _event(name.text, fields.mapping("properties"), fields, arrival)
     if name.altered:
-        context[ORIGINAL_NAME] = given
-    return _event(name.text, properties, context, arrival)
+        event["context"][ORIGINAL_NAME] = given
+    return event
 
 
 def _page(fields: Fields, arrival: Arrival) -> JsonObject:
-    return _event("page_view", _viewed(fields), _context(fields, arrival), arrival)
+    return _event("page_view", _viewed(fields), fields, arrival)
 
 
 def _screen(fields: Fields, arrival: Arrival) -> JsonObject:
-    return _event("screen_view", _viewed(fields), _context(fields, arrival), arrival)
+    return _event("screen_view", _viewed(fields), fields, arrival)
 
 
 def _identify(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
@@ -96,20 +96,18 @@ def _viewed(fields: Fields) -> JsonObject:
     return properties
 
 
-def _context(fields: Fields, arrival: Arrival) -> JsonObject:
-    context = {**arrival.context, **fields.mapping("context")}
+def _event(name: str, properties: JsonObject, fields: Fields, arrival: Arrival) -> JsonObject:
+    context = fields.mapping("context")  # decoded for this event alone, so it may be changed
+    if arrival.context:
+        context = {**arrival.context, **context}
     # The specification of e-mail events spells it in another way than all the others.
     if "user_agent" in context:
         user_agent = context.pop("user_agent")
         context.setdefault("userAgent", user_agent)
-    return context
-
-
-def _event(name: str, properties: JsonObject, context: JsonObject, arrival: Arrival) -> JsonObject:
     event: JsonObject = {
         "type": "track",
         "event": name,
-        "properties": derive(name, properties),
+        "properties": derive(name, properties) if name in DERIVED else properties,
         "context": context,
         "source": arrival.source,
     }

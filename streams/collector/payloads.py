@@ -31,6 +31,7 @@ CLOCK_SKEW_MS = 5_000
 ALIAS = "alias"
 """The call that says that two ids are one contact: no record says so yet."""
 
+_json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
 
 
@@ -103,17 +104,16 @@ def _admitted(body: JsonObject, event: JsonObject, arrival: Arrival) -> Accepted
         return first._replace(more=tuple(others))
     if screening is None:
         return encode(body)
-    own_context = event.get("context")
-    context = {**arrival.context, **own_context} if isinstance(own_context, dict) else arrival.context
     screening.trim(body)
     accepted = encode(body)
-    return accepted._replace(withheld=True) if screening.withholds(body, context) else accepted
+    withheld = screening.withholds(body, (arrival.context, event.get("context")))
+    return accepted._replace(withheld=True) if withheld else accepted
 
 
 def encode(body: JsonObject) -> Accepted:
     """The bytes of a record. Raises `PayloadError` where the worker would not take it."""
     try:
-        value = msgspec.json.encode(body)
+        value = _json.encode(body)
         decode_record(value)
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None

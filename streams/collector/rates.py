@@ -65,6 +65,11 @@ class Rates:
         self._addresses = Buckets(burst_s, tracked_max, seconds)
         self._keys = Buckets(burst_s, tracked_max, seconds)
 
+    @property
+    def bounds_addresses(self) -> bool:
+        """Whether addresses have a bound, and need to be known."""
+        return self._address_per_s > 0
+
     def take_call(self, address: Address | None) -> None:
         """Raises `RateError` where an address calls too often."""
         if not self._address_per_s or address is None:

@@ -5,7 +5,7 @@ Whatever makes records of calls asks `CallScreening`; of links in e-mails and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from starlette.requests import Request
@@ -46,9 +46,17 @@ class Screening:
         """What a record may say of who called; for what only people's programs call, such as links in e-mails."""
         return written_address(self.address(request), self._written) if self._written != "none" else None
 
-    def withholds(self, body: JsonObject, source: str, context: JsonObject) -> bool:
-        """Whether a record may not be written, for want of consent in its context; counts it then."""
-        left = None if self._policy is None else self._policy.withheld(body, source, context)
+    def withholds(self, body: JsonObject, source: str, contexts: Iterable[object]) -> bool:
+        """Whether a record may not be written, for want of consent in its contexts; counts it then.
+
+        Of several contexts the later ones go before.
+        """
+        if self._policy is None:
+            return False
+        context: JsonObject = {}
+        for each in contexts:
+            context |= each if isinstance(each, dict) else {}
+        left = self._policy.withheld(body, source, context)
         if left is not None:
             self._meters.counter("segue_collector_withheld_total", self._label(left, body)).inc()
         return left is not None
@@ -99,9 +107,9 @@ class CallScreening(NamedTuple):
         if context is not None:
             self.rules.trim(context, self.address)
 
-    def withholds(self, body: JsonObject, context: JsonObject) -> bool:
-        """Whether the record may not be written, for want of consent in the call's context; counts it then."""
-        return self.rules.withholds(body, self.key.source, context)
+    def withholds(self, body: JsonObject, contexts: Iterable[object]) -> bool:
+        """Whether the record may not be written, for want of consent in the call's contexts; counts it then."""
+        return self.rules.withholds(body, self.key.source, contexts)
 
 
 def _told(names: frozenset[str]) -> str:

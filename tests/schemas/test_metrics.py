@@ -13,6 +13,7 @@ NAMES = [metric.name for metric in METRICS]
 ROLES: tuple[Role, ...] = ("collector", "worker", "consumer")
 ALLOWED_LABELS = {
     "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "stage",
+    "call",
     "event",  # of the collector: names that its operator wrote into a file
 }  # fmt: skip
 
