@@ -75,9 +75,14 @@ class Envelope:
 
 
 def _dress(message: Message) -> None:
-    headers = list(message.get("headers", ()))
-    own = {name for name, _ in headers}
-    message["headers"] = headers + [header for header in _GUARDING_HEADERS if header[0] not in own]
+    headers = message.get("headers", [])
+    for header in _GUARDING_HEADERS:
+        for name, _ in headers:
+            if name == header[0]:
+                break
+        else:
+            headers = [*headers, header]
+    message["headers"] = headers
 
 
 def answer_http_error(_request: Request, error: Exception) -> Response:
