@@ -224,7 +224,9 @@ def test_an_entry_under_another_keys_id_lets_nobody_in(door: Door) -> None:
 def test_a_browser_sends_its_key_in_the_body(door: Door, path: str) -> None:
     issued = _issued(door)
     event = {"userId": "c1", "event": "page_view", "type": "track", "writeKey": issued.secret}
-    body: dict[str, object] = {"batch": [event], "writeKey": issued.secret} if path == "/v1/b" else event
+    body: dict[str, object] = {**event}
+    if path == "/v1/b":
+        body = {"batch": [event], "writeKey": issued.secret}
     if path == "/v1/consent":
         body = {"userId": "c1", "purpose": "p", "granted": True, "document": "d", "method": "m"}
         body["writeKey"] = issued.secret
