@@ -20,17 +20,15 @@ from streams.collector.api import Api
 from streams.collector.browser_start import BrowserStart
 from streams.collector.contact_calls import ContactCalls
 from streams.collector.cross_origin import CrossOrigin
-from streams.collector.email_links import EmailLinks
 from streams.collector.envelope import Envelope, answer_bug, answer_http_error
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.guards import make_guards
 from streams.collector.key_watch import KeyFeed, KeyWatch
-from streams.collector.pixels import Pixels
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -63,8 +61,7 @@ def create_app(
         *Api(door).ways(),
         *ContactCalls(door).ways(),
         *BrowserStart(door, settings.collector_public_url).ways(),
-        *Pixels(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *visitor_ways(settings, door),
         *_Probes(readiness, guards.watch, meters).ways(),
     ]
     routes = _routes(ways, CrossOrigin(settings.collector_origins, door.refuse))

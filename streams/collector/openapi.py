@@ -37,7 +37,7 @@ def openapi(ways: Iterable[Way]) -> Tree:
             continue
         models |= _models(way.operation)
         for method in way.methods:
-            paths.setdefault(_CONVERTER.sub("}", way.path), {})[method.lower()] = _described(way, way.operation)
+            paths.setdefault(_CONVERTER.sub("}", way.path), {})[method.lower()] = _described(way, way.operation, method)
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(models[name], "validation") for name in sorted(models)]
     _, definitions = models_json_schema(wanted, ref_template=_REF, schema_generator=Untitled)
     return {
@@ -65,9 +65,10 @@ def openapi(ways: Iterable[Way]) -> Tree:
     }
 
 
-def _described(way: Way, operation: Operation) -> Tree:
+def _described(way: Way, operation: Operation, method: str) -> Tree:
+    suffix = f"_{method.lower()}" if len(way.methods) > 1 else ""
     described: Tree = {
-        "operationId": re.sub(r"\W+", "_", _CONVERTER.sub("}", way.path)).strip("_"),
+        "operationId": re.sub(r"\W+", "_", _CONVERTER.sub("}", way.path)).strip("_") + suffix,
         "tags": [operation.tag],
         "summary": operation.summary,
     }

@@ -8,7 +8,7 @@ from schemas.settings import CommonSettings, OptionalFile
 from streams.collector.access import WriteKeys
 from streams.collector.addresses import Networks, Written
 from streams.collector.origins import ANY, Origins
-from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
+from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -110,4 +110,16 @@ class CollectorSettings(CommonSettings):
     )
     consent: OptionalFile = Field(
         default=None, description="A YAML file that says which purposes events need (ops/security.md)."
+    )
+    machine_signs: OptionalFile = Field(
+        default=None,
+        description="YAML file of the names and networks of machines that open and click, in place of Segue's own.",
+    )
+    forms: OptionalFile = Field(
+        default=None, description="YAML file of the forms that `POST /v1/form/FORM` takes; unset: none."
+    )
+    unsubscribe_purpose: str = Field(
+        default="",
+        max_length=128,
+        description="Purpose whose consent an unsubscribe withdraws, where its link names none; empty: none.",
     )

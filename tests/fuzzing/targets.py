@@ -9,7 +9,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pydantic import SecretStr
 
@@ -24,7 +24,8 @@ from streams.collector.fields import Arrival
 from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
-from streams.links import BadTokenError, Link, LinkSigner
+from streams.links import Link, LinkKind, LinkSigner
+from streams.sealing import BadTokenError
 from tests.support.run_directory import CHECKOUT
 
 _EXAMPLES = sorted((CHECKOUT / "schemas" / "examples" / "valid").glob("*.json"))
@@ -93,12 +94,12 @@ def _body(raw: bytes) -> None:
 
 def _token(raw: bytes) -> None:
     text = raw.decode("latin-1")
-    for kind in ("open", "click"):
+    for kind in get_args(LinkKind):
         try:
-            link = _SIGNER.read(kind, text)
+            link = _SIGNER.read(kind, text, _NOW_MS)
         except BadTokenError:
             continue
-        assert _SIGNER.read(kind, _SIGNER.make(kind, link)) == link
+        assert _SIGNER.read(kind, _SIGNER.make(kind, link), _NOW_MS) == link
 
 
 def _authorization(raw: bytes) -> None:
