@@ -24,12 +24,14 @@ from streams.collector.fields import Arrival
 from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
+from streams.confirmations import ConfirmationSigner
 from streams.links import Link, LinkKind, LinkSigner
 from streams.sealing import BadTokenError
 from tests.support.run_directory import CHECKOUT
 
 _EXAMPLES = sorted((CHECKOUT / "schemas" / "examples" / "valid").glob("*.json"))
 _SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
+_CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
 _NOW_MS = 1_795_255_200_000
 _ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
 _GUNZIPPED_BYTES_MAX = 64 * 1024
@@ -102,6 +104,14 @@ def _token(raw: bytes) -> None:
         assert _SIGNER.read(kind, _SIGNER.make(kind, link), _NOW_MS) == link
 
 
+def _confirmation(raw: bytes) -> None:
+    try:
+        confirmation = _CONFIRMATIONS.read(raw.decode("latin-1"), _NOW_MS)
+    except BadTokenError:
+        return
+    assert _CONFIRMATIONS.read(_CONFIRMATIONS.make(confirmation), _NOW_MS) == confirmation
+
+
 def _authorization(raw: bytes) -> None:
     _ACCESS.key(raw.decode("latin-1"))
 
@@ -154,6 +164,7 @@ TARGETS: dict[str, Target] = {
             _SIGNER.make("click", Link("c1", "welcome", "https://shop.example/sale")).encode(),
         ),
     ),
+    "confirmation": Target(_confirmation, (_SIGNER.make("open", Link("c1", "welcome")).encode(), b"k1.AAAA")),
     "authorization": Target(_authorization, (b"Basic " + base64.b64encode(b"a-write-key:"), b"basic =")),
     "key_entry": Target(_key_entry, _examples("key_entry")),
     "list_entry": Target(_list_entry, (*_examples("list_entry"), b'["vip","c1"]')),
