@@ -43,6 +43,14 @@ DEAD_LETTER_REASONS = (
 )
 RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
 COLLECTOR_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import", "consent", "erase")
+PROVIDERS = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
+HOOK_EVENTS = (
+    "email_delivered", "email_open", "email_click", "email_bounce", "spam_complaint", "unsubscribe", "passed_over",
+)  # fmt: skip
+HOOK_REFUSALS = (
+    "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "unidentified", "no_certificate",
+    "not_confirmed", "not_ready", "source_busy", "queue_full", "kafka_away",
+)  # fmt: skip
 OUTCOMES = ("applied", "duplicate", "erased")
 
 METRICS: tuple[Metric, ...] = (
@@ -50,18 +58,20 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_requests_total", "counter", "HTTP requests answered, by route and status.",
            ("collector",), ("route", "status"),
            (*((call, "200") for call in COLLECTOR_CALLS), ("open", "200"), ("pixel", "200"), ("click", "302"),
-            ("unsubscribe", "200"), ("form", "200"), ("form", "303"), ("confirm", "200"))),
+            ("unsubscribe", "200"), ("form", "200"), ("form", "303"), ("confirm", "200"),
+            *((f"hook_{provider}", "200") for provider in PROVIDERS))),
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
            ("collector",), ("route",),
            tuple((call,) for call in
-                 (*COLLECTOR_CALLS, "open", "pixel", "click", "unsubscribe", "form", "confirm"))),
+                 (*COLLECTOR_CALLS, "open", "pixel", "click", "unsubscribe", "form", "confirm",
+                  *(f"hook_{each}" for each in PROVIDERS)))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
            ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
             ("queue_full",), ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",),
-            ("address_rate",), ("key_rate",))),
+            ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",), ("address_rate",), ("key_rate",))),
     Metric("segue_collector_withheld_total", "counter",
            "Records not written for want of consent: by event where the policy says count, else as dropped.",
            ("collector",), ("event",), (("dropped",),)),
@@ -71,6 +81,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_unwritten_total", "counter",
            "Calls that were taken and of which no record is written, by kind.",
            ("collector",), ("call",), (("alias",), ("sdk_metrics",))),
+    Metric("segue_collector_hook_events_total", "counter",
+           "Events that e-mail providers told and that were written, or passed over on purpose.",
+           ("collector",), ("event", "provider"),
+           tuple((event, provider) for provider in PROVIDERS for event in HOOK_EVENTS)),
+    Metric("segue_collector_hook_refused_total", "counter",
+           "Calls of e-mail providers that were refused, and events in others that were turned away, by reason.",
+           ("collector",), ("provider", "reason"),
+           tuple((provider, reason) for provider in PROVIDERS for reason in HOOK_REFUSALS)),
     Metric("segue_collector_queue_records", "gauge", "Records taken in that the broker has not acknowledged yet.",
            ("collector",)),
     # --- worker: what the log became -------------------------------------------------------------------

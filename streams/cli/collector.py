@@ -13,6 +13,7 @@ from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
+from streams.adapters.http_fetcher import HttpFetcher
 from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
@@ -43,9 +44,10 @@ def command(host: str | None, port: int | None) -> None:
     POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a key of `segue keys` or of
     SEGUE_WRITE_KEYS as the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET
     /o/TOKEN.gif is the open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with
-    SEGUE_LINK_KEYS; /f/TOKEN is where double opt-in is confirmed. GET /healthz, /readyz and /metrics are for
-    operations. An API call is answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with
-    Retry-After.
+    SEGUE_LINK_KEYS; /f/TOKEN is where double opt-in is confirmed. POST /hooks/PROVIDER/NAME takes what SendGrid,
+    Mailgun, Postmark, Amazon SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and
+    /metrics are for operations. An API call is answered 200 when Kafka has acknowledged its records; while Kafka is
+    away, 503 with Retry-After.
 
     \b
     Examples:
@@ -86,7 +88,8 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
         keys = KafkaCompactedFeed(settings.kafka, settings.names.keys)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, keys)
+        fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, fetcher, keys)
         manager = ServiceManager()
         server = CollectorServer(
             app, settings.collector_connections, manager.stopping, head_timeout_ms=settings.collector_head_timeout_ms

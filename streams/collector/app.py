@@ -23,12 +23,16 @@ from streams.collector.cross_origin import CrossOrigin
 from streams.collector.envelope import Envelope, answer_bug, answer_http_error
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.guards import make_guards
+from streams.collector.hooks import Hooks
 from streams.collector.key_watch import KeyFeed, KeyWatch
+from streams.collector.machine_signs import load_signs
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
+from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
+from streams.fetching import Fetcher
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -39,6 +43,7 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    fetcher: Fetcher,
     key_feed: KeyFeed | None = None,
 ) -> Starlette:
     """The collector on its ports. Without a feed of keys it knows those of the settings only.
@@ -57,11 +62,13 @@ def create_app(
     )
     guards = make_guards(settings, clock, meters, key_feed)
     door = FrontDoor(guards, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     ways = [
         *Api(door).ways(),
         *ContactCalls(door).ways(),
         *BrowserStart(door, settings.collector_public_url).ways(),
         *visitor_ways(settings, door),
+        *Hooks(settings.hooks, fetcher, door, recording).ways(),
         *_Probes(readiness, guards.watch, meters).ways(),
     ]
     routes = _routes(ways, CrossOrigin(settings.collector_origins, door.refuse))

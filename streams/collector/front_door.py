@@ -113,7 +113,7 @@ class FrontDoor:
         """Returns when Kafka has acknowledged every record that is to be written. Raises `Refusal` (429, 503)."""
         if not accepted:
             return
-        self._rates.take_events(key.id, key.events_per_s, len(accepted))
+        self._rates.take_events(key.id or key.source, key.events_per_s, len(accepted))
         records = [record for each in accepted for record in (each, *each.more) if not record.withheld]
         if records:
             await self.writer.write(key.source, records)

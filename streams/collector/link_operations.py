@@ -53,3 +53,22 @@ FORM = Operation(
     tag="forms",
     path={"form": "The form's id in the file of forms."},
 )
+HOOK = Operation(
+    "What a provider of e-mail tells.",
+    {
+        200: Answer("What can be taken is written; the rest is counted."),
+        400: Answer("Nothing of it can be taken; some providers are answered otherwise, so that they stop."),
+        401: Answer("The signature, or the password, is not the one that was agreed on."),
+        403: Answer("The signature is not the one that was agreed on, or too old."),
+        404: Answer("There is no such hook."),
+        406: Answer("Do not send it again."),
+        408: Answer("The body did not come in time."),
+        413: Answer("Too large."),
+        415: Answer("A `Content-Encoding` other than gzip."),
+        429: Answer("Too much at once: try again."),
+        503: Answer("Kafka is away, or not ready: try again."),
+    },
+    tag="providers",
+    path={"name": "The hook's name in the settings."},
+    query={"token": "The token that was agreed on, where the provider cannot sign."},
+)

@@ -15,7 +15,15 @@ from schemathesis import checks
 from schemas.metrics import Meters
 from streams.collector.app import create_app
 from streams.collector.settings import CollectorSettings
-from tests.collector.doubles import LINK_KEYS, WRITE_KEY, MemoryIntake, MemoryKeys, MemoryTopics, StillClock
+from tests.collector.doubles import (
+    LINK_KEYS,
+    WRITE_KEY,
+    MemoryFetcher,
+    MemoryIntake,
+    MemoryKeys,
+    MemoryTopics,
+    StillClock,
+)
 from tests.support.openapi_document import DOCUMENT
 from tests.support.page_server import served
 
@@ -33,7 +41,9 @@ def address() -> Iterator[str]:
     """A collector that serves."""
     settings = CollectorSettings(write_keys={"website": SecretStr(WRITE_KEY)}, link_keys=LINK_KEYS)
     intake, topics = MemoryIntake(), MemoryTopics()
-    app = create_app(settings, intake, topics, StillClock(), Meters("collector"), lambda _: None, MemoryKeys())
+    app = create_app(
+        settings, intake, topics, StillClock(), Meters("collector"), lambda _: None, MemoryFetcher(), MemoryKeys()
+    )
     with served(app) as address:
         yield address
 

@@ -12,9 +12,8 @@ from schemas.metrics import METRICS, Meters, Metric, Role
 NAMES = [metric.name for metric in METRICS]
 ROLES: tuple[Role, ...] = ("collector", "worker", "consumer")
 ALLOWED_LABELS = {
-    "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "stage",
-    "call",
-    "event",  # of the collector: names that its operator wrote into a file
+    "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "stage", "provider",
+    "event", "call",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from streams.collector.app import create_app
 from streams.collector.front_door import Way
 from streams.collector.openapi import openapi
 from streams.collector.settings import CollectorSettings
-from tests.collector.doubles import MemoryIntake, MemoryTopics, StillClock
+from tests.collector.doubles import MemoryFetcher, MemoryIntake, MemoryTopics, StillClock
 
 DOCUMENT = GENERATED / OPENAPI
 
@@ -18,7 +18,9 @@ DOCUMENT = GENERATED / OPENAPI
 def ways() -> list[Way]:
     """Every way into a collector."""
     settings = CollectorSettings(write_keys={"website": SecretStr("a-write-key")})
-    app = create_app(settings, MemoryIntake(), MemoryTopics(), StillClock(), Meters("collector"), lambda _: None)
+    app = create_app(
+        settings, MemoryIntake(), MemoryTopics(), StillClock(), Meters("collector"), lambda _: None, MemoryFetcher()
+    )
     found: list[Way] = app.state.ways
     return found
 
