@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,19 +25,22 @@ fuzzing.main()
 """
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=300)
+def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A run whose corpus lies in a directory of the test's."""
+    command, environment = [sys.executable, *arguments], {**os.environ, "TMPDIR": str(directory)}
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
 
 
-def test_no_bytes_make_a_decoder_fail_otherwise_than_it_says() -> None:
-    done = _run("-m", "tests.fuzzing", "every", "--runs", str(RUNS), "--seed", "1")
+def test_no_bytes_make_a_decoder_fail_otherwise_than_it_says(tmp_path: Path) -> None:
+    done = _run(tmp_path, "-m", "tests.fuzzing", "every", "--runs", str(RUNS), "--seed", "1")
     assert done.returncode == 0, done.stderr[-4_000:]
     assert f"number_of_executed_units: {RUNS}" in done.stderr
 
 
-def test_a_decoder_that_fails_is_found_and_told() -> None:
-    done = _run("-c", _BROKEN)
+def test_a_decoder_that_fails_is_found_and_told(tmp_path: Path) -> None:
+    done = _run(tmp_path, "-c", _BROKEN)
     assert done.returncode != 0
     assert "LookupError" in done.stdout + done.stderr
 
