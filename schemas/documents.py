@@ -19,6 +19,7 @@ from schemas.lists import ListEntry
 from schemas.record_models import RECORD_TYPES, AnyRecord
 from schemas.transition_models import Transition
 from schemas.webhooks import WebhookBody
+from schemas.write_keys import KeyEntry
 
 GENERATED = Path(__file__).parent / "generated"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -47,6 +48,7 @@ def documents() -> dict[str, JsonSchema]:
         "transition_headers": TransitionHeaders,
         "dead_letter_headers": DeadLetterHeaders,
         "list_entry": ListEntry,
+        "key_entry": KeyEntry,
         "webhook_body": WebhookBody,
         "webhook_headers": WebhookHeaders,
     }

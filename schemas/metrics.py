@@ -42,7 +42,7 @@ DEAD_LETTER_REASONS = (
     "invalid_definitions",
 )
 RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
-COLLECTOR_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
+COLLECTOR_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import", "consent", "erase")
 PROVIDERS = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
 HOOK_EVENTS = (
     "email_delivered", "email_open", "email_click", "email_bounce", "spam_complaint", "unsubscribe", "passed_over",
@@ -68,9 +68,12 @@ METRICS: tuple[Metric, ...] = (
            ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
-           (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
-            ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",), ("forbidden",),
-            ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",))),
+           (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
+            ("queue_full",), ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",),
+            ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",), ("address_rate",), ("key_rate",))),
+    Metric("segue_collector_withheld_total", "counter",
+           "Records not written for want of consent: by event where the policy says count, else as dropped.",
+           ("collector",), ("event",), (("dropped",),)),
     Metric("segue_collector_lost_total", "counter",
            "Opens, clicks and pixels that were answered and could not be written: nobody sends them again.",
            ("collector",), ("route",), (("open",), ("click",), ("pixel",))),

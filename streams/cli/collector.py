@@ -14,9 +14,11 @@ from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
 from streams.adapters.http_fetcher import HttpFetcher
+from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
+from streams.collector.key_watch import KeyWatch
 from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
@@ -39,13 +41,13 @@ class _WallClock:
 def command(host: str | None, port: int | None) -> None:
     """Take events in over HTTP and write them to the topic `tracking`.
 
-    POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
-    the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET /o/TOKEN.gif is the
-    open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with SEGUE_LINK_KEYS;
-    /f/TOKEN is where double opt-in is confirmed. POST /hooks/PROVIDER/NAME takes what SendGrid, Mailgun, Postmark,
-    Amazon SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and /metrics are for
-    operations. An API call is answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with
-    Retry-After.
+    POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a key of `segue keys` or of
+    SEGUE_WRITE_KEYS as the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET
+    /o/TOKEN.gif is the open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with
+    SEGUE_LINK_KEYS; /f/TOKEN is where double opt-in is confirmed. POST /hooks/PROVIDER/NAME takes what SendGrid,
+    Mailgun, Postmark, Amazon SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and
+    /metrics are for operations. An API call is answered 200 when Kafka has acknowledged its records; while Kafka is
+    away, 503 with Retry-After.
 
     \b
     Examples:
@@ -85,15 +87,19 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             on_fatal=end,
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
+        keys = KafkaCompactedFeed(settings.kafka, settings.names.keys)
         fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, fetcher)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, fetcher, keys)
         manager = ServiceManager()
-        server = CollectorServer(app, settings.collector_connections, manager.stopping)
+        server = CollectorServer(
+            app, settings.collector_connections, manager.stopping, head_timeout_ms=settings.collector_head_timeout_ms
+        )
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
         click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
         intake.start()
-        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, app.state.readiness)))
+        state = app.state
+        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, state.readiness, state.keys)))
         try:
             await server.serve(sockets=[bound])
         finally:
@@ -103,9 +109,9 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         raise ended_by[0]
 
 
-def _condition(started: bool, readiness: Readiness) -> Condition:
+def _condition(started: bool, readiness: Readiness, keys: KeyWatch) -> Condition:
     """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
-    problem = readiness.problem
+    problem = readiness.problem or keys.problem
     return Condition(started and problem is None, True, "ready" if problem is None else f"not ready: {problem}")
 
 

@@ -65,7 +65,8 @@ class Api:
             try:
                 key = None if header(request, b"authorization") is None else door.key(request)
                 raw = await door.body(request, bytes_max)
-                return await self._take(key or door.key(request, in_body=_key_in(raw)), raw, sort)
+                key = key or door.key(request, in_body=_key_in(raw))
+                return await self._take(request, key, raw, sort)
             except Refusal as refusal:
                 return door.refuse(refusal)
 
@@ -74,12 +75,12 @@ class Api:
     async def _beacon(self, request: Request) -> Response:
         try:
             key = self._door.key(request, in_body=request.query_params.get("writeKey"))
-            return await self._take(key, await self._door.body(request, BATCH_BYTES_MAX), sort_batch)
+            return await self._take(request, key, await self._door.body(request, BATCH_BYTES_MAX), sort_batch)
         except Refusal as refusal:
             return self._door.refuse(refusal)
 
-    async def _take(self, key: Key, raw: bytes, sort: Sort) -> Response:
-        events = sort(raw, self._door.arrival(key))
+    async def _take(self, request: Request, key: Key, raw: bytes, sort: Sort) -> Response:
+        events = sort(raw, self._door.arrival(key, request))
         await self._door.write(key, events.accepted)
         return self._report(events)
 

@@ -1,28 +1,30 @@
-"""The HTTP front door: routes, probes, and a meter around them."""
+"""The HTTP front door: routes and probes, and what goes on beside them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from prometheus_client import Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import Lifespan
 
 from schemas.metrics import Meters
-from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.browser_start import BrowserStart
+from streams.collector.contact_calls import ContactCalls
 from streams.collector.cross_origin import CrossOrigin
+from streams.collector.envelope import Envelope, answer_bug, answer_http_error
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.guards import make_guards
 from streams.collector.hooks import Hooks
+from streams.collector.key_watch import KeyFeed, KeyWatch
 from streams.collector.machine_signs import load_signs
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.providers.records import Recording
@@ -42,8 +44,9 @@ def create_app(
     meters: Meters,
     on_end: Callable[[BaseException], None],
     fetcher: Fetcher,
+    key_feed: KeyFeed | None = None,
 ) -> Starlette:
-    """The collector on its ports.
+    """The collector on its ports. Without a feed of keys it knows those of the settings only.
 
     It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
     that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
@@ -57,31 +60,36 @@ def create_app(
         source_records=settings.collector_source_records,
         link_wait_ms=settings.collector_link_wait_ms,
     )
-    access = Access(settings.write_keys)
-    door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    guards = make_guards(settings, clock, meters, key_feed)
+    door = FrontDoor(guards, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     declared = [  # paths are looked through in this order
         *Api(door).ways(),
+        *ContactCalls(door).ways(),
         *visitor_ways(settings, door),
         *BrowserStart(door, settings.collector_public_url).ways(),
         *Hooks(settings.hooks, fetcher, door, recording).ways(),
-        *_Probes(readiness, meters).ways(),
+        *_Probes(readiness, guards.watch, meters).ways(),
     ]
     ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
     names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(_Metered, meters=meters, names=names)],
-        lifespan=_lifespan(readiness, writer, on_end),
+        middleware=[Middleware(Envelope, meters=meters, names=names, access_log=settings.collector_access_log)],
+        exception_handlers={HTTPException: answer_http_error, Exception: answer_bug},
+        lifespan=_lifespan(readiness, guards.watch, writer, on_end),
     )
     app.state.readiness = readiness
+    app.state.keys = guards.watch
     app.state.ways = declared
     return app
 
 
-def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:
-    """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
+def _lifespan(
+    readiness: Readiness, keys: KeyWatch, writer: Writer, on_end: Callable[[BaseException], None]
+) -> Lifespan[Starlette]:
+    """Looks at topics and keys while the app runs; at its end, waits for records that nobody waits for."""
 
     def ended(watch: asyncio.Task[None]) -> None:
         error = None if watch.cancelled() else watch.exception()
@@ -90,11 +98,13 @@ def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseExcept
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        watch = asyncio.create_task(readiness.watch())
-        watch.add_done_callback(ended)
+        watch, following = asyncio.create_task(readiness.watch()), asyncio.create_task(keys.watch())
+        for task in (watch, following):
+            task.add_done_callback(ended)
         yield
+        keys.end()
         watch.cancel()
-        await asyncio.wait([watch])
+        await asyncio.wait([watch, following])
         await writer.settle()
 
     return lifespan
@@ -103,8 +113,9 @@ def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseExcept
 class _Probes:
     """What Prometheus and whoever restarts processes ask."""
 
-    def __init__(self, readiness: Readiness, meters: Meters) -> None:
+    def __init__(self, readiness: Readiness, keys: KeyWatch, meters: Meters) -> None:
         self._readiness = readiness
+        self._keys = keys
         self._meters = meters
 
     def ways(self) -> list[Way]:
@@ -121,49 +132,12 @@ class _Probes:
 
     async def readyz(self, _request: Request) -> Response:
         """Whether calls should be sent here: 503 says why not."""
-        if self._readiness.problem is None:
+        reason = self._readiness.problem or self._keys.problem
+        if reason is None:
             return JSONResponse({"status": "ready"})
-        body = {"status": "not ready", "reason": self._readiness.problem}
+        body = {"status": "not ready", "reason": reason}
         return JSONResponse(body, 503, {"Retry-After": "5"})
 
     async def metrics(self, _request: Request) -> Response:
         """The meters in Prometheus' text form."""
         return Response(generate_latest(self._meters.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Metered:
-    """Counts and times every request under the name of its way in."""
-
-    def __init__(self, app: ASGIApp, meters: Meters, names: Mapping[object, str]) -> None:
-        self._app = app
-        self._names = names
-        self._meters = meters
-        # Routes and statuses are few; looking a meter up by its labels takes longer than counting does.
-        self._requests: dict[tuple[str, int], Counter] = {}
-        self._seconds: dict[str, Histogram] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
-
-        async def send_noting_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noting_status)
-        finally:
-            self._note(self._names.get(scope.get("endpoint"), "other"), status, time.perf_counter() - began)
-
-    def _note(self, route: str, status: int, seconds: float) -> None:
-        requests, durations = self._requests.get((route, status)), self._seconds.get(route)
-        if requests is None or durations is None:
-            requests = self._meters.counter("segue_collector_requests_total", route, str(status))
-            durations = self._meters.histogram("segue_collector_request_seconds", route)
-            self._requests[route, status], self._seconds[route] = requests, durations
-        requests.inc()
-        durations.observe(seconds)

@@ -25,7 +25,7 @@ async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
         raise Refusal(408, "invalid", f"expected the whole body within {timeout_ms} ms") from None
     except ClientDisconnect:
         raise Refusal(400, "invalid", "the connection ended before the body did") from None
-    return _gunzip(raw, bytes_max) if encoding == "gzip" else raw
+    return gunzip(raw, bytes_max) if encoding == "gzip" else raw
 
 
 async def _read(request: Request, bytes_max: int) -> bytes:
@@ -49,7 +49,8 @@ async def _read(request: Request, bytes_max: int) -> bytes:
             return bytes(body)
 
 
-def _gunzip(raw: bytes, bytes_max: int) -> bytes:
+def gunzip(raw: bytes, bytes_max: int) -> bytes:
+    """The one member of a gzip stream. Raises `Refusal` where it is none, or holds more than `bytes_max`."""
     inflator = zlib.decompressobj(GZIP_WINDOW_BITS)
     try:
         body = inflator.decompress(raw, bytes_max + 1)

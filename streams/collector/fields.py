@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from schemas.instants import parse_instant
+from streams.collector.screening import CallScreening
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -35,6 +36,7 @@ class Arrival(NamedTuple):
     sent_at_ms: int | None = None  # of the whole batch; an event's own counts before it
     backfill: bool = False  # an import of history
     suspected: tuple[str, ...] = ()  # why a machine may have made the call
+    screening: CallScreening | None = None  # None lets everything in
 
 
 class Fields:

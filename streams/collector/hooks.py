@@ -134,6 +134,10 @@ class _Receiver:
                     reason = "unidentified" if isinstance(error, NoContactError) else "invalid"
                     found.turned_away.append(_Turned(index, reason, error.problems))
                 else:
+                    # A provider says nothing of consent.
+                    about = {"type": record.type, "event": occurrence.meaning.event}
+                    if self._door.screening.withholds(about, source, ()):
+                        record = record._replace(withheld=True)
                     found.accepted.append((occurrence.meaning.event or "", record))
         return found
 

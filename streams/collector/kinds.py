@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from streams.collector.consents import read_purposes
 from streams.collector.event_names import EventName, event_name
 from streams.collector.fields import Arrival, Fields, JsonObject
 from streams.collector.properties import DERIVED, derive
 
 GROUP_ID_CHARACTERS_MAX = 256
+CONSENT_CHARACTERS_MAX = 256
 ORIGINAL_NAME = "event_name"
 """Where in a record's context the name is kept that an SDK sent, if Segue had to alter it to make one of its own."""
 
@@ -59,12 +61,26 @@ def _group(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - on
     return {"type": "identify", "traits": {"group_id": group_id, "group": fields.mapping("traits")}}
 
 
+def _consent(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
+    decision: JsonObject = {"type": "consent"}
+    for name in ("document", "method"):
+        decision[name] = fields.text(name, CONSENT_CHARACTERS_MAX)
+        if not fields.has(name):
+            fields.problem(name, f"expected a string of 1 to {CONSENT_CHARACTERS_MAX} characters")
+    try:
+        decision["purposes"] = read_purposes({name: fields.get(name) for name in ("purposes", "purpose", "granted")})
+    except ValueError as error:
+        fields.problem("purposes" if fields.has("purposes") else "purpose", str(error))
+    return decision
+
+
 KINDS: dict[str, Kind] = {
     "track": _track,
     "identify": _identify,
     "page": _page,
     "screen": _screen,
     "group": _group,
+    "consent": _consent,
 }
 """Call → the fields it has in a record, its type among them. A new kind of call is one function and one line here."""
 

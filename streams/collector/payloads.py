@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant
 from schemas.records import InvalidRecordError, decode_record
+from streams.collector.consents import PREFERENCES_EVENT, one_each, preferences_of
 from streams.collector.fields import Arrival, Fields, JsonObject, PayloadError, Problem, parse_sdk_instant
 from streams.collector.kinds import KINDS
 from streams.ports import Entry
@@ -39,6 +40,8 @@ class Accepted(NamedTuple):
 
     type: str
     entry: Entry
+    more: tuple[Accepted, ...] = ()  # other records of the same event
+    withheld: bool = False  # it is not written, for want of consent
 
 
 def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None:
@@ -53,21 +56,58 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
     if kind == ALIAS:
         _check_alias(fields)
         return None
-    contact_id = _contact_id(fields)
-    body: JsonObject = {
-        "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
-        "contact_id": contact_id,
-        "occurred_at": format_instant(_occurred_at(fields, arrival)),
-        "received_at": _received_at(arrival.received_at_ms),
-    }
+    body = _begun(fields, arrival)
     if kind is not None:
         body |= KINDS[kind](fields, arrival)
     if arrival.backfill:
         body["backfill"] = True
     if fields.problems:
         raise PayloadError(fields.problems)
-    assert contact_id is not None
+    if body.get("event") == PREFERENCES_EVENT:
+        body = _preferences(body)
+    return _admitted(body, event, arrival)
+
+
+def erasure(event: object, arrival: Arrival) -> Accepted:
+    """The record that says that a contact is to be forgotten. Raises `PayloadError`."""
+    fields = Fields(event if isinstance(event, dict) else {})
+    body = _begun(fields, arrival) | {"type": "erase"}
+    if fields.problems:
+        raise PayloadError(fields.problems)
     return encode(body)
+
+
+def _begun(fields: Fields, arrival: Arrival) -> JsonObject:
+    return {
+        "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
+        "contact_id": _contact_id(fields),
+        "occurred_at": format_instant(_occurred_at(fields, arrival)),
+        "received_at": _received_at(arrival.received_at_ms),
+    }
+
+
+def _preferences(track: JsonObject) -> JsonObject:
+    try:
+        return preferences_of(track)
+    except ValueError as error:
+        raise PayloadError([Problem("context.consent.categoryPreferences", str(error))]) from None
+
+
+def _admitted(body: JsonObject, event: JsonObject, arrival: Arrival) -> Accepted:
+    """The record, or a record each where the event is several decisions, as far as its key and consent allow."""
+    screening = arrival.screening
+    refusal = None if screening is None else screening.refusal(body)
+    if refusal is not None:
+        raise PayloadError([Problem(*refusal)])
+    if body["type"] == "consent":
+        first, *others = (encode(each) for each in one_each(body))
+        return first._replace(more=tuple(others))
+    if screening is None:
+        return encode(body)
+    screening.trim(body)
+    accepted = encode(body)
+    withheld = screening.withholds(body, (arrival.context, event.get("context")))
+    return accepted._replace(withheld=True) if withheld else accepted
 
 
 def encode(body: JsonObject) -> Accepted:

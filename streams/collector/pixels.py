@@ -63,11 +63,11 @@ class Pixels:
         given = request.query_params.multi_items()
         body = _body(given)
         key = self._door.key(request, in_body=_key(body, request))
-        arrival = self._door.arrival(key)._replace(
-            context=self._visitors.context(request), suspected=tuple(self._visitors.suspicion(request, "open"))
+        arrival = self._door.arrival(key, request)._replace(
+            context=dict(self._visitors.context(request)), suspected=tuple(self._visitors.suspicion(request, "open"))
         )
         record = accept(call, body, arrival)
-        if record is not None:
+        if record is not None and not record.withheld:
             await self._door.writer.write_unanswered("pixel", record, key.source)
 
 

@@ -22,7 +22,9 @@ class CollectorSettings(CommonSettings):
     """Where it listens, who may write, and its bounds."""
 
     write_keys: WriteKeys = Field(
-        description='Sources and their write keys, a JSON object: `{"website": "…"}`. At least 8 characters each.'
+        default_factory=dict,
+        description='Sources and their write keys, a JSON object: `{"website": "…"}`, beside those of `segue keys`. '
+        "At least 8 characters each.",
     )
     link_keys: LinkKeys = Field(default_factory=dict, description=LINK_KEYS_DESCRIPTION)
     hooks: Hooks = Field(default_factory=dict, description=HOOKS_DESCRIPTION)
@@ -85,6 +87,37 @@ class CollectorSettings(CommonSettings):
     collector_addresses: Written = Field(
         default="none",
         description="How much of a client's address records keep: `none`, `truncated` (to /24, /48), or `full`.",
+    )
+    collector_address_calls_per_s: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Calls a second with a key that one client address may make; past it 429. 0: as many as it likes.",
+    )
+    collector_key_events_per_s: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Events a second that one key may send, if it has no bound of its own; past it 429. 0: no bound.",
+    )
+    collector_rate_burst_s: int = Field(
+        default=10, ge=1, le=600, description="Seconds' worth of calls and events that may come at once after a rest."
+    )
+    collector_addresses_tracked: int = Field(
+        default=100_000,
+        ge=100,
+        le=10_000_000,
+        description="Client addresses, and keys, whose rate is kept, in 250 bytes each; the one seen longest ago goes.",
+    )
+    collector_head_timeout_ms: int = Field(
+        default=10_000, ge=100, le=120_000, description="Milliseconds to wait for a request's head; past it 408."
+    )
+    collector_access_log: bool = Field(
+        default=False,
+        description="Whether each call is logged: method, way, status, duration, bytes and key; nothing of a person.",
+    )
+    consent: OptionalFile = Field(
+        default=None, description="A YAML file that says which purposes events need (ops/security.md)."
     )
     machine_signs: OptionalFile = Field(
         default=None,

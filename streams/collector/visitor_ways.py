@@ -22,6 +22,7 @@ def visitor_ways(settings: CollectorSettings, door: FrontDoor) -> list[Way]:
     visitors = Visitors(load_signs(settings.machine_signs), settings.collector_proxies, settings.collector_addresses)
     forms = load_forms(settings.forms, keys=bool(settings.link_keys))
     return [
+        *Pixels(door, visitors).ways(),
         *EmailLinks(links, door, visitors).ways(),
         *Unsubscribing(links, door, visitors, settings.unsubscribe_purpose or None).ways(),
         *Forms(forms, confirmations, door, visitors).ways(),

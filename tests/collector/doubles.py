@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.records import DefinitionsRecord, definitions_hash, encode_record
 from schemas.topics import Names
+from schemas.write_keys import KeyEntry, encode_key_entry
 from streams.collector.app import create_app
 from streams.collector.settings import CollectorSettings
 from streams.links import LinkSigner
@@ -125,10 +127,51 @@ class MemoryTopics:
         return self.first
 
 
+class MemoryKeys:
+    """The topic of keys as a test wants it: there and empty by default."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes | None] | None = {}
+        self.away = False
+        self.begun_anew = False
+        self._changes: queue.SimpleQueue[dict[bytes, bytes | None]] = queue.SimpleQueue()
+        self._whole = True
+
+    def put(self, entry: KeyEntry) -> None:
+        """Write an entry, as `segue keys` does."""
+        self.put_raw(entry.id.encode(), encode_key_entry(entry))
+
+    def put_raw(self, key_id: bytes, value: bytes | None) -> None:
+        self.values = (self.values or {}) | {key_id: value}
+        self._changes.put({key_id: value})
+
+    def make_anew(self) -> None:
+        """The topic was deleted and made again; it is empty."""
+        self.values = {}
+        self._whole = True
+
+    def read(self, timeout_ms: int) -> dict[bytes, bytes | None] | None:
+        if self.away:
+            raise UnavailableError("Kafka does not answer")
+        if self.values is None:
+            return None
+        self.begun_anew, self._whole = self._whole, False
+        if self.begun_anew:
+            return dict(self.values)
+        try:
+            return self._changes.get(timeout=min(timeout_ms, 20) / 1000)
+        except queue.Empty:
+            return {}
+
+    def close(self) -> None:
+        self._whole = True
+
+
 class Client:
     """Calls an app that runs, lifespan and all, on an event loop of its own."""
 
     def __init__(self, app: Starlette) -> None:
+        self.app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://collector")
@@ -172,9 +215,11 @@ class Door:
         topics: MemoryTopics,
         clock: StillClock,
         bugs: list[BaseException],
+        keys: MemoryKeys,
         fetcher: MemoryFetcher,
     ) -> None:
         self.client = client
+        self.keys = keys
         self.intake = intake
         self.topics = topics
         self.clock = clock
@@ -200,7 +245,9 @@ class Door:
 
 
 @contextmanager
-def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, **settings: Any) -> Iterator[Door]:
+def open_door(
+    wait_for_ready: bool = True, topics: MemoryTopics | None = None, keys: MemoryKeys | None = None, **settings: Any
+) -> Iterator[Door]:
     """A running collector whose settings are the defaults, with what the test changes in them."""
     values = {"collector_check_interval_ms": 100, "write_keys": {"website": SecretStr(WRITE_KEY)}, **settings}
     configured = CollectorSettings(**{"link_keys": LINK_KEYS, **values})
@@ -208,8 +255,9 @@ def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, *
     bugs: list[BaseException] = []
     fetcher = MemoryFetcher()
     assert configured.names == Names("")
-    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher)
+    feed = keys or MemoryKeys()
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher, feed)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")
-        yield Door(client, intake, reader, clock, bugs, fetcher)
+        yield Door(client, intake, reader, clock, bugs, feed, fetcher)
