@@ -1,7 +1,8 @@
 """`POST /v1/track`, `/v1/identify` and `/v1/batch`.
 
-The answer says exactly what became of each event. 200: Kafka has all of them. 400 or 413 with `rejected`: Kafka has
-all but those. 401, 408, 413, 415 or 400 without: none was taken. 429 or 503: try again with the same messageIds.
+The answer says exactly what became of each event. 200: Kafka, or the spool, has all of them. 400 or 413 with
+`rejected`: it has all but those. 401, 408, 413, 415 or 400 without: none was taken. 429 or 503: try again with the same
+messageIds.
 """
 
 from __future__ import annotations
@@ -69,15 +70,17 @@ class Api:
 
     async def batch(self, request: Request) -> Response:
         """Many of both."""
-        return await self._answer(request, BATCH_BYTES_MAX, _sort_batch)
+        return await self._answer(request, BATCH_BYTES_MAX, _sort_batch, sent_again=True)
 
-    async def _answer(self, request: Request, bytes_max: int, sort: Callable[[bytes, Arrival], _Sorted]) -> Response:
+    async def _answer(
+        self, request: Request, bytes_max: int, sort: Callable[[bytes, Arrival], _Sorted], *, sent_again: bool = False
+    ) -> Response:
         door = self._door
         try:
             key = door.key(request)
             raw = await door.body(request, bytes_max)
             events = sort(raw, door.arrival(key))
-            await door.write(key, events.accepted)
+            await door.write(key, events.accepted, sent_again=sent_again)
         except Refusal as refusal:
             return door.refuse(refusal)
         return self._report(events)

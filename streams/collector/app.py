@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -23,9 +24,18 @@ from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.spooling import SpoolingIntake
 from streams.collector.writing import Writer
 from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
+from streams.spool.spool import DiskSpool
+
+
+class Spool(NamedTuple):
+    """What a collector with a spool has more: the spool, and the intake that it is emptied into."""
+
+    disk: DiskSpool
+    replay: Intake
 
 
 def create_app(
@@ -35,19 +45,26 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    spool: Spool | None = None,
 ) -> Starlette:
     """The collector on its ports.
 
-    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on.
+    It looks at Kafka's topics, and empties its spool, for as long as the app's lifespan lasts; `on_end` is told what
+    ends that early: a bug, or that Kafka does not let us in. A collector that does not look any more must not go on.
     """
-    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
+    takes = (lambda: spool.disk.takes) if spool is not None else (lambda: False)
+    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms, takes)
+    spooling: SpoolingIntake | None = None
+    if spool is not None:
+        after_ms = settings.collector_spool_after_ms
+        spooling = SpoolingIntake(intake, spool.replay, spool.disk, readiness, clock, meters, after_ms=after_ms)
     writer = Writer(
-        intake,
+        spooling or intake,
         readiness,
         meters,
         source_records=settings.collector_source_records,
         link_wait_ms=settings.collector_link_wait_ms,
+        spools=spooling is not None,
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
@@ -61,17 +78,19 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_Metered, meters=meters, names=names)],
-        lifespan=_lifespan(readiness, writer, on_end),
+        lifespan=_lifespan(readiness, writer, spooling, on_end),
     )
     app.state.readiness = readiness
     return app
 
 
-def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:
+def _lifespan(
+    readiness: Readiness, writer: Writer, spooling: SpoolingIntake | None, on_end: Callable[[BaseException], None]
+) -> Lifespan[Starlette]:
     """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
 
-    def ended(watch: asyncio.Task[None]) -> None:
-        error = None if watch.cancelled() else watch.exception()
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             on_end(error)
 
@@ -79,10 +98,15 @@ def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseExcept
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         watch = asyncio.create_task(readiness.watch())
         watch.add_done_callback(ended)
+        emptying = None if spooling is None else asyncio.create_task(spooling.run())
+        if emptying is not None:
+            emptying.add_done_callback(ended)
         yield
         watch.cancel()
         await asyncio.wait([watch])
         await writer.settle()
+        if spooling is not None and emptying is not None:
+            await spooling.stop(emptying)
 
     return lifespan
 
@@ -110,6 +134,8 @@ class _Probes:
         """Whether calls should be sent here: 503 says why not."""
         if self._readiness.problem is None:
             return JSONResponse({"status": "ready"})
+        if self._readiness.serves:
+            return JSONResponse({"status": "spooling", "reason": self._readiness.problem})
         body = {"status": "not ready", "reason": self._readiness.problem}
         return JSONResponse(body, 503, {"Retry-After": "5"})
 

@@ -68,10 +68,13 @@ class FrontDoor:
         """
         return Arrival(key.source, self.clock.now_ms(), lambda: uuid.uuid4().hex, {})
 
-    async def write(self, key: Key, records: Sequence[Accepted]) -> None:
-        """Returns when Kafka has acknowledged every record. Raises `Refusal` (429, 503)."""
+    async def write(self, key: Key, records: Sequence[Accepted], *, sent_again: bool = False) -> None:
+        """Returns when Kafka, or the spool, has every record. Raises `Refusal` (429, 503).
+
+        `sent_again`: whoever calls keeps them until then, as SDKs do with batches.
+        """
         if records:
-            await self.writer.write(key.source, records)
+            await self.writer.write(key.source, records, sent_again=sent_again)
 
     def count_rejected(self, reason: str) -> None:
         """Count a call, or something of it, that was turned away."""

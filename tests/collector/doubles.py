@@ -17,10 +17,10 @@ from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.records import DefinitionsRecord, definitions_hash, encode_record
 from schemas.topics import Names
-from streams.collector.app import create_app
+from streams.collector.app import Spool, create_app
 from streams.collector.settings import CollectorSettings
 from streams.links import LinkSigner
-from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, TimestampType
+from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, RecordRefusedError, TimestampType
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -56,10 +56,11 @@ class MemoryIntake:
         self.entries: list[Entry] = []
         self.full = False
         self.away = False
+        self.refused: set[bytes] = set()
         self.gate: asyncio.Event | None = None
         self.waiting = 0
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry], *, sent_again: bool = False) -> None:  # noqa: ARG002 - the port's
         if self.full:
             raise QueueFullError("the queue is full")
         self.waiting += len(entries)
@@ -68,6 +69,8 @@ class MemoryIntake:
                 await self.gate.wait()
             if self.away:
                 raise UnavailableError("no broker answers")
+            if any(entry.value in self.refused for entry in entries):
+                raise RecordRefusedError("too large")
             self.entries.extend(entries)
         finally:
             self.waiting -= len(entries)
@@ -176,14 +179,16 @@ class Door:
 
 
 @contextmanager
-def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, **settings: Any) -> Iterator[Door]:
+def open_door(
+    wait_for_ready: bool = True, topics: MemoryTopics | None = None, spool: Spool | None = None, **settings: Any
+) -> Iterator[Door]:
     """A running collector whose settings are the defaults, with what the test changes in them."""
     values = {"collector_check_interval_ms": 100, "write_keys": {"website": SecretStr(WRITE_KEY)}, **settings}
     configured = CollectorSettings(**{"link_keys": LINK_KEYS, **values})
     intake, reader, clock = MemoryIntake(), topics or MemoryTopics(), StillClock()
     bugs: list[BaseException] = []
     assert configured.names == Names("")
-    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append)
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, spool)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")
