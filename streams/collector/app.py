@@ -23,6 +23,7 @@ from streams.collector.api import Api
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.readiness import Readiness
+from streams.collector.routing import ShortWay
 from streams.collector.settings import CollectorSettings
 from streams.collector.spooling import SpoolingIntake
 from streams.collector.writing import Writer
@@ -77,7 +78,7 @@ def create_app(
     names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(_Metered, meters=meters, names=names)],
+        middleware=[Middleware(_Metered, meters=meters, names=names), Middleware(ShortWay, ways=ways)],
         lifespan=_lifespan(readiness, writer, spooling, on_end),
     )
     app.state.readiness = readiness

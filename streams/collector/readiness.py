@@ -31,8 +31,9 @@ class Readiness:
         self._names = names
         self._interval_s = interval_ms / 1000
         self._begun: LogIdentity | None = None
-        self.away = False
-        """Kafka did not answer when it was last asked; what it would say is not known."""
+        self._looked = False
+        self.away = True
+        """What Kafka says of the log is not known: it was not asked yet, or did not answer."""
         self.problem: str | None = "the topics have not been looked at yet"
 
     @property
@@ -43,7 +44,7 @@ class Readiness:
     @property
     def serves(self) -> bool:
         """Calls should be sent here: their records are written, or spooled until they can be."""
-        return self.problem is None or (self.away and self._spool_takes())
+        return self.problem is None or (self._looked and self.away and self._spool_takes())
 
     async def watch(self) -> None:
         """Look again and again; ends by cancellation, or with `AccessError` when Kafka does not let us in."""
@@ -62,7 +63,7 @@ class Readiness:
         except (InputError, UnavailableError) as error:
             problem = str(error)
             away = isinstance(error, UnavailableError) and not isinstance(error, NotBegunError)
-        self.away = away
+        self.away, self._looked = away, True
         if problem != self.problem:
             self.problem = problem
             if problem is None:

@@ -85,15 +85,20 @@ class SpoolingIntake:
 
     async def run(self) -> None:
         """Send what is in the spool, whenever there is something; ends after `stop`, or by cancellation."""
+        known = ""
         while not self._stopping:
             await self._spool.wait()
             try:
-                await self._send_some()
+                if self._readiness.open:
+                    await self._send_some()
+                    continue
             except UnavailableError as error:
-                _log.warning("the spool is not being emptied: %s", error)
-                await asyncio.sleep(self._retry_s)
+                if str(error) != known:
+                    known = str(error)
+                    _log.warning("the spool is not being emptied: %s", error)
             finally:
                 self._let_go()
+            await asyncio.sleep(self._retry_s)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
         """End `run` after the records under way, or at once where Kafka does not take them; then close the spool."""
@@ -105,8 +110,6 @@ class SpoolingIntake:
 
     async def _send_some(self) -> None:
         """Send the oldest records; the last ones while nobody else may write, so that there is an end."""
-        if not self._readiness.open:
-            raise UnavailableError(f"not ready: {self._readiness.problem}")
         if self._spool.records <= CHUNK_RECORDS:
             self._hold = asyncio.Event()
             asyncio.get_running_loop().call_later(self._after_s, self._release, self._hold)

@@ -26,6 +26,8 @@ NAMES = [rule["alert"] for rule in RULES]
 NORMAL = {
     "segue_collector_requests_total",
     "segue_collector_records_total",
+    "segue_collector_spooled_total",
+    "segue_collector_spool_replayed_total",
     "segue_records_total",
     "segue_record_outcomes_total",
     "segue_records_late_total",
