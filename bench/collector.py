@@ -2,7 +2,7 @@
 
 As much as comes back over a few kept connections. A core's share is by the processor time that the server used, its
 threads included; Kafka and the load work beside it. The plain handler reads a call's body and answers, under the same
-server: it shows what a request costs without us, and that the load is fast enough. The cost is processor time a request,
+server: it shows what a request costs without us, and that the load is fast enough. The cost is processor time a call,
 as a multiple of the plain handler's; for a single event the goal is 2.
 """
 
