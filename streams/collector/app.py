@@ -20,14 +20,13 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
-from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.readiness import Readiness
 from streams.collector.routing import ShortWay
 from streams.collector.settings import CollectorSettings
 from streams.collector.spooling import SpoolingIntake
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 from streams.spool.spool import DiskSpool
 
@@ -52,6 +51,8 @@ def create_app(
 
     It looks at Kafka's topics, and empties its spool, for as long as the app's lifespan lasts; `on_end` is told what
     ends that early: a bug, or that Kafka does not let us in. A collector that does not look any more must not go on.
+
+    Raises `InputError` for a file of the settings that cannot serve.
     """
     takes = (lambda: spool.disk.takes) if spool is not None else (lambda: False)
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms, takes)
@@ -71,7 +72,7 @@ def create_app(
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     ways = [
         *Api(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *visitor_ways(settings, door),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]

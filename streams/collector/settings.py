@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from schemas.settings import CommonSettings
+from schemas.settings import CommonSettings, OptionalFile
 from streams.collector.access import WriteKeys
-from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
+from streams.collector.addresses import Networks, Written
+from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -76,4 +77,24 @@ class CollectorSettings(CommonSettings):
         le=30_000,
         description="Milliseconds to wait for Kafka's ack before a record goes to the spool, where there is one. "
         "Less than SEGUE_COLLECTOR_LINK_WAIT_MS, or opens and clicks are answered before they are safe.",
+    )
+    collector_proxies: Networks = Field(
+        default=(),
+        description="Networks of proxies of your own, `10.0.0.0/8,fd00::/8`, whose `X-Forwarded-For` is believed.",
+    )
+    collector_addresses: Written = Field(
+        default="none",
+        description="How much of a client's address records keep: `none`, `truncated` (to /24, /48), or `full`.",
+    )
+    machine_signs: OptionalFile = Field(
+        default=None,
+        description="YAML file of the names and networks of machines that open and click, in place of Segue's own.",
+    )
+    forms: OptionalFile = Field(
+        default=None, description="YAML file of the forms that `POST /v1/form/FORM` takes; unset: none."
+    )
+    unsubscribe_purpose: str = Field(
+        default="",
+        max_length=128,
+        description="Purpose whose consent an unsubscribe withdraws, where its link names none; empty: none.",
     )
