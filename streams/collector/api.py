@@ -1,8 +1,8 @@
 """The calls of tracking SDKs, as Segment and RudderStack have them: `POST /v1/track` and its likes, batches, imports.
 
-The answer says exactly what became of each event. 200: Kafka has all of them, but those that are counted and not
-written. 400 or 413 with `rejected`: Kafka has all but those. 401, 403, 408, 413, 415 or 400 without: none was taken.
-429 or 503: try again with the same messageIds.
+The answer says exactly what became of each event. 200: Kafka, or the spool, has all of them, but those that are counted
+and not written. 400 or 413 with `rejected`: it has all but those. 401, 403, 408, 413, 415 or 400 without: none was
+taken. 429 or 503: try again with the same messageIds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Api:
 
     def ways(self) -> list[Way]:
         """The paths of these calls."""
-        batch = self._way(BATCH_BYTES_MAX, sort_batch)
+        batch = self._way(BATCH_BYTES_MAX, sort_batch, sent_again=True)
         singles = [
             Way(call, path, endpoint, browser=True, operation=SINGLE[call])
             for call, letter in LETTERS.items()
@@ -56,17 +56,17 @@ class Api:
             *singles[1:],
             Way("batch", "/v1/b", batch, browser=True, operation=BATCH),
             Way("batch", "/beacon/v1/batch", self._beacon, browser=True, operation=BEACON),
-            Way("import", "/v1/import", self._way(BATCH_BYTES_MAX, _sort_import), operation=IMPORT),
+            Way("import", "/v1/import", self._way(BATCH_BYTES_MAX, _sort_import, sent_again=True), operation=IMPORT),
         ]
 
-    def _way(self, bytes_max: int, sort: Sort) -> Endpoint:
+    def _way(self, bytes_max: int, sort: Sort, *, sent_again: bool = False) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             door = self._door
             try:
                 key = None if header(request, b"authorization") is None else door.key(request)
                 raw = await door.body(request, bytes_max)
                 key = key or door.key(request, in_body=_key_in(raw))
-                return await self._take(request, key, raw, sort)
+                return await self._take(request, key, raw, sort, sent_again=sent_again)
             except Refusal as refusal:
                 return door.refuse(refusal)
 
@@ -75,13 +75,14 @@ class Api:
     async def _beacon(self, request: Request) -> Response:
         try:
             key = self._door.key(request, in_body=request.query_params.get("writeKey"))
-            return await self._take(request, key, await self._door.body(request, BATCH_BYTES_MAX), sort_batch)
+            raw = await self._door.body(request, BATCH_BYTES_MAX)
+            return await self._take(request, key, raw, sort_batch)
         except Refusal as refusal:
             return self._door.refuse(refusal)
 
-    async def _take(self, request: Request, key: Key, raw: bytes, sort: Sort) -> Response:
+    async def _take(self, request: Request, key: Key, raw: bytes, sort: Sort, *, sent_again: bool = False) -> Response:
         events = sort(raw, self._door.arrival(key, request))
-        await self._door.write(key, events.accepted)
+        await self._door.write(key, events.accepted, sent_again=sent_again)
         return self._report(events)
 
     def _report(self, events: Sorted) -> Response:

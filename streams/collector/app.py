@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -29,11 +30,21 @@ from streams.collector.machine_signs import load_signs
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
+from streams.collector.routing import ShortWay
 from streams.collector.settings import CollectorSettings
+from streams.collector.spooling import SpoolingIntake
 from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
 from streams.fetching import Fetcher
 from streams.ports import Clock, Intake, TopicReader
+from streams.spool.spool import DiskSpool
+
+
+class Spool(NamedTuple):
+    """What a collector with a spool has more: the spool, and the intake that it is emptied into."""
+
+    disk: DiskSpool
+    replay: Intake
 
 
 def create_app(
@@ -45,20 +56,28 @@ def create_app(
     on_end: Callable[[BaseException], None],
     fetcher: Fetcher,
     key_feed: KeyFeed | None = None,
+    spool: Spool | None = None,
 ) -> Starlette:
     """The collector on its ports. Without a feed of keys it knows those of the settings only.
 
-    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
-    file of the settings that cannot serve.
+    It looks at Kafka's topics, and empties its spool, for as long as the app's lifespan lasts; `on_end` is told what
+    ends that early: a bug, or that Kafka does not let us in. A collector that does not look any more must not go on.
+
+    Raises `InputError` for a file of the settings that cannot serve.
     """
-    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
+    takes = (lambda: spool.disk.takes) if spool is not None else (lambda: False)
+    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms, takes)
+    spooling: SpoolingIntake | None = None
+    if spool is not None:
+        after_ms = settings.collector_spool_after_ms
+        spooling = SpoolingIntake(intake, spool.replay, spool.disk, readiness, clock, meters, after_ms=after_ms)
     writer = Writer(
-        intake,
+        spooling or intake,
         readiness,
         meters,
         source_records=settings.collector_source_records,
         link_wait_ms=settings.collector_link_wait_ms,
+        spools=spooling is not None,
     )
     guards = make_guards(settings, clock, meters, key_feed)
     door = FrontDoor(guards, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
@@ -76,9 +95,12 @@ def create_app(
     names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Envelope, meters=meters, names=names, access_log=settings.collector_access_log)],
+        middleware=[
+            Middleware(Envelope, meters=meters, names=names, access_log=settings.collector_access_log),
+            Middleware(ShortWay, ways=ways),
+        ],
         exception_handlers={HTTPException: answer_http_error, Exception: answer_bug},
-        lifespan=_lifespan(readiness, guards.watch, writer, on_end),
+        lifespan=_lifespan(readiness, guards.watch, writer, spooling, on_end),
     )
     app.state.readiness = readiness
     app.state.keys = guards.watch
@@ -87,25 +109,32 @@ def create_app(
 
 
 def _lifespan(
-    readiness: Readiness, keys: KeyWatch, writer: Writer, on_end: Callable[[BaseException], None]
+    readiness: Readiness,
+    keys: KeyWatch,
+    writer: Writer,
+    spooling: SpoolingIntake | None,
+    on_end: Callable[[BaseException], None],
 ) -> Lifespan[Starlette]:
     """Looks at topics and keys while the app runs; at its end, waits for records that nobody waits for."""
 
-    def ended(watch: asyncio.Task[None]) -> None:
-        error = None if watch.cancelled() else watch.exception()
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             on_end(error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         watch, following = asyncio.create_task(readiness.watch()), asyncio.create_task(keys.watch())
-        for task in (watch, following):
+        emptying = None if spooling is None else asyncio.create_task(spooling.run())
+        for task in (watch, following, *([] if emptying is None else [emptying])):
             task.add_done_callback(ended)
         yield
         keys.end()
         watch.cancel()
         await asyncio.wait([watch, following])
         await writer.settle()
+        if spooling is not None and emptying is not None:
+            await spooling.stop(emptying)
 
     return lifespan
 
@@ -135,6 +164,8 @@ class _Probes:
         reason = self._readiness.problem or self._keys.problem
         if reason is None:
             return JSONResponse({"status": "ready"})
+        if self._readiness.serves and self._keys.problem is None:
+            return JSONResponse({"status": "spooling", "reason": reason})
         body = {"status": "not ready", "reason": reason}
         return JSONResponse(body, 503, {"Retry-After": "5"})
 

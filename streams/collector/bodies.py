@@ -7,7 +7,6 @@ import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
-from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 
 GZIP_WINDOW_BITS = 31
@@ -15,12 +14,17 @@ GZIP_WINDOW_BITS = 31
 
 async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
     """The whole body, decompressed. Raises `Refusal`; never holds more than `bytes_max` and one chunk."""
-    encoding = (header(request, b"content-encoding") or "identity").strip().lower()
+    encoding, announced = "identity", b""
+    for name, value in request.scope["headers"]:  # as they are: to look each of them up decodes all of them
+        if name == b"content-encoding":
+            encoding = value.decode("latin-1").strip().lower()
+        elif name == b"content-length":
+            announced = value
     if encoding not in ("identity", "gzip"):
         raise Refusal(415, "invalid", f"Content-Encoding: expected gzip or none, not {encoding[:20]!r}")
     try:
         async with asyncio.timeout(timeout_ms / 1000):
-            raw = await _read(request, bytes_max)
+            raw = await _read(request, announced, bytes_max)
     except TimeoutError:
         raise Refusal(408, "invalid", f"expected the whole body within {timeout_ms} ms") from None
     except ClientDisconnect:
@@ -28,9 +32,8 @@ async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
     return gunzip(raw, bytes_max) if encoding == "gzip" else raw
 
 
-async def _read(request: Request, bytes_max: int) -> bytes:
-    announced = header(request, b"content-length") or ""
-    if announced.isascii() and announced.isdecimal() and int(announced) > bytes_max:
+async def _read(request: Request, announced: bytes, bytes_max: int) -> bytes:
+    if announced.isdigit() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
     body: bytes | bytearray = b""
     while True:

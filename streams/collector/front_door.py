@@ -109,14 +109,17 @@ class FrontDoor:
         screening = self.screening.of(key, request)
         return Arrival(key.source, self.clock.now_ms(), lambda: uuid.uuid4().hex, {}, screening=screening)
 
-    async def write(self, key: Key, accepted: Sequence[Accepted]) -> None:
-        """Returns when Kafka has acknowledged every record that is to be written. Raises `Refusal` (429, 503)."""
+    async def write(self, key: Key, accepted: Sequence[Accepted], *, sent_again: bool = False) -> None:
+        """Returns when Kafka, or the spool, has every record that is to be written. Raises `Refusal` (429, 503).
+
+        `sent_again`: whoever calls keeps them until then, as SDKs do with batches.
+        """
         if not accepted:
             return
         self._rates.take_events(key.id or key.source, key.events_per_s, len(accepted))
         records = [record for each in accepted for record in (each, *each.more) if not record.withheld]
         if records:
-            await self.writer.write(key.source, records)
+            await self.writer.write(key.source, records, sent_again=sent_again)
 
     def count_rejected(self, reason: str) -> None:
         """Count a call, or something of it, that was turned away."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from schemas.settings import CommonSettings, OptionalFile
@@ -79,6 +81,24 @@ class CollectorSettings(CommonSettings):
     )
     collector_check_interval_ms: int = Field(
         default=2_000, ge=100, le=60_000, description="Milliseconds between looks at Kafka's topics for readiness."
+    )
+    collector_spool_dir: Path | None = Field(
+        default=None,
+        description="Directory that no other collector has, on a disk that lasts, for records that come in while Kafka "
+        "is away. Not set: calls are answered 503 then.",
+    )
+    collector_spool_bytes: int = Field(
+        default=1024**3,
+        ge=32 * 1024**2,
+        le=1024**4,
+        description="Bytes of the spool on disk; batches may fill half of it. Past it 503.",
+    )
+    collector_spool_after_ms: int = Field(
+        default=500,
+        ge=10,
+        le=30_000,
+        description="Milliseconds to wait for Kafka's ack before a record goes to the spool, where there is one. "
+        "Less than SEGUE_COLLECTOR_LINK_WAIT_MS, or opens and clicks are answered before they are safe.",
     )
     collector_proxies: Networks = Field(
         default=(),

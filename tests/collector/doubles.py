@@ -19,10 +19,10 @@ from schemas.metrics import Meters
 from schemas.records import DefinitionsRecord, definitions_hash, encode_record
 from schemas.topics import Names
 from schemas.write_keys import KeyEntry, encode_key_entry
-from streams.collector.app import create_app
+from streams.collector.app import Spool, create_app
 from streams.collector.settings import CollectorSettings
 from streams.links import LinkSigner
-from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, TimestampType
+from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, RecordRefusedError, TimestampType
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -58,10 +58,11 @@ class MemoryIntake:
         self.entries: list[Entry] = []
         self.full = False
         self.away = False
+        self.refused: set[bytes] = set()
         self.gate: asyncio.Event | None = None
         self.waiting = 0
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry], *, sent_again: bool = False) -> None:  # noqa: ARG002 - the port's
         if self.full:
             raise QueueFullError("the queue is full")
         self.waiting += len(entries)
@@ -70,6 +71,8 @@ class MemoryIntake:
                 await self.gate.wait()
             if self.away:
                 raise UnavailableError("no broker answers")
+            if any(entry.value in self.refused for entry in entries):
+                raise RecordRefusedError("too large")
             self.entries.extend(entries)
         finally:
             self.waiting -= len(entries)
@@ -246,7 +249,11 @@ class Door:
 
 @contextmanager
 def open_door(
-    wait_for_ready: bool = True, topics: MemoryTopics | None = None, keys: MemoryKeys | None = None, **settings: Any
+    wait_for_ready: bool = True,
+    topics: MemoryTopics | None = None,
+    keys: MemoryKeys | None = None,
+    spool: Spool | None = None,
+    **settings: Any,
 ) -> Iterator[Door]:
     """A running collector whose settings are the defaults, with what the test changes in them."""
     values = {"collector_check_interval_ms": 100, "write_keys": {"website": SecretStr(WRITE_KEY)}, **settings}
@@ -256,7 +263,7 @@ def open_door(
     fetcher = MemoryFetcher()
     assert configured.names == Names("")
     feed = keys or MemoryKeys()
-    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher, feed)
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher, feed, spool)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")

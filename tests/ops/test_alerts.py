@@ -28,6 +28,8 @@ NORMAL = {
     "segue_collector_records_total",
     "segue_collector_unwritten_total",
     "segue_collector_withheld_total",
+    "segue_collector_spooled_total",
+    "segue_collector_spool_replayed_total",
     "segue_records_total",
     "segue_record_outcomes_total",
     "segue_records_late_total",
