@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
+from streams.collector.browser_script import BrowserScript
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.readiness import Readiness
@@ -54,6 +55,7 @@ def create_app(
     ways = [
         *Api(door).ways(),
         *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
+        *BrowserScript().ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
