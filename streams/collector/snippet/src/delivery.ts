@@ -52,6 +52,10 @@ export function leave(): void {
     while ((batch = next()).length && navigator.sendBeacon(url, body(batch))) {
       drop(batch);
     }
+    // The browser takes only so much at once.
+    if (batch.length) {
+      keep();
+    }
   }
 }
 
