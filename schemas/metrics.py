@@ -42,24 +42,28 @@ DEAD_LETTER_REASONS = (
     "invalid_definitions",
 )
 RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
+COLLECTOR_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
 OUTCOMES = ("applied", "duplicate", "erased")
 
 METRICS: tuple[Metric, ...] = (
     # --- collector: what came in over HTTP -------------------------------------------------------------
     Metric("segue_collector_requests_total", "counter", "HTTP requests answered, by route and status.",
            ("collector",), ("route", "status"),
-           (("track", "200"), ("identify", "200"), ("batch", "200"), ("open", "200"), ("click", "302"))),
+           (*((call, "200") for call in COLLECTOR_CALLS), ("open", "200"), ("pixel", "200"), ("click", "302"))),
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
-           ("collector",), ("route",), (("track",), ("identify",), ("batch",), ("open",), ("click",))),
+           ("collector",), ("route",), tuple((call,) for call in (*COLLECTOR_CALLS, "open", "pixel", "click"))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
            ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
-           (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
-            ("kafka_away",), ("bad_signature",))),
+           (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
+            ("queue_full",), ("kafka_away",), ("bad_signature",))),
     Metric("segue_collector_lost_total", "counter",
-           "Opens and clicks that were answered and could not be written: nobody sends them again.",
-           ("collector",), ("route",), (("open",), ("click",))),
+           "Opens, clicks and pixels that were answered and could not be written: nobody sends them again.",
+           ("collector",), ("route",), (("open",), ("click",), ("pixel",))),
+    Metric("segue_collector_unwritten_total", "counter",
+           "Calls that were taken and of which no record is written, by kind.",
+           ("collector",), ("call",), (("alias",), ("sdk_metrics",))),
     Metric("segue_collector_queue_records", "gauge", "Records taken in that the broker has not acknowledged yet.",
            ("collector",)),
     # --- worker: what the log became -------------------------------------------------------------------

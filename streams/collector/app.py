@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from prometheus_client import Counter, Histogram
@@ -20,8 +20,11 @@ from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.browser_script import BrowserScript
+from streams.collector.browser_start import BrowserStart
+from streams.collector.cross_origin import CrossOrigin
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.pixels import Pixels
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.writing import Writer
@@ -54,19 +57,32 @@ def create_app(
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     ways = [
         *Api(door).ways(),
+        *BrowserStart(door, settings.collector_public_url).ways(),
+        *Pixels(door).ways(),
         *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
         *BrowserScript().ways(),
         *_Probes(readiness, meters).ways(),
     ]
-    routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
-    names: dict[object, str] = {way.endpoint: way.name for way in ways}
+    routes = _routes(ways, CrossOrigin(settings.collector_origins, door.refuse))
+    names: dict[object, str] = {route.endpoint: route.name for route in routes}
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_Metered, meters=meters, names=names)],
         lifespan=_lifespan(readiness, writer, on_end),
     )
     app.state.readiness = readiness
+    app.state.ways = ways
     return app
+
+
+def _routes(ways: Sequence[Way], cross_origin: CrossOrigin) -> list[Route]:
+    routes = []
+    for way in ways:
+        endpoint, methods = way.endpoint, list(way.methods)
+        if way.browser:
+            endpoint, methods = cross_origin.guard(endpoint, methods), [*methods, "OPTIONS"]
+        routes.append(Route(way.path, endpoint, methods=methods, name=way.name))
+    return routes
 
 
 def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streams.collector.front_door import Way
+from streams.collector.operations import Answer, Operation
 
 PATH = "/segue.js"
 BUILT = Path(__file__).with_name("segue.js")
@@ -38,7 +39,7 @@ class BrowserScript:
 
     def ways(self) -> list[Way]:
         """The one path."""
-        return [Way("script", PATH, self.script, ("GET",))]
+        return [Way("script", PATH, self.script, ("GET",), operation=_OPERATION)]
 
     async def script(self, request: Request) -> Response:
         """The script, or 304 where the browser has it."""
@@ -62,3 +63,10 @@ def _takes_gzip(headers: Mapping[str, str]) -> bool:
 def _knows(headers: Mapping[str, str], tag: str) -> bool:
     given = {one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(",")}
     return tag in given or "*" in given
+
+
+_OPERATION = Operation(
+    "The script that a site includes to send its page views, clicks, forms and consent.",
+    {200: Answer("The script.", "text/javascript"), 304: Answer("The browser has it.")},
+    tag="browsers",
+)

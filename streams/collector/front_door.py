@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,19 +15,26 @@ from starlette.responses import JSONResponse, Response
 from schemas.metrics import Meters
 from streams.collector.access import Access, Key, Scope
 from streams.collector.bodies import read_body
+from streams.collector.operations import Operation
 from streams.collector.payloads import Accepted, Arrival
 from streams.collector.refusals import Refusal
 from streams.collector.writing import Writer
 from streams.ports import Clock
 
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
 
 class Way(NamedTuple):
-    """A path of the collector. `name` is what its requests are counted under."""
+    """A path of the collector. `name` is what its requests are counted under; several paths may share one."""
 
     name: str
     path: str
-    endpoint: Callable[[Request], Awaitable[Response]]
+    endpoint: Endpoint
     methods: tuple[str, ...] = ("POST",)
+    browser: bool = False
+    """Scripts of other sites may call it, from the origins that the settings name."""
+    operation: Operation | None = None
+    """What the OpenAPI document says of it; a way without one is not in there."""
 
 
 class FrontDoor:
@@ -80,5 +87,7 @@ class FrontDoor:
     def refuse(self, refusal: Refusal) -> Response:
         """The answer to a call that is turned away, as JSON."""
         self.count_rejected(refusal.reason)
-        body = {"accepted": 0, "rejected": [], "error": refusal.message}
+        # SDKs read `code` and `message`; without them some repeat a call that can never be right.
+        message = refusal.message
+        body = {"accepted": 0, "rejected": [], "error": message, "code": refusal.reason, "message": message}
         return JSONResponse(body, refusal.status, refusal.headers)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.settings import CommonSettings
 from streams.collector.access import WriteKeys
+from streams.collector.origins import ANY, Origins
 from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
@@ -24,6 +25,17 @@ class CollectorSettings(CommonSettings):
     link_keys: LinkKeys = Field(default_factory=dict, description=LINK_KEYS_DESCRIPTION)
     collector_host: str = Field(default="127.0.0.1", description="Address that the collector listens on.")
     collector_port: int = Field(default=8080, ge=0, le=65_535, description="Port; 0 takes a free one and says which.")
+    collector_origins: Origins = Field(
+        default=(ANY,),
+        description="Sites whose scripts may send events: origins such as `https://shop.example`, separated by commas, "
+        "or `*` for all.",
+    )
+    collector_public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+/?$",
+        description="Address under which browsers reach the collector, such as `https://t.shop.example`; by default "
+        "the one that a call names. Needed behind a proxy that ends TLS.",
+    )
     collector_queue_records: int = Field(
         default=20_000, ge=BATCH_EVENTS_MAX, le=1_000_000, description="Records waiting for Kafka; past it 503."
     )

@@ -17,6 +17,8 @@ from streams.ports import Intake, QueueFullError
 
 _log = logging.getLogger(__name__)
 
+Unanswered: TypeAlias = Literal["open", "click", "pixel"]
+"""Ways in whose callers get their answer whatever becomes of the record."""
 Unwritten: TypeAlias = Literal["not_ready", "source_busy", "queue_full", "kafka_away"]
 
 
@@ -63,13 +65,13 @@ class Writer:
         for record_type, count in Counter([record.type for record in records]).items():
             self._meters.counter("segue_collector_records_total", record_type).inc(count)
 
-    async def write_unanswered(self, route: Literal["open", "click"], record: Accepted) -> None:
-        """Write what nobody will send again, and wait a moment for the ack.
+    async def write_unanswered(self, route: Unanswered, record: Accepted, source: str | None = None) -> None:
+        """Write what nobody will send again, and wait a moment for the ack. Without a source it has its way's share.
 
         Past that moment the record stays in the queue for as long as any other. One that is lost in the end is
         counted and logged, since whoever opened or clicked has long had the answer.
         """
-        task = asyncio.create_task(self._write_or_count(route, record))
+        task = asyncio.create_task(self._write_or_count(route, record, source or f"link:{route}"))
         self._unanswered.add(task)
         task.add_done_callback(self._unanswered.discard)
         await asyncio.wait([task], timeout=self._link_wait_s)
@@ -79,10 +81,10 @@ class Writer:
         while self._unanswered:
             await asyncio.wait(self._unanswered)
 
-    async def _write_or_count(self, route: Literal["open", "click"], record: Accepted) -> None:
+    async def _write_or_count(self, route: Unanswered, record: Accepted, source: str) -> None:
         try:
-            await self.write(f"link:{route}", [record])
+            await self.write(source, [record])
         except WriteError as error:
             self._meters.counter("segue_collector_lost_total", route).inc()
             self._meters.counter("segue_collector_rejected_total", error.reason).inc()
-            _log.error("the record of an e-mail's %s was lost: %s", route, error.message)
+            _log.error("the record of a call to %s was lost: %s", route, error.message)

@@ -98,7 +98,7 @@ class Site:
 
     def cookies(self) -> dict[str, Any]:
         """The tab's cookies by name."""
-        return {cookie["name"]: cookie for cookie in self.page.context.cookies()}  # type: ignore[typeddict-item]  # all cookies that were read have a name
+        return {cookie["name"]: cookie for cookie in self.page.context.cookies()}
 
     def kept(self) -> dict[str, str]:
         """What the page keeps in localStorage."""

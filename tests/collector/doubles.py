@@ -141,6 +141,9 @@ class Client:
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self._run(self._http.post(path, **more))
 
+    def options(self, path: str, **more: Any) -> httpx.Response:
+        return self._run(self._http.options(path, **more))
+
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 

@@ -26,6 +26,7 @@ NAMES = [rule["alert"] for rule in RULES]
 NORMAL = {
     "segue_collector_requests_total",
     "segue_collector_records_total",
+    "segue_collector_unwritten_total",
     "segue_records_total",
     "segue_record_outcomes_total",
     "segue_records_late_total",
