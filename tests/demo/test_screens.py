@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from streams.demo.measures import Latencies, Rate
+from streams.demo.moves import Moved
 from streams.demo.plain import PlainScreen
 from streams.demo.scrape import Metrics
 from streams.demo.show import Show
-from streams.demo.tally import Moved
 from streams.demo.terminal import TerminalScreen, picture
 from tests.demo.records import published, transition
 from tests.demo.test_tally import good_show
