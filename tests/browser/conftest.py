@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.site import Site
 from tests.support.chromium import open_browser
@@ -19,6 +19,7 @@ from tests.support.page_server import PageServer, open_page_server
 from tests.support.run_directory import UnavailableServiceError
 
 _TIMEOUT_MS = 15_000
+expect.set_options(timeout=_TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
