@@ -75,6 +75,13 @@ def test_a_form_tells_the_fields_that_it_names_and_no_others(site: Site) -> None
     assert b"ada@shop" not in sent
 
 
+def test_a_form_that_names_no_field_tells_only_that_it_was_sent(site: Site) -> None:
+    site.open(body="<form data-segue-form=search><input name=q value=secret><button>x</button></form>", pages="manual")
+    site.run("document.querySelector('form').onsubmit = () => false; 0")
+    site.page.click("form button")
+    assert site.events(1)[0]["properties"] == {"form": "search"}
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -36,7 +36,7 @@ function fields(form: HTMLFormElement, names = ""): Properties {
     const { name, type, value } = field;
     const secret = /password|file/.test(type) || /password|cc-|one-time/.test(field.autocomplete);
     const chosen = field.checked || !/radio|checkbox/.test(type);
-    if (chosen && !secret && names.split(/[\s,]+/).includes(name)) {
+    if (name && chosen && !secret && names.split(/[\s,]+/).includes(name)) {
       found[name] = value.trim();
     }
   }
