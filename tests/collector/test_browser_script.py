@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from streams.collector.browser_script import BUILT
+from tests.browser.site import STUB
 from tests.collector.doubles import Door
 from tests.support.npm_packages import npm_packages
-from tests.support.run_directory import UnavailableServiceError
+from tests.support.run_directory import CHECKOUT, UnavailableServiceError
 
 SOURCE = BUILT.with_name("snippet")
 GZIPPED_BYTES_MAX = 3_000
@@ -42,6 +44,15 @@ def test_it_is_small() -> None:
 def test_it_has_no_dependency_and_its_lock_names_no_place_to_download_from() -> None:
     assert "dependencies" not in json.loads((SOURCE / "package.json").read_text())
     assert "://" not in (SOURCE / "package-lock.json").read_text()
+
+
+def test_its_page_has_the_tags_and_every_attribute() -> None:
+    page = (CHECKOUT / "ops" / "browser-script.md").read_text()
+    assert f"<script>{STUB}</script>" in page
+    settings = re.findall(r"given\.(\w+)", (SOURCE / "src" / "settings.ts").read_text())
+    assert len(settings) == 9
+    attributes = ["data-" + re.sub("[A-Z]", lambda found: "-" + found[0].lower(), name) for name in settings]
+    assert [name for name in attributes if f"| `{name}` |" not in page] == []
 
 
 def test_any_site_may_load_it_and_browsers_keep_it_for_an_hour(door: Door) -> None:
