@@ -16,6 +16,16 @@ STUB = (
     "window.segue=window.segue||['page','track','identify','consent','reset'].reduce(function(s,m){"
     "s[m]=function(){s.push([m].concat([].slice.call(arguments)))};return s},[])"
 )
+# Counts before the script goes on, and in the same turn.
+_COUNT_ANSWERS = """{
+    const {fetch} = window;
+    window.answered = 0;
+    window.fetch = (...all) => {
+        const answer = fetch(...all), count = () => { window.answered += 1 };
+        answer.then(count, count);
+        return answer;
+    };
+}"""
 _TIMEOUT_S = 10.0
 _BEFORE_NOON, _NOON = "2026-11-21T11:59:59Z", "2026-11-21T12:00:00Z"
 
@@ -29,6 +39,7 @@ class Site:
         self.collector = collector
         self.requests: list[Request] = []
         page.on("request", self._noted)
+        page.add_init_script(_COUNT_ANSWERS)
         collector.serve("/segue.js", BUILT.read_bytes(), "text/javascript; charset=utf-8")
 
     def _noted(self, request: Request) -> None:
@@ -67,18 +78,8 @@ class Site:
         return len(self.requests)
 
     def answered(self, count: int) -> None:
-        """Wait until the page has the answers to so many requests, and has done with them."""
-        self.calls(count)
-        for request in self.requests:
-            request.response()
-        self.settled()
-
-    def settled(self) -> None:
-        """Wait until the page has done with what has just come: a message is behind it."""
-        self.run(
-            "new Promise(done => { const {port1, port2} = new MessageChannel();"
-            "port1.onmessage = done; port2.postMessage(0) })"
-        )
+        """Wait until the page knows what became of so many requests, and has done with it."""
+        wait_until(lambda: self.run("answered") >= count, _TIMEOUT_S, f"answers to {count} requests")
 
     def calls(self, count: int = 1) -> list[Call]:
         """So many calls that came to the collector, waited for."""

@@ -93,9 +93,10 @@ def test_a_page_that_is_hidden_sends_what_waits(held: Site) -> None:
     assert held.pass_ms(60_000) == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_what_the_collector_cannot_take_now_is_sent_again_ever_less_often(held: Site, status: int) -> None:
-    held.collector.answers.extend([(status, {})] * 8)
+    # On a connection that it had used before, Chromium by itself tries again after a 408.
+    held.collector.answers.extend([(status, {"Connection": "close"})] * 8)
     held.run(TRACK.format(count=2, text=""))
     assert held.pass_ms(250) == 1
     waits_s = [1, 2, 4, 8, 16, 32, 60, 60]
@@ -127,9 +128,8 @@ def test_the_wait_is_as_long_as_the_collector_says_if_that_is_longer(held: Site)
 def test_without_a_network_events_wait_and_go_when_it_is_back(held: Site) -> None:
     held.page.context.set_offline(True)
     held.run(TRACK.format(count=1, text=""))
-    with held.page.expect_event("requestfailed"):
-        held.pass_ms(250)
-    held.settled()
+    assert held.pass_ms(250) == 1
+    held.answered(1)
     held.run(TRACK.format(count=30, text=""))
     assert len(held.requests) == 1
     held.page.context.set_offline(False)
@@ -200,6 +200,15 @@ def test_two_tabs_keep_what_each_could_not_send(site: Site) -> None:
     other.evaluate("localStorage.setItem('segue.queue', JSON.stringify(['{\"type\":\"track\"}']))")
     site.page.goto(site.pages.url + "/next")
     assert len(json.loads(site.kept()["segue.queue"])) == 4
+
+
+@pytest.mark.parametrize("kept", ["nonsense", "{}", "7"])
+def test_what_somebody_else_left_in_its_place_does_not_stop_it(site: Site, kept: str) -> None:
+    site.page.goto(site.pages.serve("/next", "<title>next</title>"))
+    site.page.evaluate(f"localStorage.setItem('segue.queue', '{kept}')")
+    site.open()
+    site.events(1, "page")
+    assert site.kept() == {}
 
 
 def test_without_consent_nothing_is_kept_for_the_next_page(site: Site) -> None:

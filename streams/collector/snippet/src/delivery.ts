@@ -36,12 +36,9 @@ export function add(event: object): void {
 
 /** What an earlier page could not get rid of. */
 export function resume(): void {
-  const kept = stored(QUEUE);
-  if (kept) {
-    forgetKept();
-    queue = JSON.parse(kept) as string[];
-    flush();
-  }
+  queue = kept();
+  forgetKept();
+  flush();
 }
 
 /** The page may be gone in a moment. */
@@ -76,8 +73,16 @@ function keep(): boolean {
     return false;
   }
   // Another tab may have kept its own; twice the same event is one.
-  const kept = new Set([...(JSON.parse(stored(QUEUE) ?? "[]") as string[]), ...queue]);
-  return !!stored(QUEUE, JSON.stringify([...kept].slice(-QUEUE_EVENTS_MAX)));
+  const both = [...new Set([...kept(), ...queue])];
+  return !!stored(QUEUE, JSON.stringify(both.slice(-QUEUE_EVENTS_MAX)));
+}
+
+function kept(): string[] {
+  try {
+    return [...(JSON.parse(stored(QUEUE) ?? "") as string[])];
+  } catch {
+    return [];
+  }
 }
 
 function next(): string[] {
@@ -112,7 +117,7 @@ async function send(): Promise<void> {
   try {
     // A string goes as text/plain, which no preflight comes before.
     const answer = await fetch(url, { method: "POST", body: body(batch), keepalive: true, credentials: "omit" });
-    again = answer.status === 429 || answer.status >= 500;
+    again = [408, 429].includes(answer.status) || answer.status >= 500;
     retryAfterS = +(answer.headers.get("Retry-After") ?? 0);
   } catch {
     // No network, or no leave to read the answer.
