@@ -96,6 +96,7 @@ generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
 	$(BIN)/python -m streams.definition_files.schema
 	$(BIN)/python -m tests.support.settings_page
+	$(BIN)/python -m tests.support.openapi_document
 
 LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -103,7 +104,7 @@ LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --
 lock: $(DEVELOPMENT)
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
-	for each in bench/profile/requirements.in bench/contenders/*/requirements.in; do $(LOCK) -o "$${each%.in}.lock" "$$each" || exit; done
+	for each in bench/profile/requirements.in bench/contenders/*/requirements.in tests/clients/requirements.in; do $(LOCK) -o "$${each%.in}.lock" "$$each" || exit; done
 
 clean:
 	rm -rf .venv .cache .hypothesis mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -20,6 +20,7 @@ from streams.collector.api_operations import BATCH, BEACON, IMPORT, SINGLE
 from streams.collector.fields import Arrival
 from streams.collector.front_door import Endpoint, FrontDoor, Way
 from streams.collector.payloads import ALIAS
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 from streams.collector.settings import BATCH_BYTES_MAX, EVENT_BYTES_MAX
 from streams.collector.sorting import Sorted, sort_batch, sort_single
@@ -42,17 +43,17 @@ class Api:
 
     def ways(self) -> list[Way]:
         """The paths of these calls."""
-        ways = []
-        for call, letter in LETTERS.items():
-            endpoint = self._way(EVENT_BYTES_MAX, partial(sort_single, call))
-            ways += [
-                Way(call, path, endpoint, browser=True, operation=SINGLE[call])
-                for path in (f"/v1/{call}", f"/v1/{letter}")
-            ]
         batch = self._way(BATCH_BYTES_MAX, sort_batch)
-        return [
-            *ways,
+        singles = [
+            Way(call, path, endpoint, browser=True, operation=SINGLE[call])
+            for call, letter in LETTERS.items()
+            for endpoint in [self._way(EVENT_BYTES_MAX, partial(sort_single, call))]
+            for path in (f"/v1/{call}", f"/v1/{letter}")
+        ]
+        return [  # paths are looked through in this order: first those that most calls go to
+            singles[0],
             Way("batch", "/v1/batch", batch, browser=True, operation=BATCH),
+            *singles[1:],
             Way("batch", "/v1/b", batch, browser=True, operation=BATCH),
             Way("batch", "/beacon/v1/batch", self._beacon, browser=True, operation=BEACON),
             Way("import", "/v1/import", self._way(BATCH_BYTES_MAX, _sort_import), operation=IMPORT),
@@ -62,7 +63,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             door = self._door
             try:
-                key = door.key(request) if "authorization" in request.headers else None
+                key = None if header(request, b"authorization") is None else door.key(request)
                 raw = await door.body(request, bytes_max)
                 return await self._take(key or door.key(request, in_body=_key_in(raw)), raw, sort)
             except Refusal as refusal:

@@ -25,6 +25,7 @@ from streams.collector.cross_origin import CrossOrigin
 from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.pixels import Pixels
+from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.writing import Writer
@@ -115,9 +116,9 @@ class _Probes:
     def ways(self) -> list[Way]:
         """The paths of operations."""
         return [
-            Way("healthz", "/healthz", self.healthz, ("GET",)),
-            Way("readyz", "/readyz", self.readyz, ("GET",)),
-            Way("metrics", "/metrics", self.metrics, ("GET",)),
+            Way("healthz", "/healthz", self.healthz, ("GET",), operation=HEALTHZ),
+            Way("readyz", "/readyz", self.readyz, ("GET",), operation=READYZ),
+            Way("metrics", "/metrics", self.metrics, ("GET",), operation=METRICS),
         ]
 
     async def healthz(self, _request: Request) -> Response:

@@ -7,6 +7,7 @@ import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 
 GZIP_WINDOW_BITS = 31
@@ -14,7 +15,7 @@ GZIP_WINDOW_BITS = 31
 
 async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
     """The whole body, decompressed. Raises `Refusal`; never holds more than `bytes_max` and one chunk."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = (header(request, b"content-encoding") or "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise Refusal(415, "invalid", f"Content-Encoding: expected gzip or none, not {encoding[:20]!r}")
     try:
@@ -28,7 +29,7 @@ async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
 
 
 async def _read(request: Request, bytes_max: int) -> bytes:
-    announced = request.headers.get("content-length", "")
+    announced = header(request, b"content-length") or ""
     if announced.isascii() and announced.isdecimal() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
     body: bytes | bytearray = b""

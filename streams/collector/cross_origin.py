@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from streams.collector.front_door import Endpoint
 from streams.collector.origins import ANY
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 
 PREFLIGHT_MAX_AGE_S = 3_600
@@ -29,7 +30,7 @@ class CrossOrigin:
         allowed = ", ".join([*methods, "OPTIONS"])
 
         async def guarded(request: Request) -> Response:
-            origin = request.headers.get("origin")
+            origin = header(request, b"origin")
             if origin is not None and not self._any and origin not in self._origins:
                 expected = "expected a call from an origin that SEGUE_COLLECTOR_ORIGINS names"
                 return self._told(self._refuse(Refusal(403, "forbidden", expected)), None)

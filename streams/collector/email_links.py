@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from schemas.instants import format_instant
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.link_operations import CLICK, OPEN
 from streams.collector.machines import suspicion
 from streams.collector.payloads import Accepted, PayloadError, encode
 from streams.links import BadTokenError, Link, LinkSigner
@@ -40,8 +41,8 @@ class EmailLinks:
     def ways(self) -> list[Way]:
         """The paths that e-mails carry."""
         return [
-            Way("open", "/o/{token:path}", self.open, ("GET",)),
-            Way("click", "/c/{token:path}", self.click, ("GET",)),
+            Way("open", "/o/{token:path}", self.open, ("GET",), operation=OPEN),
+            Way("click", "/c/{token:path}", self.click, ("GET",), operation=CLICK),
         ]
 
     async def open(self, request: Request) -> Response:

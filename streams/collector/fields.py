@@ -40,6 +40,8 @@ class Arrival(NamedTuple):
 class Fields:
     """Reads the fields of one event and gathers the problems met on the way."""
 
+    __slots__ = ("_body", "problems")
+
     def __init__(self, body: JsonObject) -> None:
         self._body = body
         self.problems: list[Problem] = []

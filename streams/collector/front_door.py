@@ -17,6 +17,7 @@ from streams.collector.access import Access, Key, Scope
 from streams.collector.bodies import read_body
 from streams.collector.operations import Operation
 from streams.collector.payloads import Accepted, Arrival
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 from streams.collector.writing import Writer
 from streams.ports import Clock
@@ -52,7 +53,7 @@ class FrontDoor:
 
         Raises `Refusal` (401) where it is none of ours, (403) where it may not do this.
         """
-        key = self._access.key(request.headers.get("authorization"), in_body)
+        key = self._access.key(header(request, b"authorization"), in_body)
         if key is None:
             raise Refusal(
                 401,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from streams.collector.event_names import event_name
+from streams.collector.event_names import EventName, event_name
 from streams.collector.fields import Arrival, Fields, JsonObject
-from streams.collector.properties import derive
+from streams.collector.properties import DERIVED, derive
 
 GROUP_ID_CHARACTERS_MAX = 256
 ORIGINAL_NAME = "event_name"
@@ -19,25 +19,33 @@ Kind: TypeAlias = Callable[[Fields, Arrival], JsonObject]
 def _track(fields: Fields, arrival: Arrival) -> JsonObject:
     given = fields.get("event")
     name = event_name(given) if isinstance(given, str) else None
-    properties, context = fields.mapping("properties"), _context(fields, arrival)
     if name is None:
         fields.problem("event", "expected the name of an event as a string that is not empty")
-        return {}
+        name = EventName("")
+    event = _event(name.text, fields.mapping("properties"), fields, arrival)
     if name.altered:
-        context[ORIGINAL_NAME] = given
-    return _event(name.text, properties, context, arrival)
+        event["context"][ORIGINAL_NAME] = given
+    return event
 
 
 def _page(fields: Fields, arrival: Arrival) -> JsonObject:
-    return _event("page_view", _viewed(fields), _context(fields, arrival), arrival)
+    return _event("page_view", _viewed(fields), fields, arrival)
 
 
 def _screen(fields: Fields, arrival: Arrival) -> JsonObject:
-    return _event("screen_view", _viewed(fields), _context(fields, arrival), arrival)
+    return _event("screen_view", _viewed(fields), fields, arrival)
 
 
 def _identify(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
-    return {"type": "identify", "traits": fields.mapping("traits")}
+    """RudderStack's SDKs put the traits into the context."""
+    traits = fields.mapping("traits")
+    if not fields.has("traits"):
+        inside = fields.mapping("context").get("traits")
+        if isinstance(inside, dict):
+            traits = inside
+        elif inside is not None:
+            fields.problem("context.traits", "expected a JSON object")
+    return {"type": "identify", "traits": traits}
 
 
 def _group(fields: Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
@@ -72,20 +80,18 @@ def _viewed(fields: Fields) -> JsonObject:
     return properties
 
 
-def _context(fields: Fields, arrival: Arrival) -> JsonObject:
-    context = {**arrival.context, **fields.mapping("context")}
+def _event(name: str, properties: JsonObject, fields: Fields, arrival: Arrival) -> JsonObject:
+    context = fields.mapping("context")  # decoded for this event alone, so it may be changed
+    if arrival.context:
+        context = {**arrival.context, **context}
     # The specification of e-mail events spells it in another way than all the others.
     if "user_agent" in context:
         user_agent = context.pop("user_agent")
         context.setdefault("userAgent", user_agent)
-    return context
-
-
-def _event(name: str, properties: JsonObject, context: JsonObject, arrival: Arrival) -> JsonObject:
     event: JsonObject = {
         "type": "track",
         "event": name,
-        "properties": derive(name, properties),
+        "properties": derive(name, properties) if name in DERIVED else properties,
         "context": context,
         "source": arrival.source,
     }

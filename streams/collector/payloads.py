@@ -30,6 +30,7 @@ CLOCK_SKEW_MS = 5_000
 ALIAS = "alias"
 """The call that says that two ids are one contact: no record says so yet."""
 
+_json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
 
 
@@ -50,7 +51,8 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
     fields = Fields(event)
     kind = _kind(fields, kind)
     if kind == ALIAS:
-        return _alias(fields)
+        _check_alias(fields)
+        return None
     contact_id = _contact_id(fields)
     body: JsonObject = {
         "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
@@ -71,7 +73,7 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
 def encode(body: JsonObject) -> Accepted:
     """The bytes of a record. Raises `PayloadError` where the worker would not take it."""
     try:
-        value = msgspec.json.encode(body)
+        value = _json.encode(body)
         decode_record(value)
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None
@@ -92,7 +94,7 @@ def _kind(fields: Fields, kind: str | None) -> str | None:
     return None
 
 
-def _alias(fields: Fields) -> None:
+def _check_alias(fields: Fields) -> None:
     for name in ("previousId", "userId"):
         if fields.text(name, CONTACT_CHARACTERS_MAX) is None and not fields.has(name):
             fields.problem(name, "expected the id of a contact")

@@ -25,32 +25,46 @@ class Derived(NamedTuple):
 
     name: str
     sources: str  # in words, for people
-    find: Callable[[Mapping[str, Any]], Decimal | None]
+    find: Callable[[Mapping[str, Any]], Number | None]
 
 
-def _decimal(value: object) -> Decimal | None:
-    """An exact number, also where an SDK sent it as text."""
-    if isinstance(value, str):
-        return Decimal(value) if _NUMERAL.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        return None  # NaN is not even that
-    return Decimal(repr(value))
+def _number(value: object) -> Number | None:
+    """A number, also where an SDK sent it as text."""
+    kind = type(value)  # JSON has no subclasses, and a boolean is no number
+    if kind is int or kind is float:
+        return value if abs(value) <= _LARGEST else None  # type: ignore[arg-type,return-value]  # narrowed by its type
+    if isinstance(value, str) and _NUMERAL.fullmatch(value):
+        return _plain(Decimal(value))
+    return None
 
 
-def _first(*names: str) -> Callable[[Mapping[str, Any]], Decimal | None]:
-    def find(properties: Mapping[str, Any]) -> Decimal | None:
-        numbers = (_decimal(properties.get(name)) for name in names)
-        return next((number for number in numbers if number is not None), None)
+def _plain(number: Decimal) -> Number:
+    rounded = number.quantize(_PLACES)
+    return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
+
+
+def _first(*names: str) -> Callable[[Mapping[str, Any]], Number | None]:
+    def find(properties: Mapping[str, Any]) -> Number | None:
+        for name in names:
+            number = _number(properties.get(name))
+            if number is not None:
+                return number
+        return None
 
     return find
 
 
-def _price_times_quantity(properties: Mapping[str, Any]) -> Decimal | None:
-    price, quantity = _decimal(properties.get("price")), _decimal(properties.get("quantity", 1))
+def _price_times_quantity(properties: Mapping[str, Any]) -> Number | None:
+    price = _number(properties.get("price"))
+    sent_quantity = properties.get("quantity", 1)
+    if sent_quantity == 1 and sent_quantity is not True:
+        return price
+    quantity = _number(sent_quantity)
     if price is None or quantity is None:
         return None
-    value = price * quantity
-    return value if abs(value) <= _LARGEST else None
+    # Not as floats: three times 0.1 is 0.3.
+    value = Decimal(repr(price)) * Decimal(repr(quantity))
+    return _plain(value) if abs(value) <= _LARGEST else None
 
 
 _AMOUNT = Derived("amount", "`revenue`, else `total`, else `value`", _first("revenue", "total", "value"))
@@ -76,9 +90,4 @@ def derive(event: str, properties: JsonObject) -> JsonObject:
     if derived is None or properties.get(derived.name) is not None:
         return properties
     number = derived.find(properties)
-    return properties if number is None else {**properties, derived.name: _plain(number)}
-
-
-def _plain(number: Decimal) -> Number:
-    rounded = number.quantize(_PLACES)
-    return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
+    return properties if number is None else {**properties, derived.name: number}

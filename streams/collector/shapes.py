@@ -20,11 +20,22 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
 
+def _one_of_both(schema: JsonObject) -> None:
+    names = ("userId", "anonymousId")
+    schema["anyOf"] = [{"required": [name], "properties": {name: {"type": "string"}}} for name in names]
+
+
 class Call(_Shape):
     """Fields of every call. One of `userId` and `anonymousId` is needed. What else an SDK sends is passed over."""
 
+    model_config = ConfigDict(json_schema_extra=_one_of_both)
+
     user_id: str | None = Field(
-        None, min_length=1, max_length=256, description="The contact; counts before `anonymousId`."
+        None,
+        min_length=1,
+        max_length=256,
+        description="The contact; counts before `anonymousId`.",
+        json_schema_extra={"pattern": "^(?!anon:)"},
     )
     anonymous_id: str | None = Field(
         None, min_length=1, max_length=251, description="A visitor not known yet: the contact `anon:` and this id."
@@ -45,7 +56,10 @@ class Track(Call):
     """Something that a contact did."""
 
     type: Literal["track"] | None = None
-    event: str = Field(min_length=1, description="Its name, as in `Product Added`; any is taken.")
+    event: str = Field(
+        description="Its name, as in `Product Added`; any is taken that is not blank.",
+        json_schema_extra={"pattern": r"\S"},
+    )
     properties: JsonObject | None = None
 
 
@@ -90,10 +104,51 @@ class Alias(_Shape):
     user_id: str = Field(min_length=1, max_length=256)
 
 
+class TrackEvent(Track):
+    """`track` in a batch."""
+
+    type: Literal["track"]
+
+
+class PageEvent(Page):
+    """`page` in a batch."""
+
+    type: Literal["page"]
+
+
+class ScreenEvent(Screen):
+    """`screen` in a batch."""
+
+    type: Literal["screen"]
+
+
+class IdentifyEvent(Identify):
+    """`identify` in a batch."""
+
+    type: Literal["identify"]
+
+
+class GroupEvent(Group):
+    """`group` in a batch."""
+
+    type: Literal["group"]
+
+
+class AliasEvent(Alias):
+    """`alias` in a batch."""
+
+    type: Literal["alias"]
+
+
+Event: TypeAlias = Annotated[
+    TrackEvent | PageEvent | ScreenEvent | IdentifyEvent | GroupEvent | AliasEvent, Field(discriminator="type")
+]
+
+
 class Batch(_Shape):
     """Up to 2,500 events of any kind, each with its `type`."""
 
-    batch: list[JsonObject] = Field(max_length=2_500, description="Each like the body of its call, at most 32 KiB.")
+    batch: list[Event] = Field(max_length=2_500, description="Each at most 32 KiB.")
     context: JsonObject | None = Field(None, description="Lies under each event's own; at most 4 KiB.")
     sent_at: Instant | None = None
     write_key: str | None = None

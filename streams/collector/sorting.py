@@ -19,6 +19,10 @@ class _Batch(msgspec.Struct, rename="camel"):
     sent_at: Any = None
 
 
+_event = msgspec.json.Decoder()
+_batch = msgspec.json.Decoder(_Batch)
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """An event that cannot be a record."""
@@ -51,7 +55,7 @@ def sort_single(call: str, raw: bytes, arrival: Arrival) -> Sorted:
 def sort_batch(raw: bytes, arrival: Arrival) -> Sorted:
     """The events of a batch. Raises `Refusal` (400, 413) where it is none."""
     try:
-        batch = msgspec.json.decode(raw, type=_Batch)
+        batch = _batch.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "invalid", f"expected a JSON object with a list `batch`: {error}") from None
     if len(batch.batch) > BATCH_EVENTS_MAX:
@@ -85,7 +89,7 @@ def _sort(events: list[bytes], call: str | None, arrival: Arrival) -> Sorted:
             continue
         event: object = None
         try:
-            event = msgspec.json.decode(raw)
+            event = _event.decode(raw)
             record = accept(call, event, arrival)
         except PayloadError as error:
             found.rejected.append(Rejected(index, _message_id(event), error.problems))

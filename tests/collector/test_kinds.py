@@ -39,6 +39,15 @@ def test_a_group_is_two_traits_of_the_contact_set_as_a_whole(door: Door) -> None
     assert second["traits"] == {"group_id": "g2", "group": {}}
 
 
+def test_traits_are_read_from_the_context_where_no_others_are_sent(door: Door) -> None:
+    inside = {"traits": {"plan": "free"}}
+    door.post("/v1/identify", {"userId": "c1", "context": inside})
+    door.post("/v1/identify", {"userId": "c1", "context": inside, "traits": {"plan": "pro"}})
+    assert [record["traits"] for record in door.intake.records] == [{"plan": "free"}, {"plan": "pro"}]
+    answer = door.post("/v1/identify", {"userId": "c1", "context": {"traits": []}})
+    assert answer.json()["rejected"][0]["problems"][0]["path"] == "context.traits"
+
+
 def test_an_alias_is_taken_and_counted_and_not_written(door: Door) -> None:
     answer = door.post("/v1/alias", {"previousId": "anonymous-1", "userId": "c1"})
     assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": [], "unwritten": 1})
