@@ -14,10 +14,11 @@ import pytest
 from streams.collector.browser_script import BUILT
 from tests.browser.site import STUB
 from tests.collector.doubles import Door
-from tests.support.npm_packages import npm_packages
+from tests.support.environments import node_modules_of
 from tests.support.run_directory import CHECKOUT, UnavailableServiceError
 
 SOURCE = BUILT.with_name("snippet")
+CACHE = CHECKOUT / ".cache" / "npm"
 GZIPPED_BYTES_MAX = 3_000
 
 
@@ -25,7 +26,7 @@ def test_it_is_what_its_source_builds_to_byte_for_byte(tmp_path: Path) -> None:
     folder = tmp_path / SOURCE.name
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     try:
-        (folder / "node_modules").symlink_to(npm_packages(SOURCE) / "node_modules")
+        (folder / "node_modules").symlink_to(node_modules_of(SOURCE, CACHE))
     except UnavailableServiceError as error:
         pytest.fail(str(error), pytrace=False)
     outcome = subprocess.run(
@@ -95,4 +96,4 @@ def test_a_browser_that_has_it_is_not_sent_it_again(door: Door) -> None:
 def test_without_node_the_test_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableServiceError, match="apt-get install nodejs npm"):
-        npm_packages(SOURCE)
+        node_modules_of(SOURCE, CACHE)
