@@ -49,6 +49,15 @@ def test_with_consent_what_waited_leaves_behind_the_decision(site: Site) -> None
     assert events[1]["timestamp"] <= events[0]["timestamp"]
     assert site.cookies()["segue_id"]["value"] == events[0]["anonymousId"]
     assert site.kept() == {"segue.user": "ada"}
+    # So that a collector which asks every call for consent finds it there.
+    contexts = [call.json["context"]["consent"] for call in site.collector.calls]
+    assert contexts == [{"categoryPreferences": {"analytics": True}}] * len(contexts)
+
+
+def test_where_consent_is_not_required_no_call_claims_any(site: Site) -> None:
+    site.open()
+    site.events(1)
+    assert "consent" not in site.calls()[0].json["context"]
 
 
 def test_consent_is_remembered_on_the_next_page(site: Site) -> None:

@@ -1,7 +1,7 @@
 // The way of events to the collector: gathered for a moment, sent one batch at a time, and again where that may help.
 
 import { isOpen, stored } from "./identity";
-import { batchEvents, batchMs, endpoint, writeKey } from "./settings";
+import { batchEvents, batchMs, consentRequired, endpoint, purpose, writeKey } from "./settings";
 
 const QUEUE = "segue.queue";
 const QUEUE_EVENTS_MAX = 200;
@@ -96,8 +96,10 @@ function drop(batch: string[]): void {
 }
 
 function body(batch: string[]): string {
+  const { language, userAgent } = navigator;
+  const consent = consentRequired && isOpen ? { categoryPreferences: { [purpose]: true } } : undefined;
   const envelope = JSON.stringify({
-    context: { locale: navigator.language, userAgent: navigator.userAgent, library: { name: "segue.js" } },
+    context: { locale: language, userAgent, library: { name: "segue.js" }, consent },
     sentAt: new Date().toISOString(),
     writeKey,
   });
