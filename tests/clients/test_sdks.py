@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.clients.conftest import run_node, run_python
 from tests.clients.python_sdk import PACKAGES
 from tests.clients.stage import KEY, Stage, check_story
+from tests.live.workers import published
 from tests.support.waiting import wait_until
 
 
@@ -46,3 +48,14 @@ def test_calls_of_each_sdk_lead_to_the_right_transitions(stage: Stage, client_py
     }
     wait_until(lambda: len(stage.transitions()) >= len(expected), 60, "the transitions")
     assert stage.transitions() == expected
+
+
+def test_an_import_of_history_says_so_in_what_it_changes(stage: Stage) -> None:
+    stage.start_worker()
+    purchase = {"type": "track", "userId": "old", "event": "Order Completed", "properties": {"total": "99.50"}}
+    batch = {"batch": [purchase | {"messageId": "m1", "timestamp": "2024-05-01T08:00:00Z"}]}
+    assert httpx.post(f"{stage.url}/v1/import", json=batch, auth=(KEY, "")).json()["accepted"] == 1
+    wait_until(stage.transitions, 60, "the transition")
+    assert stage.transitions() == {("old", "buyers", "m1")}
+    (transition,) = published(stage.place.output())
+    assert transition["cause"]["kind"] == "backfill"
