@@ -34,7 +34,7 @@ def test_an_installed_copy_has_every_file_of_the_packages(tmp_path: Path) -> Non
         for path in (CHECKOUT / name).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    # Of use in a checkout only: examples of invalid records, which are of all sorts, and what the browser script is made of.
+    # Of use in a checkout only: examples of invalid records, which are of all sorts, and the browser script's source.
     unpacked = ("schemas/examples/", "streams/collector/snippet/")
     assert {name for name in wanted - packed if not name.startswith(unpacked)} == set()
     assert not {name for name in packed if name.startswith(unpacked[1])}
