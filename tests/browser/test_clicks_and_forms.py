@@ -54,6 +54,12 @@ def test_a_page_s_script_cannot_hide_a_click_by_stopping_it(site: Site) -> None:
     site.events(1)
 
 
+def test_a_script_s_click_on_the_document_is_nobody_s(site: Site) -> None:
+    site.open(body=SHOP, pages="manual")
+    site.run("document.dispatchEvent(new MouseEvent('click')); segue.track('Last')")
+    assert site.events(1)[0]["event"] == "Last"
+
+
 def test_an_element_that_is_added_later_counts_like_any_other(site: Site) -> None:
     site.open(pages="manual")
     site.run("document.body.innerHTML = '<button data-segue-click=\"Late\">x</button>'")

@@ -20,7 +20,8 @@ function properties(element: HTMLElement): Properties {
 }
 
 function clicked(event: Event): void {
-  const element = (event.target as Element).closest<HTMLElement>(
+  // A script may click the document itself, which is in nothing.
+  const element = (event.target as Partial<Element>).closest?.<HTMLElement>(
     "[data-segue-click],[data-segue-cart-add],[data-segue-cart-remove]",
   );
   if (element) {
