@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from prometheus_client import Counter, Histogram
@@ -22,14 +22,12 @@ from streams.collector.api import Api
 from streams.collector.browser_script import BrowserScript
 from streams.collector.browser_start import BrowserStart
 from streams.collector.cross_origin import CrossOrigin
-from streams.collector.email_links import EmailLinks
 from streams.collector.front_door import FrontDoor, Way
-from streams.collector.pixels import Pixels
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -44,7 +42,8 @@ def create_app(
     """The collector on its ports.
 
     It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on.
+    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
+    file of the settings that cannot serve.
     """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
@@ -56,34 +55,24 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
-    ways = [
+    declared = [  # paths are looked through in this order
         *Api(door).ways(),
+        *visitor_ways(settings, door),
         *BrowserStart(door, settings.collector_public_url).ways(),
-        *Pixels(door).ways(),
-        *EmailLinks(LinkSigner(settings.link_keys), door).ways(),
         *BrowserScript().ways(),
         *_Probes(readiness, meters).ways(),
     ]
-    routes = _routes(ways, CrossOrigin(settings.collector_origins, door.refuse))
-    names: dict[object, str] = {route.endpoint: route.name for route in routes}
+    ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
+    routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
+    names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_Metered, meters=meters, names=names)],
         lifespan=_lifespan(readiness, writer, on_end),
     )
     app.state.readiness = readiness
-    app.state.ways = ways
+    app.state.ways = declared
     return app
-
-
-def _routes(ways: Sequence[Way], cross_origin: CrossOrigin) -> list[Route]:
-    routes = []
-    for way in ways:
-        endpoint, methods = way.endpoint, list(way.methods)
-        if way.browser:
-            endpoint, methods = cross_origin.guard(endpoint, methods), [*methods, "OPTIONS"]
-        routes.append(Route(way.path, endpoint, methods=methods, name=way.name))
-    return routes
 
 
 def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from copy import copy
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streams.collector.front_door import Endpoint
+from streams.collector.front_door import Way
 from streams.collector.origins import ANY
 from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
@@ -25,9 +26,11 @@ class CrossOrigin:
         self._origins = frozenset(origins)
         self._refuse = refuse
 
-    def guard(self, endpoint: Endpoint, methods: Sequence[str]) -> Endpoint:
-        """The endpoint with preflight requests answered, and calls from origins that are not named refused."""
-        allowed = ", ".join([*methods, "OPTIONS"])
+    def guard(self, way: Way) -> Way:
+        """The way with preflight requests answered, and calls from origins that are not named refused."""
+        if not way.browser:
+            return way
+        methods = (*way.methods, "OPTIONS")
 
         async def guarded(request: Request) -> Response:
             origin = header(request, b"origin")
@@ -35,23 +38,24 @@ class CrossOrigin:
                 expected = "expected a call from an origin that SEGUE_COLLECTOR_ORIGINS names"
                 return self._told(self._refuse(Refusal(403, "forbidden", expected)), None)
             if request.method == "OPTIONS":
-                return self._told(_preflight(allowed), origin)
-            answer = await endpoint(request)
+                return self._told(_preflight(", ".join(methods)), origin)
+            answer = await way.endpoint(request)
             return answer if origin is None else self._told(answer, origin)
 
-        return guarded
+        return way._replace(endpoint=guarded, methods=methods)
 
     def _told(self, answer: Response, origin: str | None) -> Response:
-        """The answer with what it says to a browser. Credentials are never allowed: no cookie is read."""
+        """A copy of the answer with what it says to a browser. Credentials are never allowed: no cookie is read."""
+        # A visitor must not be asked for a password by a site whose write key is wrong.
+        headers = [header for header in answer.raw_headers if header[0] != b"www-authenticate"]
         if not self._any:
-            answer.headers.add_vary_header("Origin")
+            headers.append((b"vary", b"Origin"))
         if origin is not None:
-            answer.headers["Access-Control-Allow-Origin"] = ANY if self._any else origin
-            answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
-            # A visitor must not be asked for a password by a site whose write key is wrong.
-            if "www-authenticate" in answer.headers:
-                del answer.headers["www-authenticate"]
-        return answer
+            headers.append((b"access-control-allow-origin", b"*" if self._any else origin.encode("latin-1")))
+            headers.append((b"access-control-expose-headers", b"Retry-After"))
+        told = copy(answer)
+        told.raw_headers = headers
+        return told
 
 
 def _preflight(methods: str) -> Response:

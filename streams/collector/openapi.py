@@ -37,7 +37,9 @@ def openapi(ways: Iterable[Way]) -> Tree:
             continue
         models |= _models(way.operation)
         for method in way.methods:
-            paths.setdefault(_CONVERTER.sub("}", way.path), {})[method.lower()] = _described(way, way.operation)
+            if method != "OPTIONS":  # browsers ask that by themselves
+                described = _described(way, method.lower(), way.operation)
+                paths.setdefault(_CONVERTER.sub("}", way.path), {})[method.lower()] = described
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(models[name], "validation") for name in sorted(models)]
     _, definitions = models_json_schema(wanted, ref_template=_REF, schema_generator=Untitled)
     return {
@@ -65,9 +67,9 @@ def openapi(ways: Iterable[Way]) -> Tree:
     }
 
 
-def _described(way: Way, operation: Operation) -> Tree:
+def _described(way: Way, method: str, operation: Operation) -> Tree:
     described: Tree = {
-        "operationId": re.sub(r"\W+", "_", _CONVERTER.sub("}", way.path)).strip("_"),
+        "operationId": method + re.sub(r"\W+", "_", _CONVERTER.sub("}", way.path)).rstrip("_"),
         "tags": [operation.tag],
         "summary": operation.summary,
     }
@@ -81,9 +83,9 @@ def _described(way: Way, operation: Operation) -> Tree:
     ]
     if parameters:
         described["parameters"] = parameters
-    if operation.body is not None:
+    if operation.body is not None and method != "get":
         schema = {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}
-        described["requestBody"] = {"required": True, "content": {"application/json": schema}}
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(operation.content, schema)}
     described["responses"] = {str(status): _answer(answer) for status, answer in operation.answers.items()}
     return described
 

@@ -34,3 +34,5 @@ class Operation:
     path: Mapping[str, str] = field(default_factory=dict)
     """Parameter of the path → its meaning."""
     security: Security = "none"
+    content: tuple[str, ...] = ("application/json",)
+    """How the body may be written."""

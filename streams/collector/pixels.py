@@ -16,11 +16,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streams.collector.email_links import GIF, USER_AGENT_CHARACTERS_MAX
+from streams.collector.email_links import GIF
 from streams.collector.fields import JsonObject, PayloadError, Problem
 from streams.collector.front_door import Endpoint, FrontDoor, Way
 from streams.collector.kinds import KINDS
-from streams.collector.machines import suspicion
+from streams.collector.machines import Visitors
 from streams.collector.operations import Answer, Operation
 from streams.collector.payloads import accept
 from streams.collector.refusals import Refusal
@@ -34,8 +34,9 @@ _ANSWERS = {200: Answer("The image, whatever becomes of the event.", "image/gif"
 class Pixels:
     """Serves one transparent pixel for each call."""
 
-    def __init__(self, door: FrontDoor) -> None:
+    def __init__(self, door: FrontDoor, visitors: Visitors) -> None:
         self._door = door
+        self._visitors = visitors
 
     def ways(self) -> list[Way]:
         """The paths of both notations."""
@@ -62,10 +63,9 @@ class Pixels:
         given = request.query_params.multi_items()
         body = _body(given)
         key = self._door.key(request, in_body=_key(body, request))
-        arrival = self._door.arrival(key)._replace(suspected=tuple(suspicion(request.headers)))
-        user_agent = request.headers.get("user-agent", "")[:USER_AGENT_CHARACTERS_MAX]
-        if user_agent:
-            arrival = arrival._replace(context={"userAgent": user_agent})
+        arrival = self._door.arrival(key)._replace(
+            context=self._visitors.context(request), suspected=tuple(self._visitors.suspicion(request, "open"))
+        )
         record = accept(call, body, arrival)
         if record is not None:
             await self._door.writer.write_unanswered("pixel", record, key.source)

@@ -138,11 +138,11 @@ class Client:
     def head(self, path: str) -> httpx.Response:
         return self._run(self._http.head(path))
 
-    def post(self, path: str, **more: Any) -> httpx.Response:
-        return self._run(self._http.post(path, **more))
-
     def options(self, path: str, **more: Any) -> httpx.Response:
         return self._run(self._http.options(path, **more))
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self._run(self._http.post(path, **more))
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)

@@ -64,7 +64,9 @@ def test_the_committed_document_is_current() -> None:
 
 def test_every_way_in_is_described_with_all_of_its_methods() -> None:
     described = {(path, method.upper()) for path, methods in OPENAPI["paths"].items() for method in methods}
-    assert described == {(way.path.replace(":path", ""), method) for way in ways() for method in way.methods}
+    assert described == {
+        (way.path.replace(":path", ""), method) for way in ways() for method in way.methods if method != "OPTIONS"
+    }
 
 
 def test_every_operation_has_a_name_of_its_own_and_every_reference_leads_somewhere() -> None:
