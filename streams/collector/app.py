@@ -18,6 +18,7 @@ from starlette.types import Lifespan
 
 from schemas.metrics import Meters
 from streams.collector.api import Api
+from streams.collector.browser_script import BrowserScript
 from streams.collector.browser_start import BrowserStart
 from streams.collector.contact_calls import ContactCalls
 from streams.collector.cross_origin import CrossOrigin
@@ -88,6 +89,7 @@ def create_app(
         *visitor_ways(settings, door),
         *BrowserStart(door, settings.collector_public_url).ways(),
         *Hooks(settings.hooks, fetcher, door, recording).ways(),
+        *BrowserScript().ways(),
         *_Probes(readiness, guards.watch, meters).ways(),
     ]
     ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]

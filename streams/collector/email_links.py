@@ -34,9 +34,6 @@ _GIF_HEADERS = {
     # For caches of HTTP/1.0, which do not know Cache-Control.
     "Expires": "0",
     "Pragma": "no-cache",
-    # Web mail that isolates itself shows images of other sites only where they say that they may be shown.
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
 }
 _EVENTS = {"open": "email_open", "click": "email_click"}
 
