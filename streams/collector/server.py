@@ -19,8 +19,8 @@ SECURITY_HEADERS = [
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "cross-origin"),
 ]
-"""On every answer, also those of no way in: nothing is taken for what it does not say it is; the address, which may be a
-token, reaches nobody else; and images and the script may be shown and run by pages of other sites."""
+"""On every answer, also those of no way in: nothing is taken for what it does not say it is; the address, which may be
+a token, reaches nobody else; and pages of other sites may show the images and run the script."""
 _log = logging.getLogger(__name__)
 
 
