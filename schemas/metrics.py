@@ -41,8 +41,8 @@ DEAD_LETTER_REASONS = (
     "foreign_partition",
     "invalid_definitions",
 )
-RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
-OUTCOMES = ("applied", "duplicate", "erased")
+RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "correction", "tick", "definitions")
+OUTCOMES = ("applied", "duplicate", "erased", "unknown", "too_late", "uncorrectable")
 
 METRICS: tuple[Metric, ...] = (
     # --- collector: what came in over HTTP -------------------------------------------------------------
@@ -52,7 +52,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
            ("collector",), ("route",), (("track",), ("identify",), ("batch",), ("open",), ("click",))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
-           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
+           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:6])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
@@ -66,13 +66,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_records_total", "counter", "Records folded into state, by type.",
            ("worker",), ("type",), tuple((name,) for name in RECORD_TYPES)),
     Metric("segue_record_outcomes_total", "counter",
-           "What became of contacts' records: applied, duplicate, or erased (at or before an erasure).",
+           "What became of contacts' records: applied, duplicate, erased (at or before an erasure), or of a correction: "
+           "unknown (its event was not known yet), too_late, or uncorrectable.",
            ("worker",), ("outcome",), tuple((name,) for name in OUTCOMES)),
     Metric("segue_records_late_total", "counter", "Records whose event time lay before the clock.", ("worker",)),
     Metric("segue_records_future_total", "counter", "Records from the future, clamped to the clock.", ("worker",)),
     Metric("segue_window_entries_merged_total", "counter",
            "Entries of windows merged into coarser ones, since a contact had more than 1,000 events in a window.",
            ("worker",)),
+    Metric("segue_events_uncorrectable_total", "counter",
+           "Events that could be corrected no longer before their time, since a contact had 200 more.", ("worker",)),
     Metric("segue_dead_letters_total", "counter", "Records sent to the dead-letter topic, by reason.",
            ("worker",), ("reason",), tuple((name,) for name in DEAD_LETTER_REASONS)),
     Metric("segue_transitions_total", "counter", "Transitions committed, by segment, type and kind of cause.",

@@ -78,7 +78,9 @@ def moved(contact: Contact, segment: CompiledSegment, step: Step) -> Transition:
     return transition((contact_id, contact.created_by), segment.label, sequence, step, scores, known_until)
 
 
-_KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+_KINDS: dict[str, CauseKind] = {
+    "identify": "traits", "consent": "consent", "list": "list", "correction": "correction", "erase": "erasure",
+}  # fmt: skip
 
 
 def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
