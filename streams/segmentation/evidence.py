@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from schemas.records import Track
+import msgspec
+
+from schemas.records import Correction, Suspicion, Track
 from streams.segmentation.matching import Pattern
 from streams.segmentation.windows import Since
 from streams.segmentation.wording import instant, plural
@@ -62,6 +64,14 @@ class Past:
     def note_event(self, event: Track, at_ms: int, position: str) -> None:
         """Remember an event with its event time."""
         self._events.setdefault(event.event, deque(maxlen=MAX_EVENTS)).append((at_ms, event, position))
+
+    def correct(self, correction: Correction) -> None:
+        """Mark an event, or take its mark back, as a correction has it."""
+        for events in self._events.values():
+            for place, (at_ms, event, position) in enumerate(events):
+                if event.event_id == correction.corrects:
+                    corrected = msgspec.structs.replace(event, machine=Suspicion(correction.machine.suspected))
+                    events[place] = at_ms, corrected, position
 
     def note_fact(self, name: str, fact: Occurrence) -> None:
         """Remember what set a fact; the last by event time stands, at equal ones the later."""
