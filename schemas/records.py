@@ -28,9 +28,9 @@ from schemas.record_models import (
 from schemas.tracks import Suspicion, Track, Untyped, texts_of
 
 __all__ = [
-    "MAX_DEPTH", "Consent", "ContactRecord", "Correction", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
-    "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record", "definitions_hash", "describe",
-    "encode_record", "parse_json", "validate_record",
+    "MAX_DEPTH", "Consent", "ContactRecord", "Correction", "DefinitionsRecord", "Erase", "Identify",
+    "InvalidRecordError", "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record",
+    "definitions_hash", "describe", "encode_record", "parse_json", "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64

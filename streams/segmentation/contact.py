@@ -175,7 +175,9 @@ class Contact:
 
 
 def _given_up(recent: Recent, correct_within_ms: int) -> int:
-    """When nothing of it can be corrected any more. Nobody can tell a later instant from an earlier one, and those of many
-    contacts at once spare ticks."""
+    """When nothing of it can be corrected any more.
+
+    Nothing shows at which instant it goes once it is over; that many contacts share one spares ticks.
+    """
     last_ms = max(each[-1].clock_ms for each in (recent.events, recent.awaited) if each)
     return -(-(last_ms + correct_within_ms + 1) // _GIVEN_UP_EVERY_MS) * _GIVEN_UP_EVERY_MS

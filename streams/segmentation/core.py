@@ -94,9 +94,7 @@ class Core(ContactForms):
             contact.schedule(self._horizon_ms, self.corrections.within_ms)
         return outcome
 
-    def _fold(
-        self, contact: Contact, record: ContactRecord, digest: bytes, at_ms: int, now_ms: int
-    ) -> list[Unit]:
+    def _fold(self, contact: Contact, record: ContactRecord, digest: bytes, at_ms: int, now_ms: int) -> list[Unit]:
         """Put the record's content into the contact's state; the units whose bits it may have changed."""
         if record.type == "track":
             if contact.recent is not None or record.event in self.corrections.events:

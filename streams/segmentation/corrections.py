@@ -104,6 +104,15 @@ class Corrections:
         events = () if contact.recent is None else contact.recent.events[-1:]
         return next((marked(event, kept.suspected) for kept in events if kept.digest == digest), event)
 
+    def correctable(self, contact: Contact, now_ms: int) -> list[tuple[RecentEvent, int]]:
+        """Events of a contact that can be corrected at `now_ms`, each with the last instant at which it can."""
+        events = () if contact.recent is None else contact.recent.events
+        return [
+            (kept, kept.clock_ms + self.within_ms)
+            for kept in events
+            if kept.event in self.events and not self._is_over(kept.clock_ms, now_ms)
+        ]
+
     # --- corrections -------------------------------------------------------------------------------------
 
     def correct(self, contact: Contact, record: Correction, now_ms: int) -> tuple[Outcome, Sequence[Unit]]:
@@ -112,11 +121,7 @@ class Corrections:
         It changes nothing where the outcome is neither `applied` nor `unknown`.
         """
         digest, suspected = id_digest(record.corrects), record.machine.suspected
-        found = [
-            kept
-            for kept in (() if contact.recent is None else contact.recent.events)
-            if kept.digest == digest and kept.event in self.events and not self._is_over(kept.clock_ms, now_ms)
-        ]
+        found = [kept for kept, _ in self.correctable(contact, now_ms) if kept.digest == digest]
         if found:
             outcome = APPLIED[record.occurred_at < now_ms, record.occurred_at > now_ms]
             if all(kept.suspected == suspected for kept in found):

@@ -85,8 +85,8 @@ _DATES: tuple[Any, ...] = (
 )
 _TOLD_APART = 1009
 _KINDS = (
-    *("track",) * 6, "identify", "again", "tick", "track", "correction", "erase", "consent", "list", "identify", "again",
-    *("correction",) * 2,
+    *("track",) * 6, "identify", "again", "tick", "track", "correction", "erase", "consent", "list", "identify",
+    "again", "correction", "correction",
 )  # fmt: skip
 _ZONES = (UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11)))
 
@@ -206,7 +206,7 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
 
 
 def _corrected(number: int, told: list[Body], place: int) -> Body:
-    """Which record it corrects: mostly one of the newest events, seldom another record, or one that is still to come."""
+    """Which record it corrects: mostly one of the newest events, seldom another one, or one that is still to come."""
     events = [body for body in told if body["type"] == "track"]
     if not told or _one(range(9), number, 1) == 8:
         return {"corrects": f"e{place + 1 + number % 3}"}
