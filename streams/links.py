@@ -1,87 +1,69 @@
-"""Tokens of open pixels and click links: what an e-mail carries, signed so that nobody else can make one.
+"""What the links of an e-mail stand for: opens, clicks and unsubscribes, each in a token that only we make and read.
 
-A token is `KEYID.PAYLOAD.SIGNATURE`. The payload is base64url of a JSON list: contact, campaign and, for a click, the
-destination. The signature is an HMAC-SHA256 over the kind, the key's id and the payload, so that an open token is no
-click token and a signature of one key is none of another's.
+Tokens that were made before they were sealed are read too: `KEYID.PAYLOAD.SIGNATURE`, where the payload is base64url
+of a JSON list and the signature an HMAC-SHA256 over the kind, the key's id and the payload.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
-from pydantic_settings import NoDecode
+from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
 
 from schemas.errors import InputError
 from schemas.record_models import ContactId
-from schemas.settings import CommonSettings
+from streams.sealing import TOKEN_CHARACTERS_MAX, BadTokenError, Sealer, decode, encode
 
-LinkKind: TypeAlias = Literal["open", "click"]
+LinkKind: TypeAlias = Literal["open", "click", "unsubscribe"]
 
-TOKEN_CHARACTERS_MAX = 6_000
 DESTINATION_CHARACTERS_MAX = 2_048
-SECRET_CHARACTERS_MIN = 16
 
 _CONTACT: TypeAdapter[str] = TypeAdapter(ContactId)
 _CAMPAIGN: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(min_length=1, max_length=128)])
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _DESTINATION = re.compile(r"https?://[!-\[\]-~]+", re.IGNORECASE)
 """Printable ASCII without spaces and without the backslash, which browsers take for a slash."""
 
 
-def _link_keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        keys = json.loads(value)
-    except ValueError:
-        keys = None
-    if not isinstance(keys, dict) or not all(isinstance(secret, str) for secret in keys.values()):
-        raise ValueError('expected a JSON object of key ids and secrets, like {"k1": "a long secret"}')
-    for key_id, secret in keys.items():
-        if not _KEY_ID.fullmatch(key_id):
-            raise ValueError(f"expected key ids of 1 to 32 letters, digits, _ and -, not {key_id!r}")
-        if len(secret) < SECRET_CHARACTERS_MIN:
-            raise ValueError(f"expected at least {SECRET_CHARACTERS_MIN} characters in the secret of {key_id!r}")
-    return {key_id: SecretStr(secret) for key_id, secret in keys.items()}
-
-
-LinkKeys = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_link_keys)]
-"""Key id → secret. The first signs; all verify, so that a key can be replaced while old e-mails are read."""
-
-LINK_KEYS_DESCRIPTION = (
-    'Keys of open and click tokens, a JSON object of key ids and secrets: `{"k1": "…"}`. The first signs, all verify.'
-)
-
-
-class LinkSettings(CommonSettings):
-    """What makes tokens."""
-
-    link_keys: LinkKeys = Field(default_factory=dict, description=LINK_KEYS_DESCRIPTION)
-    link_base_url: str = Field(
-        default="http://127.0.0.1:8080",
-        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
-        description="Where the collector is reached from outside; open and click links begin with it.",
-    )
-
-
 class Link(NamedTuple):
-    """Whom a token stands for, and where a click leads; an open has no destination."""
+    """Whom a link stands for, and what comes of following it."""
 
     contact_id: str
     campaign: str
     destination: str | None = None
+    """Where a click leads; clicks have one, and nothing else has."""
+    expires_at_ms: int | None = None
+    """From this instant on the link is refused; None: never."""
+    trap: bool = False
+    """A click link that no person sees: who follows it is a machine."""
+    purpose: str | None = None
+    """The consent that an unsubscribe withdraws; None: what the collector is set to."""
 
 
-class BadTokenError(ValueError):
-    """The token was not made with one of our keys, or does not say what a token of its kind says."""
+class ExpiredTokenError(BadTokenError):
+    """The token is one of ours, and its time is over."""
+
+
+class _Payload(msgspec.Struct, array_like=True):
+    kind: str
+    contact_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    destination: str | None = None
+    expires_at_ms: int | None = None
+    purpose: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+
+
+_LETTERS: dict[tuple[LinkKind, bool], str] = {
+    ("open", False): "o",
+    ("click", False): "c",
+    ("click", True): "t",
+    ("unsubscribe", False): "u",
+}
 
 
 def check_destination(url: str) -> None:
@@ -100,36 +82,57 @@ def check_destination(url: str) -> None:
 
 
 class LinkSigner:
-    """Makes and reads tokens with a set of keys."""
+    """Makes and reads the tokens of links with a set of keys."""
 
-    def __init__(self, keys: dict[str, SecretStr]) -> None:
-        self._keys = {key_id: secret.get_secret_value().encode() for key_id, secret in keys.items()}
+    def __init__(self, keys: Mapping[str, SecretStr]) -> None:
+        self._sealer = Sealer(keys)
+        self._secrets = {key_id: secret.get_secret_value().encode() for key_id, secret in keys.items()}
 
     def make(self, kind: LinkKind, link: Link) -> str:
-        """The token of a link, signed with the first key. Raises `InputError` when it cannot be made."""
-        if not self._keys:
-            raise InputError("no key to sign with: set SEGUE_LINK_KEYS")
+        """The token of a link, made with the first key. Raises `InputError` when it cannot be made."""
         _check_link(kind, link)
-        key_id = next(iter(self._keys))
-        fields = [link.contact_id, link.campaign] + ([link.destination] if kind == "click" else [])
-        payload = _encode(msgspec.json.encode(fields))
-        return f"{key_id}.{payload}.{self._signature(kind, key_id, payload)}"
+        letter = _LETTERS[kind, link.trap]
+        fields = [letter, link.contact_id, link.campaign, link.destination, link.expires_at_ms, link.purpose]
+        while fields[-1] is None:  # e-mails are short of room
+            fields.pop()
+        return self._sealer.seal(fields)
 
-    def read(self, kind: LinkKind, token: str) -> Link:
-        """What a token of this kind stands for. Raises `BadTokenError`."""
+    def read(self, kind: LinkKind, token: str, now_ms: int) -> Link:
+        """What a token of this kind stands for. Raises `BadTokenError`; `ExpiredTokenError` past its time."""
         if len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
             raise BadTokenError("not a token")
-        parts = token.split(".")
-        if len(parts) != 3 or parts[0] not in self._keys:
-            raise BadTokenError("not a token of a known key")
-        key_id, payload, signature = parts
-        if not hmac.compare_digest(self._signature(kind, key_id, payload), signature):
-            raise BadTokenError("the signature does not fit")
-        return _parse_link(kind, payload)
+        link = self._read_signed(kind, token) if token.count(".") == 2 else self._read_sealed(kind, token)
+        if link.expires_at_ms is not None and now_ms >= link.expires_at_ms:
+            raise ExpiredTokenError("the token has expired")
+        return link
 
-    def _signature(self, kind: LinkKind, key_id: str, payload: str) -> str:
-        signed = f"segue.{kind}.{key_id}.{payload}".encode()
-        return _encode(hmac.new(self._keys[key_id], signed, hashlib.sha256).digest())
+    def _read_sealed(self, kind: LinkKind, token: str) -> Link:
+        try:
+            payload = msgspec.convert(self._sealer.unseal(token), _Payload)
+        except msgspec.ValidationError as error:
+            raise BadTokenError("the payload is not one of a link") from error
+        for trap in (False, True):
+            if _LETTERS.get((kind, trap)) == payload.kind:
+                expires_at_ms, purpose = payload.expires_at_ms, payload.purpose
+                link = Link(payload.contact_id, payload.campaign, payload.destination, expires_at_ms, trap, purpose)
+                return _checked_again(kind, link)
+        raise BadTokenError("a token of another kind")
+
+    def _read_signed(self, kind: LinkKind, token: str) -> Link:
+        key_id, payload, signature = token.split(".")
+        secret = self._secrets.get(key_id)
+        if secret is None:
+            raise BadTokenError("not a token of a known key")
+        signed = hmac.new(secret, f"segue.{kind}.{key_id}.{payload}".encode(), hashlib.sha256)
+        if not hmac.compare_digest(encode(signed.digest()), signature):
+            raise BadTokenError("the signature does not fit")
+        try:
+            fields = msgspec.json.decode(decode(payload), type=list[str])
+        except ValueError as error:
+            raise BadTokenError("the payload is not one of a link") from error
+        if len(fields) != (3 if kind == "click" else 2):
+            raise BadTokenError("the payload is not one of this kind")
+        return _checked_again(kind, Link(fields[0], fields[1], fields[2] if kind == "click" else None))
 
 
 def _check_link(kind: LinkKind, link: Link) -> None:
@@ -138,9 +141,16 @@ def _check_link(kind: LinkKind, link: Link) -> None:
             shape.validate_python(value)
         except ValidationError as error:
             raise InputError(f"{name}: {error.errors()[0]['msg']}") from None
-    if kind == "open":
+    if link.purpose is not None:
+        if kind != "unsubscribe":
+            raise InputError("purpose: only an unsubscribe withdraws consent: leave it out")
+        if not 1 <= len(link.purpose) <= 128:
+            raise InputError("purpose: expected 1 to 128 characters")
+    if link.trap and kind != "click":
+        raise InputError("only a click link can be a trap")
+    if kind != "click":
         if link.destination is not None:
-            raise InputError("an open pixel leads nowhere: leave the URL out")
+            raise InputError(f"the link of an {kind} leads nowhere: leave the URL out")
         return
     try:
         check_destination(link.destination or "")
@@ -148,23 +158,13 @@ def _check_link(kind: LinkKind, link: Link) -> None:
         raise InputError(f"url: {error}") from None
 
 
-def _parse_link(kind: LinkKind, payload: str) -> Link:
-    # Signed by us, yet checked again: a key may have signed with older rules.
-    try:
-        fields = msgspec.json.decode(_decode(payload), type=list[str])
-        link = Link(*fields)
-        if (link.destination is None) != (kind == "open"):
-            raise BadTokenError("expected a destination in a click token, and in no other")
-        if link.destination is not None:
+def _checked_again(kind: LinkKind, link: Link) -> Link:
+    """Made by us, yet a key may have served under older rules."""
+    if (link.destination is None) != (kind != "click") or (link.purpose is not None and kind != "unsubscribe"):
+        raise BadTokenError("the payload is not one of this kind")
+    if link.destination is not None:
+        try:
             check_destination(link.destination)
-    except (ValueError, TypeError) as error:
-        raise BadTokenError("the payload is not one of this kind") from error
+        except ValueError as error:
+            raise BadTokenError(f"url: {error}") from None
     return link
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -39,8 +39,9 @@ def command(host: str | None, port: int | None) -> None:
     """Take events in over HTTP and write them to the topic `tracking`.
 
     POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
-    the user name of Basic authentication. GET /o/TOKEN.gif is the open pixel and GET /c/TOKEN the click link of
-    `segue link`, made with SEGUE_LINK_KEYS. GET /healthz, /readyz and /metrics are for operations. An API call is
+    the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET /o/TOKEN.gif is the
+    open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with SEGUE_LINK_KEYS;
+    /f/TOKEN is where double opt-in is confirmed. GET /healthz, /readyz and /metrics are for operations. An API call is
     answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
 
     \b

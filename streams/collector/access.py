@@ -7,7 +7,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -38,22 +38,33 @@ WriteKeys = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_write_key
 """Source → its write key."""
 
 
+Scope: TypeAlias = Literal["write", "read", "admin"]
+"""What a key may do: send events, ask for what is stored, decide on contacts."""
+
+
+class Key(NamedTuple):
+    """What a key stands for."""
+
+    source: str
+    scopes: frozenset[Scope] = frozenset({"write"})
+
+
 class Access:
-    """Tells a source by its write key."""
+    """Tells who calls by the key that the call carries."""
 
     def __init__(self, write_keys: Mapping[str, SecretStr]) -> None:
-        self._keys = [(source, key.get_secret_value().encode()) for source, key in write_keys.items()]
+        self._keys = [(Key(source), key.get_secret_value().encode()) for source, key in write_keys.items()]
 
-    def source(self, authorization: str | None) -> str | None:
-        """The source that an `Authorization` header stands for; None where it stands for none."""
-        given = _basic_user(authorization or "")
-        if given is None:
+    def key(self, authorization: str | None, in_body: str | None = None) -> Key | None:
+        """What an `Authorization` header stands for, else the key in the body; None where it stands for nothing."""
+        given = _basic_user(authorization) if authorization is not None else (in_body or "").encode()
+        if not given:
             return None
         found = None
         # Every key is compared, so that the time tells nothing of which one came close.
-        for source, key in self._keys:
-            if hmac.compare_digest(key, given):
-                found = source
+        for key, secret in self._keys:
+            if hmac.compare_digest(secret, given):
+                found = key
         return found
 
 

@@ -6,7 +6,6 @@ all but those. 401, 408, 413, 415 or 400 without: none was taken. 429 or 503: tr
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,13 +14,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from schemas.metrics import Meters
-from streams.collector.access import Access
-from streams.collector.bodies import BodyError, read_body
+from streams.collector.front_door import FrontDoor, Way
 from streams.collector.payloads import Accepted, Arrival, PayloadError, Problem, accept, parse_sdk_instant
+from streams.collector.refusals import Refusal
 from streams.collector.settings import BATCH_BYTES_MAX, BATCH_CONTEXT_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX
-from streams.collector.writing import WriteError, Writer
-from streams.ports import Clock
 
 
 class _Batch(msgspec.Struct):
@@ -49,26 +45,19 @@ class _Sorted(NamedTuple):
     rejected: list[_Rejected]
 
 
-class _CallError(Exception):
-    """The whole call is turned away, nothing of it taken."""
-
-    def __init__(self, status: int, reason: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.headers = headers
-
-
 class Api:
     """The calls of tracking SDKs."""
 
-    def __init__(self, access: Access, writer: Writer, meters: Meters, clock: Clock, *, body_timeout_ms: int) -> None:
-        self._access = access
-        self._writer = writer
-        self._meters = meters
-        self._clock = clock
-        self._body_timeout_ms = body_timeout_ms
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+
+    def ways(self) -> list[Way]:
+        """The paths of these calls."""
+        return [
+            Way("track", "/v1/track", self.track),
+            Way("identify", "/v1/identify", self.identify),
+            Way("batch", "/v1/batch", self.batch),
+        ]
 
     async def track(self, request: Request) -> Response:
         """One thing that a contact did."""
@@ -83,66 +72,43 @@ class Api:
         return await self._answer(request, BATCH_BYTES_MAX, _sort_batch)
 
     async def _answer(self, request: Request, bytes_max: int, sort: Callable[[bytes, Arrival], _Sorted]) -> Response:
+        door = self._door
         try:
-            source = self._authenticate(request)
-            raw = await read_body(request, bytes_max, self._body_timeout_ms)
-            # Before the first attempt to write, so that no repetition of it makes a second record.
-            arrival = Arrival(source, self._clock.now_ms(), lambda: uuid.uuid4().hex, {})
-            events = sort(raw, arrival)
-            if events.accepted:
-                await self._writer.write(source, events.accepted)
-        except _CallError as error:
-            return self._refuse(error.status, error.reason, error.message, error.headers)
-        except BodyError as error:
-            reason = "too_large" if error.status == 413 else "invalid"
-            return self._refuse(error.status, reason, error.message)
-        except WriteError as error:
-            status = 429 if error.reason == "source_busy" else 503
-            return self._refuse(status, error.reason, error.message, {"Retry-After": str(error.retry_after_s)})
+            key = door.key(request)
+            raw = await door.body(request, bytes_max)
+            events = sort(raw, door.arrival(key))
+            await door.write(key, events.accepted)
+        except Refusal as refusal:
+            return door.refuse(refusal)
         return self._report(events)
-
-    def _authenticate(self, request: Request) -> str:
-        source = self._access.source(request.headers.get("authorization"))
-        if source is None:
-            raise _CallError(
-                401,
-                "unauthorized",
-                "expected Basic authentication with a write key as the user name and no password",
-                **{"WWW-Authenticate": 'Basic realm="segue"'},
-            )
-        return source
 
     def _report(self, events: _Sorted) -> Response:
         if not events.rejected:
             return Response(b'{"accepted":%d,"rejected":[]}' % len(events.accepted), media_type="application/json")
         body: dict[str, object] = {"accepted": len(events.accepted)}
         too_large = any(rejected.too_large for rejected in events.rejected)
-        self._meters.counter("segue_collector_rejected_total", "too_large" if too_large else "invalid").inc()
+        self._door.count_rejected("too_large" if too_large else "invalid")
         body["rejected"] = [rejected.body() for rejected in events.rejected]
         body["error"] = f"rejected {len(events.rejected)} of {len(events.rejected) + len(events.accepted)} events"
         return JSONResponse(body, 413 if too_large else 400)
-
-    def _refuse(self, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> Response:
-        self._meters.counter("segue_collector_rejected_total", reason).inc()
-        return JSONResponse({"accepted": 0, "rejected": [], "error": message}, status, headers)
 
 
 def _sort_batch(raw: bytes, arrival: Arrival) -> _Sorted:
     try:
         batch = msgspec.json.decode(raw, type=_Batch)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _CallError(400, "invalid", f"expected a JSON object with a list `batch`: {error}") from None
+        raise Refusal(400, "invalid", f"expected a JSON object with a list `batch`: {error}") from None
     if len(batch.batch) > BATCH_EVENTS_MAX:
-        raise _CallError(413, "too_large", f"batch: expected at most {BATCH_EVENTS_MAX} events")
+        raise Refusal(413, "too_large", f"batch: expected at most {BATCH_EVENTS_MAX} events")
     if batch.context is not None and not isinstance(batch.context, dict):
-        raise _CallError(400, "invalid", "context: expected a JSON object")
+        raise Refusal(400, "invalid", "context: expected a JSON object")
     context = batch.context or {}
     if context and _json_bytes(context) > BATCH_CONTEXT_BYTES_MAX:
-        raise _CallError(413, "too_large", f"context: expected at most {BATCH_CONTEXT_BYTES_MAX} bytes of JSON")
+        raise Refusal(413, "too_large", f"context: expected at most {BATCH_CONTEXT_BYTES_MAX} bytes of JSON")
     try:
         sent_at_ms = None if batch.sentAt is None else parse_sdk_instant(batch.sentAt)
     except ValueError as error:
-        raise _CallError(400, "invalid", f"sentAt: {error}") from None
+        raise Refusal(400, "invalid", f"sentAt: {error}") from None
     events = [bytes(event) for event in batch.batch]
     return _sort(events, None, arrival._replace(context=context, sent_at_ms=sent_at_ms))
 
@@ -151,7 +117,7 @@ def _json_bytes(context: dict[str, Any]) -> int:
     try:
         return len(msgspec.json.encode(context))
     except RecursionError:
-        raise _CallError(400, "invalid", "context: expected fewer levels of nesting") from None
+        raise Refusal(400, "invalid", "context: expected fewer levels of nesting") from None
 
 
 def _sort(events: list[bytes], kind: str | None, arrival: Arrival) -> _Sorted:

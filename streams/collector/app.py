@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from prometheus_client import Counter, Histogram
@@ -19,21 +19,12 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
-from streams.collector.email_links import EmailLinks
+from streams.collector.front_door import FrontDoor, Way
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
+from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
-from streams.links import LinkSigner
 from streams.ports import Clock, Intake, TopicReader
-
-_ROUTES = {
-    "/v1/track": "track",
-    "/v1/identify": "identify",
-    "/v1/batch": "batch",
-    "/healthz": "healthz",
-    "/readyz": "readyz",
-    "/metrics": "metrics",
-}
 
 
 def create_app(
@@ -47,7 +38,8 @@ def create_app(
     """The collector on its ports.
 
     It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on.
+    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
+    file of the settings that cannot serve.
     """
     readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
     writer = Writer(
@@ -57,22 +49,20 @@ def create_app(
         source_records=settings.collector_source_records,
         link_wait_ms=settings.collector_link_wait_ms,
     )
-    api = Api(Access(settings.write_keys), writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
-    links = EmailLinks(LinkSigner(settings.link_keys), writer, meters, clock)
-    probes = _Probes(readiness, meters)
-
-    routes = [
-        Route("/v1/track", api.track, methods=["POST"]),
-        Route("/v1/identify", api.identify, methods=["POST"]),
-        Route("/v1/batch", api.batch, methods=["POST"]),
-        Route("/o/{token:path}", links.open, methods=["GET"]),
-        Route("/c/{token:path}", links.click, methods=["GET"]),
-        Route("/healthz", probes.healthz),
-        Route("/readyz", probes.readyz),
-        Route("/metrics", probes.metrics),
+    access = Access(settings.write_keys)
+    door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    ways = [
+        *Api(door).ways(),
+        *visitor_ways(settings, door),
+        *_Probes(readiness, meters).ways(),
     ]
-    middleware = [Middleware(_Metered, meters=meters)]
-    app = Starlette(routes=routes, middleware=middleware, lifespan=_lifespan(readiness, writer, on_end))
+    routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
+    names: dict[object, str] = {way.endpoint: way.name for way in ways}
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(_Metered, meters=meters, names=names)],
+        lifespan=_lifespan(readiness, writer, on_end),
+    )
     app.state.readiness = readiness
     return app
 
@@ -104,6 +94,14 @@ class _Probes:
         self._readiness = readiness
         self._meters = meters
 
+    def ways(self) -> list[Way]:
+        """The paths of operations."""
+        return [
+            Way("healthz", "/healthz", self.healthz, ("GET",)),
+            Way("readyz", "/readyz", self.readyz, ("GET",)),
+            Way("metrics", "/metrics", self.metrics, ("GET",)),
+        ]
+
     async def healthz(self, _request: Request) -> Response:
         """The process answers."""
         return JSONResponse({"status": "ok"})
@@ -121,10 +119,11 @@ class _Probes:
 
 
 class _Metered:
-    """Counts and times every request under the name of its route."""
+    """Counts and times every request under the name of its way in."""
 
-    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+    def __init__(self, app: ASGIApp, meters: Meters, names: Mapping[object, str]) -> None:
         self._app = app
+        self._names = names
         self._meters = meters
         # Routes and statuses are few; looking a meter up by its labels takes longer than counting does.
         self._requests: dict[tuple[str, int], Counter] = {}
@@ -145,7 +144,7 @@ class _Metered:
         try:
             await self._app(scope, receive, send_noting_status)
         finally:
-            self._note(_route(scope["path"]), status, time.perf_counter() - began)
+            self._note(self._names.get(scope.get("endpoint"), "other"), status, time.perf_counter() - began)
 
     def _note(self, route: str, status: int, seconds: float) -> None:
         requests, durations = self._requests.get((route, status)), self._seconds.get(route)
@@ -155,11 +154,3 @@ class _Metered:
             self._requests[route, status], self._seconds[route] = requests, durations
         requests.inc()
         durations.observe(seconds)
-
-
-def _route(path: str) -> str:
-    if path.startswith("/o/"):
-        return "open"
-    if path.startswith("/c/"):
-        return "click"
-    return _ROUTES.get(path, "other")

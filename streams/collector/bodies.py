@@ -7,30 +7,23 @@ import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
+from streams.collector.refusals import Refusal
+
 GZIP_WINDOW_BITS = 31
 
 
-class BodyError(Exception):
-    """The body cannot be taken; `status` is the answer to give."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
-    """The whole body, decompressed. Raises `BodyError`; never holds more than `bytes_max` and one chunk."""
+    """The whole body, decompressed. Raises `Refusal`; never holds more than `bytes_max` and one chunk."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
-        raise BodyError(415, f"Content-Encoding: expected gzip or none, not {encoding[:20]!r}")
+        raise Refusal(415, "invalid", f"Content-Encoding: expected gzip or none, not {encoding[:20]!r}")
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             raw = await _read(request, bytes_max)
     except TimeoutError:
-        raise BodyError(408, f"expected the whole body within {timeout_ms} ms") from None
+        raise Refusal(408, "invalid", f"expected the whole body within {timeout_ms} ms") from None
     except ClientDisconnect:
-        raise BodyError(400, "the connection ended before the body did") from None
+        raise Refusal(400, "invalid", "the connection ended before the body did") from None
     return _gunzip(raw, bytes_max) if encoding == "gzip" else raw
 
 
@@ -60,13 +53,13 @@ def _gunzip(raw: bytes, bytes_max: int) -> bytes:
     try:
         body = inflator.decompress(raw, bytes_max + 1)
     except zlib.error:
-        raise BodyError(400, "expected a gzip body, as Content-Encoding says") from None
+        raise Refusal(400, "invalid", "expected a gzip body, as Content-Encoding says") from None
     if len(body) > bytes_max:
         raise _too_large(bytes_max)
     if not inflator.eof or inflator.unused_data:
-        raise BodyError(400, "expected one whole gzip member")
+        raise Refusal(400, "invalid", "expected one whole gzip member")
     return body
 
 
-def _too_large(bytes_max: int) -> BodyError:
-    return BodyError(413, f"expected a body of at most {bytes_max} bytes")
+def _too_large(bytes_max: int) -> Refusal:
+    return Refusal(413, "too_large", f"expected a body of at most {bytes_max} bytes")

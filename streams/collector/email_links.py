@@ -1,7 +1,7 @@
 """`GET /o/TOKEN.gif` and `GET /c/TOKEN`: opens and clicks of e-mails.
 
 Each fetch is an event of its own: opening an e-mail twice is two opens. Whoever reads the e-mail is served whatever
-happens behind: the image always, the redirect whenever the signature is good, also while Kafka is away. Such a record
+happens behind: the image always, the redirect whenever the token is good, also while Kafka is away. Such a record
 waits in the queue like any other, and one that is lost in the end is counted and logged.
 """
 
@@ -11,63 +11,77 @@ import uuid
 from typing import Any, Literal
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from schemas.instants import format_instant
-from schemas.metrics import Meters
-from streams.collector.machines import suspicion
+from streams.collector.front_door import FrontDoor, Way
+from streams.collector.machines import Visitors
+from streams.collector.pages import expired_page, refused_page
 from streams.collector.payloads import Accepted, PayloadError, encode
-from streams.collector.writing import Writer
-from streams.links import BadTokenError, Link, LinkSigner
-from streams.ports import Clock
+from streams.links import ExpiredTokenError, Link, LinkSigner
+from streams.sealing import BadTokenError
 
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00"
     b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 """One transparent pixel in 43 bytes."""
-USER_AGENT_CHARACTERS_MAX = 512
 
 _NO_CACHE = "no-cache, no-store, must-revalidate"
+_GIF_HEADERS = {
+    "Cache-Control": _NO_CACHE,
+    # For caches of HTTP/1.0, which do not know Cache-Control.
+    "Expires": "0",
+    "Pragma": "no-cache",
+    # Web mail that isolates itself shows images of other sites only where they say that they may be shown.
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 _EVENTS = {"open": "email_open", "click": "email_click"}
 
 
 class EmailLinks:
     """Serves what e-mails carry. Only GET counts; HEAD is answered alike and leaves no trace."""
 
-    def __init__(self, signer: LinkSigner, writer: Writer, meters: Meters, clock: Clock) -> None:
+    def __init__(self, signer: LinkSigner, door: FrontDoor, visitors: Visitors) -> None:
         self._signer = signer
-        self._writer = writer
-        self._meters = meters
-        self._clock = clock
+        self._door = door
+        self._visitors = visitors
+
+    def ways(self) -> list[Way]:
+        """The paths that e-mails carry."""
+        return [
+            Way("open", "/o/{token:path}", self.open, ("GET",)),
+            Way("click", "/c/{token:path}", self.click, ("GET",)),
+        ]
 
     async def open(self, request: Request) -> Response:
         """The open pixel: 200 and the image, whatever the token."""
         token = request.path_params["token"].removesuffix(".gif")
         try:
-            link = self._signer.read("open", token)
+            link = self._signer.read("open", token, self._door.clock.now_ms())
             if request.method == "GET":
-                await self._writer.write_unanswered("open", self._record("open", link, request))
-        except (BadTokenError, PayloadError):
-            self._meters.counter("segue_collector_rejected_total", "bad_signature").inc()
-        return Response(GIF, media_type="image/gif", headers={"Cache-Control": _NO_CACHE})
+                await self._door.writer.write_unanswered("open", self._record("open", link, request))
+        except (BadTokenError, PayloadError) as error:
+            self._door.count_rejected(rejection(error))
+        return Response(GIF, media_type="image/gif", headers=_GIF_HEADERS)
 
     async def click(self, request: Request) -> Response:
-        """The click link: 302 to the signed destination; a bad token leads nowhere."""
+        """The click link: 302 to where the token says; a bad or expired token leads nowhere."""
         try:
-            link = self._signer.read("click", request.path_params["token"])
+            link = self._signer.read("click", request.path_params["token"], self._door.clock.now_ms())
             record = self._record("click", link, request)
-        except (BadTokenError, PayloadError):
-            self._meters.counter("segue_collector_rejected_total", "bad_signature").inc()
-            return PlainTextResponse("This link is not valid.", 400, {"Cache-Control": _NO_CACHE})
+        except (BadTokenError, PayloadError) as error:
+            return refuse_link(self._door, error)
         if request.method == "GET":
-            await self._writer.write_unanswered("click", record)
+            await self._door.writer.write_unanswered("click", record)
         assert link.destination is not None, "a click token has one"
-        # Not RedirectResponse, which rewrites the URL: it leads exactly where the signature says.
-        return Response(status_code=302, headers={"Location": link.destination, "Cache-Control": _NO_CACHE})
+        # Not RedirectResponse, which rewrites the URL: it leads exactly where the token says.
+        headers = {"Location": link.destination, "Cache-Control": _NO_CACHE, "X-Robots-Tag": "noindex, nofollow"}
+        return Response(status_code=302, headers=headers)
 
     def _record(self, kind: Literal["open", "click"], link: Link, request: Request) -> Accepted:
-        now = format_instant(self._clock.now_ms())
+        now = format_instant(self._door.clock.now_ms())
         body: dict[str, Any] = {
             "type": "track",
             "event_id": uuid.uuid4().hex,
@@ -76,15 +90,23 @@ class EmailLinks:
             "occurred_at": now,
             "received_at": now,
             "properties": {"campaign_id": link.campaign},
-            "context": {},
+            "context": self._visitors.context(request),
             "source": "email",
         }
         if link.destination is not None:
             body["properties"]["link_url"] = link.destination
-        user_agent = request.headers.get("user-agent", "")[:USER_AGENT_CHARACTERS_MAX]
-        if user_agent:
-            body["context"]["userAgent"] = user_agent
-        reasons = suspicion(request.headers)
+        reasons = self._visitors.suspicion(request, kind, trap=link.trap)
         if reasons:
             body["machine"] = {"suspected": True, "reasons": reasons}
         return encode(body)
+
+
+def refuse_link(door: FrontDoor, error: BadTokenError | PayloadError) -> Response:
+    """Counts a link that is not followed, and tells whoever followed it."""
+    door.count_rejected(rejection(error))
+    return expired_page() if isinstance(error, ExpiredTokenError) else refused_page()
+
+
+def rejection(error: BadTokenError | PayloadError) -> str:
+    """The reason under which a token is counted that is not taken."""
+    return "expired" if isinstance(error, ExpiredTokenError) else "bad_signature"

@@ -48,6 +48,7 @@ class CollectorServer(uvicorn.Server):
                 log_level="warning",
                 access_log=False,  # paths carry contact ids
                 server_header=False,
+                proxy_headers=False,  # by default uvicorn believes whoever calls from this machine; see addresses.py
                 limit_concurrency=connections,
                 timeout_graceful_shutdown=STOP_TIMEOUT_S,
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.settings import CommonSettings
+from schemas.settings import CommonSettings, OptionalFile
 from streams.collector.access import WriteKeys
-from streams.links import LINK_KEYS_DESCRIPTION, LinkKeys
+from streams.collector.addresses import Networks, Written
+from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -56,4 +57,24 @@ class CollectorSettings(CommonSettings):
     )
     collector_check_interval_ms: int = Field(
         default=2_000, ge=100, le=60_000, description="Milliseconds between looks at Kafka's topics for readiness."
+    )
+    collector_proxies: Networks = Field(
+        default=(),
+        description="Networks of proxies of your own, `10.0.0.0/8,fd00::/8`, whose `X-Forwarded-For` is believed.",
+    )
+    collector_addresses: Written = Field(
+        default="none",
+        description="How much of a client's address records keep: `none`, `truncated` (to /24, /48), or `full`.",
+    )
+    machine_signs: OptionalFile = Field(
+        default=None,
+        description="YAML file of the names and networks of machines that open and click, in place of Segue's own.",
+    )
+    forms: OptionalFile = Field(
+        default=None, description="YAML file of the forms that `POST /v1/form/FORM` takes; unset: none."
+    )
+    unsubscribe_purpose: str = Field(
+        default="",
+        max_length=128,
+        description="Purpose whose consent an unsubscribe withdraws, where its link names none; empty: none.",
     )

@@ -12,21 +12,20 @@ from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from streams.collector.payloads import Accepted
 from streams.collector.readiness import Readiness
+from streams.collector.refusals import Refusal
 from streams.ports import Intake, QueueFullError
 
 _log = logging.getLogger(__name__)
 
-Refusal: TypeAlias = Literal["not_ready", "source_busy", "queue_full", "kafka_away"]
+Unwritten: TypeAlias = Literal["not_ready", "source_busy", "queue_full", "kafka_away"]
 
 
-class WriteError(Exception):
+class WriteError(Refusal):
     """Records were not, or not all, written; try again in `retry_after_s`."""
 
-    def __init__(self, reason: Refusal, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.reason: Refusal = reason
-        self.message = message
-        self.retry_after_s = retry_after_s
+    def __init__(self, reason: Unwritten, message: str, retry_after_s: int) -> None:
+        status = 429 if reason == "source_busy" else 503
+        super().__init__(status, reason, message, {"Retry-After": str(retry_after_s)})
 
 
 class Writer:

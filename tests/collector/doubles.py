@@ -138,6 +138,9 @@ class Client:
     def head(self, path: str) -> httpx.Response:
         return self._run(self._http.head(path))
 
+    def options(self, path: str, **more: Any) -> httpx.Response:
+        return self._run(self._http.options(path, **more))
+
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self._run(self._http.post(path, **more))
 

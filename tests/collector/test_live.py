@@ -31,8 +31,8 @@ def names(kafka: Kafka, namespace: str) -> Names:
     return create_topics(kafka.bootstrap_servers, namespace, timestamps="LogAppendTime")
 
 
-def _start(commands: Commands) -> tuple[StartedCommand, httpx.Client]:
-    collector = commands.start("collector", "--port", "0", environment=KEYS)
+def _start(commands: Commands, **more: str) -> tuple[StartedCommand, httpx.Client]:
+    collector = commands.start("collector", "--port", "0", environment=KEYS | more)
     url = collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
     return collector, httpx.Client(base_url=url, auth=("website-write-key", ""), timeout=60)
 
@@ -74,6 +74,52 @@ def test_what_was_answered_lies_in_the_log_behind_the_definitions(
     contacts = {record["contact_id"]: number for number, log in records.items() for record in log[1:]}
     assert contacts == {f"c{number}": partition_of(f"c{number}", PARTITIONS) for number in range(200)}
     assert [record["event"] for log in records.values() for record in log[1:]].count("email_click") == 1
+
+
+FORMS = """
+forms:
+  news:
+    contact: email
+    fields: {email: {type: email, required: true}, name: {type: name}}
+    consents: [{purpose: marketing, document: news-v3, field: agree}]
+    double_opt_in: {}
+"""
+
+
+def test_a_form_its_confirmation_and_an_unsubscribe_follow_each_other_in_the_log(
+    kafka: Kafka, names: Names, commands: Commands, tmp_path: Path
+) -> None:
+    _apply(commands, tmp_path)
+    forms = tmp_path / "forms.yaml"
+    forms.write_text(FORMS)
+    collector, client = _start(commands, SEGUE_FORMS=str(forms))
+    wait_until(lambda: client.get("/readyz").status_code == 200, 30, "the collector to be ready")
+    filled = {"email": "Ann@Example.org", "name": "Ann", "agree": "on"}
+    taken = client.post("/v1/form/news", data=filled, headers={"Accept": "application/json"})
+    assert taken.status_code == 200
+    submitted = next(record for record in _of_contact(kafka, names) if record.get("event") == "form_submit")
+    (tmp_path / "submitted.jsonl").write_text(json.dumps(submitted))
+    confirm = commands.run("link", "confirm", str(tmp_path / "submitted.jsonl"), environment=KEYS).stdout.strip()
+    path = "/f/" + confirm.rsplit("/", 1)[1]
+    assert path == taken.json()["confirm_path"]
+    assert client.post(path, data={"confirm": "yes"}).status_code == 200
+    made = commands.run(
+        *("link", "unsubscribe", "--contact", "ann@example.org", "--campaign", "w", "--purpose", "marketing", "--json"),
+        environment=KEYS,
+    )
+    path = "/u/" + json.loads(made.stdout)["token"]
+    assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+
+    told = [record.get("event") or record.get("purpose", "traits") for record in _of_contact(kafka, names)]
+    assert told == ["traits", "form_submit", "form_confirm", "marketing", "unsubscribe", "marketing"]
+    decisions = [record["granted"] for record in _of_contact(kafka, names) if record["type"] == "consent"]
+    assert decisions == [True, False]
+    assert "example.org" not in collector.stdout + collector.stderr
+
+
+def _of_contact(kafka: Kafka, names: Names) -> list[dict[str, Any]]:
+    (found,) = (log[1:] for log in _records(kafka, names).values() if len(log) > 1)
+    return found
 
 
 def test_a_stop_answers_first_and_ends_with_code_0_and_no_contact_in_the_log(

@@ -1,0 +1,28 @@
+"""The ways that people take, by a link of an e-mail or a form of a page; programs call `api.py`."""
+
+from __future__ import annotations
+
+from streams.collector.confirming import Confirming
+from streams.collector.email_links import EmailLinks
+from streams.collector.form_schema import load_forms
+from streams.collector.forms import Forms
+from streams.collector.front_door import FrontDoor, Way
+from streams.collector.machine_signs import load_signs
+from streams.collector.machines import Visitors
+from streams.collector.settings import CollectorSettings
+from streams.collector.unsubscribing import Unsubscribing
+from streams.confirmations import ConfirmationSigner
+from streams.links import LinkSigner
+
+
+def visitor_ways(settings: CollectorSettings, door: FrontDoor) -> list[Way]:
+    """Links and forms as they are set up. Raises `InputError` for a file of the settings that cannot serve."""
+    links, confirmations = LinkSigner(settings.link_keys), ConfirmationSigner(settings.link_keys)
+    visitors = Visitors(load_signs(settings.machine_signs), settings.collector_proxies, settings.collector_addresses)
+    forms = load_forms(settings.forms, keys=bool(settings.link_keys))
+    return [
+        *EmailLinks(links, door, visitors).ways(),
+        *Unsubscribing(links, door, visitors, settings.unsubscribe_purpose or None).ways(),
+        *Forms(forms, confirmations, door, visitors).ways(),
+        *Confirming(confirmations, door, visitors).ways(),
+    ]

@@ -1,0 +1,93 @@
+"""One spelling for what people write in several: addresses, phone numbers, names and countries.
+
+Forms and imports go through here, so that the same person is the same contact whichever way they came. Each function
+raises `ValueError` that says what was expected, and gives back unchanged what it gave before.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import idna
+import phonenumbers
+import pycountry
+
+EMAIL_BYTES_MAX = 254
+LOCAL_PART_BYTES_MAX = 64
+NAME_CHARACTERS_MAX = 256
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010FFFF-]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_SPACES = re.compile(r"\s+")
+_COUNTRIES_BY_HABIT = {"UK": "GB", "EL": "GR"}
+"""Codes in wide use that ISO 3166 keeps free for just these countries."""
+
+
+def email_address(text: str) -> str:
+    """The address in lower case, its domain in ASCII (`Ann@Bücher.Example` is `ann@xn--bcher-kva.example`).
+
+    By the letter of RFC 5321 the part before the @ may tell cases apart; no provider of note does, and people write
+    both, and in Japan also `ａｎｎ`. Dots and `+tags` in it are kept: whether they matter is the provider's to say.
+    """
+    local, at, domain = unicodedata.normalize("NFKC", text.strip()).rpartition("@")
+    local = unicodedata.normalize("NFKC", local.lower())
+    if not at or not _LOCAL_PART.fullmatch(local) or not local.isprintable():
+        raise ValueError("expected an e-mail address like name@example.org")
+    if len(local.encode()) > LOCAL_PART_BYTES_MAX:
+        raise ValueError(f"expected at most {LOCAL_PART_BYTES_MAX} bytes in front of the @")
+    address = f"{local}@{_domain(domain)}"
+    if len(address.encode()) > EMAIL_BYTES_MAX:
+        raise ValueError(f"expected an e-mail address of at most {EMAIL_BYTES_MAX} bytes")
+    return address
+
+
+def _domain(text: str) -> str:
+    try:
+        domain = idna.encode(text, uts46=True, std3_rules=True).decode().removesuffix(".").lower()
+    except (idna.IDNAError, UnicodeError):
+        domain = ""
+    labels = domain.split(".")
+    # An address in digits is a host's, which nobody has their mail at.
+    if len(labels) < 2 or labels[-1].isdecimal():
+        raise ValueError("expected a domain like example.org after the @")
+    return domain
+
+
+def phone_number(text: str, country: str | None = None) -> str:
+    """The number in E.164 (`+33123456789`). `country` (ISO 3166, two letters) is meant where it does not begin with +.
+
+    Whether it is of a right length is checked, and not whether its range is in use: new ranges come into use, and the
+    list of them is only as new as the library.
+    """
+    try:
+        number = phonenumbers.parse(unicodedata.normalize("NFKC", text), country)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        hint = "" if country else " that begins with + and the country's code"
+        raise ValueError(f"expected a phone number{hint}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def plain_text(text: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
+    """A name or another line of text: one space between words and none around them, in NFC, nothing invisible."""
+    line = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
+    if not 1 <= len(line) <= characters_max:
+        raise ValueError(f"expected 1 to {characters_max} characters")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in line):
+        raise ValueError("expected text without control characters")
+    return line
+
+
+def country_code(text: str) -> str:
+    """The two letters of ISO 3166-1: `FR` of `fr`, `FRA`, `France` and `French Republic`, all in any case."""
+    line = _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    habit = _COUNTRIES_BY_HABIT.get(line.upper())
+    if habit is not None:
+        return habit
+    try:
+        country = pycountry.countries.lookup(line)
+    except LookupError:
+        raise ValueError("expected a country: its code in ISO 3166, or its English name") from None
+    return str(country.alpha_2)
