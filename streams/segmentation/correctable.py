@@ -19,7 +19,7 @@ _CONTEXT = "context."
 
 
 class CorrectSpec(Spec):
-    """Which events a later record may still mark as a machine's, or take such a mark from."""
+    """Events that can be corrected after they were applied, and for how long."""
 
     within: Horizon | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -25,7 +26,7 @@ def clicked(**more: object) -> Timeline:
     return story
 
 
-def correct(story: Timeline, at: int, corrects: str = "e1", machine: object = MACHINE, **more: object) -> None:
+def correct(story: Timeline, at: int, corrects: str = "e1", machine: object = MACHINE, **more: Any) -> None:
     story.record(at, "correction", corrects=corrects, machine=machine, **more)
 
 
