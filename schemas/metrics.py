@@ -42,6 +42,14 @@ DEAD_LETTER_REASONS = (
     "invalid_definitions",
 )
 RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "correction", "tick", "definitions")
+PROVIDERS = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
+HOOK_EVENTS = (
+    "email_delivered", "email_open", "email_click", "email_bounce", "spam_complaint", "unsubscribe", "passed_over",
+)  # fmt: skip
+HOOK_REFUSALS = (
+    "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "unidentified", "no_certificate",
+    "not_confirmed", "not_ready", "source_busy", "queue_full", "kafka_away",
+)  # fmt: skip
 OUTCOMES = ("applied", "duplicate", "erased", "unknown", "too_late", "uncorrectable")
 
 METRICS: tuple[Metric, ...] = (
@@ -49,19 +57,30 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_requests_total", "counter", "HTTP requests answered, by route and status.",
            ("collector",), ("route", "status"),
            (("track", "200"), ("identify", "200"), ("batch", "200"), ("open", "200"), ("click", "302"),
-            ("unsubscribe", "200"), ("form", "200"), ("form", "303"), ("confirm", "200"))),
+            ("unsubscribe", "200"), ("form", "200"), ("form", "303"), ("confirm", "200"),
+            *((f"hook_{provider}", "200") for provider in PROVIDERS))),
     Metric("segue_collector_request_seconds", "histogram", "Time from request to answer.",
            ("collector",), ("route",), (("track",), ("identify",), ("batch",), ("open",), ("click",),
-                                     ("unsubscribe",), ("form",), ("confirm",))),
+                                     ("unsubscribe",), ("form",), ("confirm",),
+                                     *((f"hook_{each}",) for each in PROVIDERS))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged by the broker, by type.",
            ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:6])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",), ("queue_full",),
-            ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",), ("forbidden",))),
+            ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",), ("forbidden",),
+            ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",))),
     Metric("segue_collector_lost_total", "counter",
            "Opens and clicks that were answered and could not be written: nobody sends them again.",
            ("collector",), ("route",), (("open",), ("click",))),
+    Metric("segue_collector_hook_events_total", "counter",
+           "Events that e-mail providers told and that were written, or passed over on purpose.",
+           ("collector",), ("event", "provider"),
+           tuple((event, provider) for provider in PROVIDERS for event in HOOK_EVENTS)),
+    Metric("segue_collector_hook_refused_total", "counter",
+           "Calls of e-mail providers that were refused, and events in others that were turned away, by reason.",
+           ("collector",), ("provider", "reason"),
+           tuple((provider, reason) for provider in PROVIDERS for reason in HOOK_REFUSALS)),
     Metric("segue_collector_queue_records", "gauge", "Records taken in that the broker has not acknowledged yet.",
            ("collector",)),
     # --- worker: what the log became -------------------------------------------------------------------

@@ -30,7 +30,7 @@ from schemas.tracks import Suspicion, Track, Untyped, texts_of
 __all__ = [
     "MAX_DEPTH", "Consent", "ContactRecord", "Correction", "DefinitionsRecord", "Erase", "Identify",
     "InvalidRecordError", "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record",
-    "definitions_hash", "describe", "encode_record", "parse_json", "validate_record",
+    "definitions_hash", "definitions_identity", "describe", "encode_record", "parse_json", "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64
@@ -161,3 +161,8 @@ def encode_record(record: Record | models.Track) -> bytes:
 def definitions_hash(canonical: str) -> str:
     """SHA-256 of a canonical definition text, in hex."""
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def definitions_identity(text_hash: str, semantics: str) -> str:
+    """What definitions are: the text with this hash, as this version of the semantics takes it."""
+    return f"{text_hash}@{semantics}"

@@ -22,6 +22,7 @@ class Build(NamedTuple):
     fence: Fence  # of this builder; a later one has another
     cursor: Cursor
     clock_ms: int
+    settled: int = 0  # calls of `settle` since the builder began; a Redis that was set back between them knows fewer
 
 
 class Building(NamedTuple):
@@ -29,6 +30,7 @@ class Building(NamedTuple):
 
     generation: int
     definitions_hash: str
+    semantics: str
     by_worker: bool  # the partition's owner builds, and nobody else may
     cursor: Cursor
     clock_ms: int
@@ -52,8 +54,8 @@ def owned_by_another(partition: int, ours: Fence | None, found: Fence) -> Except
 class BuildStore(FoldStore, Protocol):
     """Keeps the builds, one a partition. Its commits move no output and tell of no epoch."""
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -70,6 +72,12 @@ class Heirs:
 
     states: dict[str, bytes]  # by contact key
     since: dict[str, dict[str, int]]  # by segment: ids of members, and since when each is one
+
+    def and_of(self, others: Heirs) -> Heirs:
+        """These and others."""
+        segments = self.since.keys() | others.since.keys()
+        since = {name: self.since.get(name, {}) | others.since.get(name, {}) for name in sorted(segments)}
+        return Heirs(self.states | others.states, since)
 
 
 class Holding(NamedTuple):
@@ -95,7 +103,7 @@ class GenerationStore(Protocol):
         """Keys of contacts in a build, each at least once; the pages are counted from 0, past the last it is empty."""
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -105,6 +113,15 @@ class GenerationStore(Protocol):
         """Let the build serve, at the same record of the log with no steps taken; the output goes on as it was.
 
         Raises as `settle` does.
+        """
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
         """
 
     async def drop_former(self, partition: int, generation: int) -> None:

@@ -70,6 +70,7 @@ class PartitionMeta:
     generation: int = 1  # counts the states that the partition has had
     versions: tuple[Version, ...] = ()  # of the definitions, as they came to hold
     former: Former | None = None  # what served before, as long as something is left of it
+    outdated_format: int | None = None  # of a state from which only another one is built: contacts are not worked on
 
 
 def is_telling(former: Former | None, versions: Sequence[Version], cursor: Cursor) -> bool:
@@ -172,7 +173,7 @@ class StateStore(FoldStore, Protocol):
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
 
-        Raises `InputError` when the state belongs to another log or is of another format.
+        Raises `InputError` when the state belongs to another log or is of a newer format.
         """
 
     async def start_over(self, partition: int, fence: Fence, epoch: int) -> PartitionMeta:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.records import definitions_identity
+
 
 class Version(msgspec.Struct, frozen=True, gc=False):
     """Definitions that came to hold, as the record that brought them says."""
@@ -21,6 +23,13 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     silent: bool = False
     short_history: bool = False
     """Whether they were to hold also where the start of the log was gone."""
+    semantics: str = "1"
+    """Version of the semantics that they were written for; what was stored while there was one does not say it."""
+
+    @property
+    def identity(self) -> str:
+        """Of the definitions."""
+        return definitions_identity(self.hash, self.semantics)
 
 
 class Former(NamedTuple):

@@ -80,10 +80,11 @@ class MemoryPartition:
 class MemoryBuild:
     """A state that is built beside the one that serves."""
 
-    definitions_hash: str
-    owner: bool
+    identity: str  # of the definitions that it is built for
+    owner: Fence | None  # of the partition, where that one builds
     state: MemoryPartition
     keys: list[str] = field(default_factory=list)  # of its contacts
+    settled: int = 0
 
 
 class MemoryStateStore:

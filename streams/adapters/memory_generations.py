@@ -17,6 +17,7 @@ from streams.ports import (
     LogBounds,
     PartitionMeta,
     RawRecord,
+    is_telling,
 )
 from streams.versions import Former
 
@@ -30,8 +31,8 @@ class MemoryBuildStore:
     def __init__(self, serving: MemoryStateStore) -> None:
         self._serving = serving
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -43,14 +44,14 @@ class MemoryBuildStore:
         if owner is not None and serving.fence != owner:
             raise owned_by_another(partition, owner, serving.fence)
         found = builds.get(partition)
-        if found is not None and found.owner and owner is None:
+        if found is not None and found.owner == serving.fence and owner is None:
             raise BuildBusyError(partition)
         count = 1 if found is None else found.state.fence.generation + 1
-        if found is None or found.definitions_hash != definitions_hash or anew:
+        if found is None or found.identity != identity or anew:
             last = serving.generation if found is None else found.state.generation
             state = MemoryPartition(Fence(count, ""), PartitionMeta(), generation=last + 1)
-            found = builds[partition] = MemoryBuild(definitions_hash, owner is not None, state)
-        found.owner = owner is not None
+            found = builds[partition] = MemoryBuild(identity, owner, state)
+        found.owner, found.settled = owner, 0
         found.state.fence = Fence(count, f"builder-{count}")
         return Build(found.state.generation, found.state.fence, found.state.meta.cursor, found.state.meta.clock_ms)
 
@@ -78,8 +79,8 @@ class MemoryBuildStore:
 
     async def give_up(self, partition: int) -> bool:
         """Remove what is built; whether there was any. Raises `BuildBusyError` where the partition's owner builds."""
-        found = self._serving.builds.get(partition)
-        if found is not None and found.owner:
+        serving, found = self._serving.partitions.get(partition), self._serving.builds.get(partition)
+        if found is not None and serving is not None and found.owner == serving.fence:
             raise BuildBusyError(partition)
         return self._serving.builds.pop(partition, None) is not None
 
@@ -119,7 +120,7 @@ class MemoryGenerationStore:
         return found.keys[page * _PAGE_KEYS : (page + 1) * _PAGE_KEYS]
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -128,27 +129,51 @@ class MemoryGenerationStore:
         built.contacts.update(heirs.states)
         for segment, since in heirs.since.items():
             built.members.setdefault(segment, {}).update(since)
+        self._serving.builds[partition].settled += 1
 
     async def switch(self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding) -> PartitionMeta:
         """Let the build serve, at the same record of the log with no steps taken; the output goes on as it was.
 
         Raises as `settle` does.
         """
+        built = self._built(partition, fence, at, build)
+        return self._serve(partition, built, Cursor(at.offset, 0), build.clock_ms, holding)
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
+        """
         built, served = self._built(partition, fence, at, build), self._serving.partitions[partition]
+        known, before = served.meta, served.former
+        telling = is_telling(known.former, known.versions, known.cursor)
+        self._serve(partition, built, at, known.clock_ms, holding)
+        if telling:
+            built.former, built.meta = before, replace(built.meta, former=known.former)
+        return replace(built.meta, sizes=dict(built.meta.sizes))
+
+    def _serve(
+        self, partition: int, built: MemoryPartition, at: Cursor, clock_ms: int, holding: Holding
+    ) -> PartitionMeta:
+        served = self._serving.partitions[partition]
         known = served.meta
         assert known.definitions is not None, "what has no definitions yet has none to change"
-        built.fence, built.former = fence, served
+        built.fence, built.former = served.fence, served
         built.outbox, served.outbox = served.outbox, {}
         built.meta = replace(
             known,
-            cursor=Cursor(at.offset, 0),
-            clock_ms=build.clock_ms,
+            cursor=at,
+            clock_ms=clock_ms,
             definitions=holding.definitions,
             definitions_number=holding.versions[-1].number,
             versions=holding.versions,
             sizes=built.meta.sizes,
             generation=built.generation,
             former=Former(served.generation, known.definitions),
+            outdated_format=None,
         )
         self._serving.partitions[partition] = built
         del self._serving.builds[partition]
@@ -167,7 +192,13 @@ class MemoryGenerationStore:
         if served is None:
             raise CursorMismatchError(at, None)
         served.check(partition, at, fence)
-        if found is None or (found.state.generation, found.state.meta.cursor) != (build.generation, build.cursor):
+        if found is None:
+            raise CursorMismatchError(at, None)
+        if (found.state.generation, found.state.meta.cursor, found.settled) != (
+            build.generation,
+            build.cursor,
+            build.settled,
+        ):
             raise CursorMismatchError(at, None)
         return found.state
 

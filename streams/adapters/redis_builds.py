@@ -10,7 +10,7 @@ from schemas.errors import UnavailableError
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_fold import RedisFoldStore, fence_in
-from streams.adapters.redis_keys import STATE_FORMAT, StateKeys, placed_key
+from streams.adapters.redis_keys import OUR_FORMATS, StateFormats, StateKeys, placed_key
 from streams.generations import Build, BuildBusyError, owned_by_another
 from streams.ports import Commit, Cursor, Fence, Loaded
 
@@ -20,14 +20,15 @@ _DELETED_AT_ONCE = 1_000
 class RedisBuildStore(RedisFoldStore):
     """A `BuildStore` on Redis. One instance serves all partitions of a process."""
 
-    def __init__(self, connection: RedisConnection, names: Names) -> None:
+    def __init__(self, connection: RedisConnection, names: Names, formats: StateFormats = OUR_FORMATS) -> None:
         super().__init__(connection, names)
+        self._format = formats.newest
         self._begin = Script("build")
         self._give_up = Script("give_up")
         self._unlisted: defaultdict[int, set[str]] = defaultdict(set)  # contacts asked for that are not stored yet
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        """Go on with the build for these definitions, or begin one in place of whatever was built.
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        """Go on with the build for the definitions of this identity, or begin one in place of whatever was built.
 
         `owner` is the fence of who owns the partition, None for anybody else. The builder before, if any, is refused
         from here on. Raises `FenceLostError` where another one owns the partition, `BuildBusyError` where the owner
@@ -37,7 +38,7 @@ class RedisBuildStore(RedisFoldStore):
         member = secrets.token_hex(8)
         asking = ("", "") if owner is None else owner
         word, *answer = await self._connection.run(
-            self._begin, [meta, build], [definitions_hash, STATE_FORMAT, member, *asking, "1" if anew else ""]
+            self._begin, [meta, build], [identity, self._format, member, *asking, "1" if anew else ""]
         )
         if word == b"busy":
             raise BuildBusyError(partition)

@@ -76,6 +76,7 @@ def state_facts(client: Any, names: Names, now_ms: int) -> StateFacts:
                 by_worker=one.by_worker,
                 keys=counts[number, one.generation],
                 idle_s=idle[number],
+                semantics=one.semantics,
             )
             for number, one in building.items()
         },

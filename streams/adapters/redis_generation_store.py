@@ -11,13 +11,15 @@ from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_fold import cursor_in, definitions_fields, fence_in, pack, unpack_lengths
-from streams.adapters.redis_keys import STATE_FORMAT, StateKeys
+from streams.adapters.redis_keys import StateKeys
 from streams.adapters.redis_state import RedisStateStore, as_text
 from streams.generations import Build, Heirs, Holding
 from streams.ports import Cursor, CursorMismatchError, Fence, FenceLostError, PartitionMeta
 
 _KEY_BYTES = 16
 _MEMBERS_AT_ONCE = 10_000
+_BECOMES_FORMER, _STAYS_FORMER = "serving", ""
+"""What is the state before, once the build serves: the one that served, or the one that was it already."""
 
 
 class RedisGenerationStore:
@@ -70,7 +72,7 @@ class RedisGenerationStore:
         ]
 
     async def settle(self, partition: int, fence: Fence, at: Cursor, build: Build, heirs: Heirs) -> None:
-        """Write states into a build.
+        """Write states into a build, which has one more `settled` after that.
 
         Raises `FenceLostError`, or `CursorMismatchError` where the serving state is not at `at` or the build is not
         where it is said to be; nothing is written then.
@@ -97,17 +99,36 @@ class RedisGenerationStore:
 
         Raises as `settle` does.
         """
-        built, serving = self._keys(partition, build.generation, is_build=True), self._serving.keys_of(partition)
-        fields = ["format", STATE_FORMAT, "clock", build.clock_ms, *definitions_fields(*holding)]
-        keys = (built.meta, serving.outbox, built.outbox, built.built)
-        answer = await self._run(self._switch, partition, keys, (fence, at, build), fields)
-        return await self._serving.known(partition, as_text(dict(zip(answer[::2], answer[1::2], strict=True))))
+        fields = ["steps", 0, "clock", build.clock_ms, *definitions_fields(*holding)]
+        return await self._serve(partition, (fence, at, build), [_BECOMES_FORMER, *fields])
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        """Let the build serve in place of a state of an older format, under the definitions that hold in it already.
+
+        All that was begun goes on: timers of the record at the cursor, output, and what a change tells; that is told
+        as the difference to the same state before. Raises as `settle` does.
+        """
+        telling = holding.versions[-1].offset == at.offset
+        former: Argument = _STAYS_FORMER if telling else _BECOMES_FORMER
+        return await self._serve(partition, (fence, at, build), [former, *definitions_fields(*holding)])
 
     async def drop_former(self, partition: int, generation: int) -> None:
         """Remove what is left of the state before, as long as `generation` serves and has told what differs."""
         kept = self._keys(partition, generation)
         await self._serving.delete_generations(kept)
         await self._connection.run(self._forget, [kept.meta], [generation])
+
+    async def _serve(
+        self, partition: int, where: tuple[Fence, Cursor, Build], arguments: Sequence[Argument]
+    ) -> PartitionMeta:
+        _, _, build = where
+        built, serving = self._keys(partition, build.generation, is_build=True), self._serving.keys_of(partition)
+        keys = (built.meta, serving.outbox, built.outbox, built.built)
+        fields = [*arguments, "format", self._serving.formats.newest]
+        answer = await self._run(self._switch, partition, keys, where, fields)
+        return await self._serving.known(partition, as_text(dict(zip(answer[::2], answer[1::2], strict=True))))
 
     async def _run(
         self,
@@ -119,7 +140,7 @@ class RedisGenerationStore:
     ) -> list[bytes]:
         """The answer of a script that writes where all is as it is said to be."""
         serving, (fence, at, build) = self._serving.keys_of(partition), where
-        checked = (*fence, serving.generation, *at, build.generation, build.cursor.offset)
+        checked = (*fence, serving.generation, *at, build.generation, *build.cursor, build.settled)
         answer: list[bytes]
         word, *answer = await self._connection.run(script, (serving.meta, *keys), (*checked, *arguments))
         if word == b"fence":

@@ -61,6 +61,7 @@ class FormerContact(NamedTuple):
 
     raw: bytes | None
     definitions: str
+    semantics: str
 
 
 class StoredContact(NamedTuple):
@@ -71,6 +72,7 @@ class StoredContact(NamedTuple):
     clock_ms: int
     definitions: str | None
     offset: int  # of the next record to apply
+    semantics: str = ""  # of the definitions
     former: FormerContact | None = None  # while a change is told, maybe not yet of this contact
 
 
@@ -153,10 +155,12 @@ class StateInspector:
         (offset, seq, epoch), first = answers
         return Progress(int(offset), int(seq), int(epoch), int(first[0][1][b"offset"]) if first else None)
 
-    def definitions(self, partition: int) -> str | None:
-        """The canonical text of those that hold in a partition; None where its worker has come to none."""
-        found = self._meta_field(partition, "definitions")
-        return None if found is None else found.decode()
+    def definitions(self, partition: int) -> tuple[str, str] | None:
+        """The canonical text of those that hold in a partition, and the version of the semantics that it was written
+        for; None where its worker has come to none."""
+        answers = self._serving(partition, lambda pipeline, keys, _former: pipeline.hgetall(keys.meta))
+        fields = {} if answers is None else as_text(answers[0])
+        return (fields["definitions"], versions_in(fields)[-1].semantics) if "definitions" in fields else None
 
     def stored(self, partition: int, key: str) -> bytes | None:
         """What is stored of the contact with this key."""
@@ -180,14 +184,16 @@ class StateInspector:
         if not OLDEST_FORMAT <= int(fields.get("format", STATE_FORMAT)) <= STATE_FORMAT:
             raise _other_format(partition, int(fields["format"]))
         cursor, former = Cursor(int(fields.get("offset", 0)), int(fields.get("steps", 0))), former_in(fields)
-        telling = former if is_telling(former, versions_in(fields), cursor) else None
+        versions = versions_in(fields)
+        telling = former if is_telling(former, versions, cursor) else None
         return StoredContact(
             raw,
             None if due is None else int(due),
             int(fields.get("clock", 0)),
             fields.get("definitions"),
             cursor.offset,
-            None if telling is None else FormerContact(former_raw[0], telling.definitions),
+            versions[-1].semantics if versions else "",
+            None if telling is None else FormerContact(former_raw[0], telling.definitions, versions[-2].semantics),
         )
 
     def reset_fence(self, partition: int) -> Fence | None:
@@ -251,7 +257,7 @@ class StateInspector:
 
 
 def _other_format(partition: int, found: int) -> InputError:
-    advice = "start a worker of this version, which folds it again" if found < STATE_FORMAT else "run a newer version"
+    advice = "start a worker of this version, which builds it anew" if found < STATE_FORMAT else "run a newer version"
     return InputError(
         f"partition {partition}: the state in Redis is of format {found}, this program knows {STATE_FORMAT}: {advice}"
     )

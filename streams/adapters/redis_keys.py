@@ -11,7 +11,27 @@ STATE_FORMAT = 5
 """Number of the format of all that is stored, of a state that is begun now. State of a higher number is refused."""
 
 OLDEST_FORMAT = 3
-"""State of a lower number is folded again. In between it is as of today until its definitions change."""
+"""Readable as it is: from this number on a state is worked on as of today, and keeps its number until it is built anew.
+
+To be raised where contacts' states of an older number could not be decoded, or would not come out the same."""
+
+OLDEST_BUILT_FROM = 3
+"""Readable by building: from this number up to `OLDEST_FORMAT` the partition's owner builds the state anew, and takes
+over from the old one what the log does not say, or what tells whether both agree: meta, outbox, members, when the next
+timer is due, and of each contact's state what `segmentation/succession.py` reads of it.
+
+State of a lower number is folded again in its place, from the start of the log."""
+
+
+class StateFormats(NamedTuple):
+    """Which formats a program writes and reads; others than ours in tests only."""
+
+    newest: int = STATE_FORMAT
+    as_it_is: int = OLDEST_FORMAT
+    by_building: int = OLDEST_BUILT_FROM
+
+
+OUR_FORMATS = StateFormats()
 
 
 class StateKeys(NamedTuple):

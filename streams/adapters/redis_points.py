@@ -35,10 +35,12 @@ def building_in(fields: Mapping[str, str], serving: int) -> Building | None:
     """What is built beside the generation that serves, by the hash of a build; None for leftovers."""
     if not fields or int(fields["generation"]) <= serving:
         return None
+    text_hash, _, semantics = fields["definitions_hash"].partition("@")
     return Building(
         generation=int(fields["generation"]),
-        definitions_hash=fields["definitions_hash"],
-        by_worker=fields["owner"] == "1",
+        definitions_hash=text_hash,
+        semantics=semantics,
+        by_worker=fields["owner"] != "",
         cursor=Cursor(int(fields["offset"]), int(fields["steps"])),
         clock_ms=int(fields["clock"]),
     )

@@ -13,7 +13,7 @@ from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
 from streams.adapters.redis_errors import Argument
 from streams.adapters.redis_fold import RedisFoldStore, fence_in, versions_in
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
+from streams.adapters.redis_keys import OUR_FORMATS, StateFormats, StateKeys
 from streams.ports import Cursor, Fence, FenceLostError, LogIdentity, OutboxEntry, PartitionMeta
 from streams.versions import Former
 
@@ -23,10 +23,9 @@ _DELETED_AT_ONCE = 1_000
 class RedisStateStore(RedisFoldStore):
     """A `StateStore` on Redis. One instance serves all partitions of a process."""
 
-    def __init__(self, connection: RedisConnection, names: Names, *, state_format: int = STATE_FORMAT) -> None:
-        """`state_format` differs from ours in tests only."""
+    def __init__(self, connection: RedisConnection, names: Names, formats: StateFormats = OUR_FORMATS) -> None:
         super().__init__(connection, names)
-        self._format = state_format
+        self.formats = formats
         self._access = Script("access")
         self._take = Script("take")
         self._start_over = Script("start_over")
@@ -49,23 +48,21 @@ class RedisStateStore(RedisFoldStore):
     async def take(self, partition: int, fence: Fence, log: LogIdentity) -> PartitionMeta:
         """Take the fence (a higher generation, or the same with the same member), else `FenceLostError`.
 
-        Raises `InputError` when the state belongs to another log or is of a newer format. State of an older
-        format is dropped: it will be folded again.
+        Raises `InputError` when the state belongs to another log or is of a newer format. State of a format from
+        which no other is built is dropped: it will be folded again.
         """
-        arguments = (fence.generation, fence.member, self._format, log.cluster_id, log.topic_id, log.partitions)
+        newest = self.formats.newest
+        arguments = (fence.generation, fence.member, newest, log.cluster_id, log.topic_id, log.partitions)
         reply = await self._connection.run(self._take, [self._names.key(partition, "meta")], arguments)
         word, *answer = reply
         if word == b"fence":
             raise FenceLostError(partition, fence, fence_in(answer))
         if word == b"format":
-            raise InputError(
-                f"partition {partition}: the state in Redis is of format {int(answer[0])}, this program knows "
-                f"{self._format}: run a newer version of Segue"
-            )
+            raise _newer_format(partition, int(answer[0]), newest)
         if word == b"log":
             raise _foreign_log(partition, log, LogIdentity(answer[0].decode(), answer[1].decode(), int(answer[2])))
         fields = as_text(dict(zip(answer[::2], answer[1::2], strict=True)))
-        if int(fields["format"]) < min(self._format, OLDEST_FORMAT):
+        if int(fields["format"]) < self.formats.by_building:
             return await self.start_over(partition, fence, int(fields["epoch"]))
         return await self.known(partition, fields)
 
@@ -75,7 +72,7 @@ class RedisStateStore(RedisFoldStore):
         Raises `FenceLostError` when the fence is not ours.
         """
         meta, build = self._names.key(partition, "meta"), self._names.key(partition, "build")
-        arguments = (fence.generation, fence.member, epoch, self._format)
+        arguments = (fence.generation, fence.member, epoch, self.formats.newest)
         word, *answer = await self._connection.run(self._start_over, [meta, build], arguments)
         if word != b"done":
             raise FenceLostError(partition, fence, fence_in(answer) if answer else Fence(0, ""))
@@ -95,7 +92,19 @@ class RedisStateStore(RedisFoldStore):
         await self._connection.call("XTRIM", self._keys[partition].outbox, "MINID", "=", f"{acked_seq + 1}-0")
 
     async def known(self, partition: int, fields: dict[str, str]) -> PartitionMeta:
-        """What a meta says of a partition; all calls after it are about the generation that it names."""
+        """What a meta says of a partition; all calls after it are about the generation that it names.
+
+        Raises `InputError` where it is of a newer format, or of one from which no other is built.
+        """
+        number = int(fields["format"])
+        if number > self.formats.newest:
+            raise _newer_format(partition, number, self.formats.newest)
+        if number < self.formats.by_building:
+            raise InputError(
+                f"partition {partition}: the state in Redis is of format {number}, this program reads "
+                f"{self.formats.by_building} to {self.formats.newest}: start a worker of this version, which folds the "
+                "log again from its start"
+            )
         where = self._keys[partition] = StateKeys(self._names, partition, int(fields["generation"]))
         sizes = as_text(await self._connection.call("HGETALL", where.sizes))
         return PartitionMeta(
@@ -111,6 +120,7 @@ class RedisStateStore(RedisFoldStore):
             generation=where.generation,
             versions=versions_in(fields),
             former=former_in(fields),
+            outdated_format=number if number < self.formats.as_it_is else None,
         )
 
     async def delete_generations(self, kept: StateKeys) -> None:
@@ -150,6 +160,13 @@ def _entry(entry_id: bytes, found: dict[bytes, bytes]) -> OutboxEntry:
         transition_id=found[b"transition_id"].decode(),
         contact_id=found[b"contact_id"].decode(),
         value=found[b"value"],
+    )
+
+
+def _newer_format(partition: int, found: int, newest: int) -> InputError:
+    return InputError(
+        f"partition {partition}: the state in Redis is of format {found}, this program knows {newest}: run a newer "
+        "version of Segue"
     )
 
 

@@ -27,7 +27,7 @@ from streams.planning.held import Held
 from streams.planning.plan import Plan
 from streams.planning.planner import Planner, PlanPorts
 from streams.planning.versions import definitions_of
-from streams.segmentation import SEMANTICS_VERSION, Definitions, parse_canonical
+from streams.segmentation import Definitions, parse_canonical
 from streams.sending.applying import change_definitions
 from streams.sending.log_start import numbers
 from streams.sending.ports import Acknowledgement
@@ -69,7 +69,7 @@ class Asked:
             message=self.message,
             silent=self.silent,
             accept_short_history=self.accept_short_history,
-            semantics=SEMANTICS_VERSION,
+            semantics=definitions.semantics,
             tzdata=version("tzdata"),
         )
 
@@ -90,14 +90,15 @@ def this_user() -> str:
 
 
 def earlier_definitions(settings: CommonSettings, number: int) -> Definitions:
-    """Definitions that held before: those of a number, or with 0 those before the ones that hold.
+    """Definitions that held before, for the semantics of then: those of a number, or with 0 those before the newest.
 
     Raises `InputError` where there are none.
     """
 
     async def read() -> Definitions:
         async with plan_ports(settings) as ports:
-            return parse_canonical((await definitions_of(ports, number)).definitions)
+            record = await definitions_of(ports, number)
+            return parse_canonical(record.definitions, record.semantics)
 
     return asyncio.run(read())
 
@@ -116,7 +117,7 @@ async def _change(
     async with plan_ports(settings) as ports:
         planner = Planner(ports, definitions, accept_short_history=asked.accept_short_history)
         held = await planner.look()
-        there = [partition for partition, one in held.items() if one.hash == definitions.hash]
+        there = [partition for partition, one in held.items() if one.identity == definitions.identity]
         plan = None
         if not there:
             await planner.check()
@@ -158,7 +159,7 @@ def _told_that_it_is_written() -> Iterator[None]:
 def _record(held: Mapping[int, Held], definitions: Definitions, asked: Asked) -> DefinitionsRecord:
     """The record to append: the same that some partitions have already, where an apply of it was cut short."""
     newest = max(held.values(), key=lambda one: one.number)
-    if newest.hash != definitions.hash:
+    if newest.identity != definitions.identity:
         return asked.record(definitions, newest.number + 1)
     known = {"author": newest.author, "message": newest.message, "silent": newest.silent}
     return asked.record(definitions, newest.number).model_copy(update=known)
@@ -195,7 +196,7 @@ def _append(settings: CommonSettings, record: DefinitionsRecord, partitions: lis
 async def _check_newest(planner: Planner, definitions: Definitions) -> None:
     """Raises `InputError` where somebody else has applied something else at the same time."""
     held = await planner.look()
-    others = [partition for partition, one in held.items() if one.hash != definitions.hash]
+    others = [partition for partition, one in held.items() if one.identity != definitions.identity]
     if others:
         raise InputError(
             f"somebody else has applied other definitions at the same time, which hold in partition {numbers(others)}: "

@@ -13,6 +13,7 @@ from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
+from streams.adapters.http_fetcher import HttpFetcher
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.collector.app import create_app
@@ -41,8 +42,10 @@ def command(host: str | None, port: int | None) -> None:
     POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
     the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET /o/TOKEN.gif is the
     open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with SEGUE_LINK_KEYS;
-    /f/TOKEN is where double opt-in is confirmed. GET /healthz, /readyz and /metrics are for operations. An API call is
-    answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
+    /f/TOKEN is where double opt-in is confirmed. POST /hooks/PROVIDER/NAME takes what SendGrid, Mailgun, Postmark,
+    Amazon SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and /metrics are for
+    operations. An API call is answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with
+    Retry-After.
 
     \b
     Examples:
@@ -82,7 +85,8 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
             on_fatal=end,
         )
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
+        fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
+        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch, fetcher)
         manager = ServiceManager()
         server = CollectorServer(app, settings.collector_connections, manager.stopping)
         if not settings.link_keys:

@@ -114,6 +114,7 @@ def _view(one: KnownVersion) -> dict[str, Any]:
     return {
         "number": version.number,
         "hash": version.hash,
+        "semantics": version.semantics,
         "since": format_instant(version.clock_ms) if version.clock_ms else None,
         "author": version.author,
         "message": version.message,

@@ -16,7 +16,7 @@ from streams.adapters.kafka_facts import kafka_facts
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_errors import OLDEST_VERSION
 from streams.adapters.redis_facts import redis_facts, state_facts
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis_keys import OLDEST_BUILT_FROM, OLDEST_FORMAT, STATE_FORMAT
 from streams.adapters.redis_server import errors_of, server_client
 from streams.cli.printing import print_shown
 from streams.doctor.checks import examine
@@ -93,7 +93,15 @@ def _limits() -> Limits:
         most = load_settings(WorkerSettings).outbox_entries_max
     except InputError:  # of a worker's settings only that one matters here
         most = int(WorkerSettings.model_fields["outbox_entries_max"].default)
-    return Limits(STATE_FORMAT, OLDEST_FORMAT, OLDEST_VERSION, MESSAGE_MAX_BYTES, DEAD_LETTER_SURPLUS_BYTES, most)
+    return Limits(
+        STATE_FORMAT,
+        OLDEST_FORMAT,
+        OLDEST_VERSION,
+        MESSAGE_MAX_BYTES,
+        DEAD_LETTER_SURPLUS_BYTES,
+        most,
+        OLDEST_BUILT_FROM,
+    )
 
 
 def _line(finding: Finding) -> Text:

@@ -19,11 +19,13 @@ from streams.cli.plan_shown import shown_plan
 from streams.cli.planning import DEFAULT_RATE, building_shown, check_room, plan_ports
 from streams.cli.printing import print_shown
 from streams.definition_files.reading import read_definitions
+from streams.planning.held import held_by_workers
 from streams.planning.plan import Plan
 from streams.planning.planner import Planner
 from streams.planning.view import plan_view
 from streams.report.plan_page import plan_page
 from streams.segmentation import Definitions
+from streams.sending.log_start import numbers
 from streams.simulation.event_files import check_files, open_output
 
 
@@ -37,6 +39,9 @@ from streams.simulation.event_files import check_files, open_output
     help="Read the log no faster than this, so that workers keep their pace; 0: as fast as it goes.",
 )
 @click.option("--accept-short-history", is_flag=True, help="Also where the start of the log is gone: count from there.")
+@click.option(
+    "--upgrade", is_flag=True, help="Build what workers of this version need of a state that older ones made."
+)
 @click.option("--discard", is_flag=True, help="Remove what earlier plans have built, and plan nothing.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan as a page here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -44,6 +49,7 @@ def command(
     definitions: Path | None,
     records_per_second: int,
     accept_short_history: bool,
+    upgrade: bool,
     discard: bool,
     html: Path | None,
     as_json: bool,
@@ -59,12 +65,16 @@ def command(
       segue plan definitions.yaml
       segue plan definitions.yaml --html plan.html
       segue plan definitions.yaml --json | jq '.segments[] | select(.entering > 0)'
+      segue plan --upgrade
       segue plan --discard
     """
     settings = load_settings(CommonSettings)
     if discard:
         removed = asyncio.run(_discard(settings))
         click.echo(f"removed what was built of {removed} partitions" if removed else "nothing was built")
+        return
+    if upgrade:
+        click.echo(asyncio.run(_upgrade(settings, records_per_second)))
         return
     if definitions is None:
         raise click.UsageError("expected DEFINITIONS, the file to plan for", click.get_current_context())
@@ -115,6 +125,21 @@ async def make_plan(
         await check_room(settings, ports, quiet=quiet)
         with building_shown() as planner.on_progress:
             return await planner.plan()
+
+
+async def _upgrade(settings: CommonSettings, rate: int) -> str:
+    """Build the definitions that hold anew where the state is of an older format; what was done."""
+    async with plan_ports(settings) as ports:
+        planner = Planner(ports, await held_by_workers(ports.generations, ports.bounds()), records_per_second_max=rate)
+        if not await planner.outdated():
+            return "nothing to do: workers of this version go on with the state as it is"
+        await check_room(settings, ports, quiet=False)
+        with building_shown() as planner.on_progress:
+            rebuilt = await planner.rebuild()
+    return (
+        f"built beside what serves, in partition {numbers(rebuilt)}: as they start, workers of this version build what "
+        "came in since, and take it over"
+    )
 
 
 async def _discard(settings: CommonSettings) -> int:

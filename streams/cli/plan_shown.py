@@ -29,6 +29,12 @@ def _parts(plan: Plan) -> Iterator[RenderableType]:
         f"{plan.records:,} records in {plan.partitions} partitions, as of {format_instant(plan.as_of_ms)}",
         "bold",
     )
+    if plan.before_semantics != plan.after_semantics:
+        yield Text(
+            f"written for version {plan.before_semantics} of the semantics before, for {plan.after_semantics} after: "
+            "the same text may mean something else",
+            "yellow",
+        )
     shown = [segment for segment in plan.segments if segment.kind != "unchanged" or segment.entering or segment.leaving]
     if shown:
         yield Text()

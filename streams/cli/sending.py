@@ -137,7 +137,7 @@ def run(batch: Batch, options: SendOptions) -> None:
     first = items[0].record
     begun = next(iter(starts.definitions.values()))  # a log that has begun has some
     active = active_definitions(settings, partition_of(first.contact_id, partitions))
-    for sentence in unasked(first, active or parse_canonical(begun.definitions)):
+    for sentence in unasked(first, active or parse_canonical(begun.definitions, begun.semantics)):
         click.echo(f"warning: {sentence}", err=True)
     if batch.look is not None:
         batch.look(settings, reader)

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from schemas.errors import UnavailableError
 from schemas.instants import format_instant
-from schemas.records import definitions_hash
+from schemas.records import definitions_hash, definitions_identity
 from schemas.settings import CommonSettings, load_settings
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.adapters.redis_inspect import PartitionState, StateInspector
 from streams.cli.printing import plain_table, print_shown
+from streams.generations import Building
 from streams.ports import LogBounds
 
 _TIMEOUT_MS = 5_000
@@ -109,12 +110,18 @@ def _change(state: PartitionState) -> dict[str, Any]:
         if building is None
         else {
             "definitions_hash": building.definitions_hash,
+            "semantics": building.semantics,
+            "upgrade": bool(state.versions) and _identity(building) == state.versions[-1].identity,
             "next_offset": building.cursor.offset,
             "by_worker": building.by_worker,
         },
         "telling": {"contacts_told": state.cursor.steps} if state.is_telling else None,
         "removing": state.former is not None and not state.is_telling,
     }
+
+
+def _identity(building: Building) -> str:
+    return definitions_identity(building.definitions_hash, building.semantics)
 
 
 def _sizes(states: list[PartitionState]) -> dict[str, int]:
@@ -186,10 +193,10 @@ def _under_way(status: dict[str, Any]) -> Iterator[str]:
         about, build = f"partition {row['partition']}:", row["build"]
         if build is not None:
             whose = "the worker builds" if build["by_worker"] else "somebody builds, or has begun to,"
-            yield (
-                f"{about} {whose} the state for definitions of hash {build['definitions_hash'][:12]}, "
-                f"{build['next_offset']} of {row['log_end']} records"
-            )
+            what = f"for definitions of hash {build['definitions_hash'][:12]}"
+            if build["upgrade"]:
+                what = "anew in another format, under the same definitions"
+            yield f"{about} {whose} the state {what}, {build['next_offset']} of {row['log_end']} records"
         if row["telling"] is not None:
             yield (
                 f"{about} tells what definitions {row['definitions_number']} change, "

@@ -9,7 +9,7 @@ from schemas.settings import CommonSettings
 from schemas.topics import partition_of
 from streams.adapters.redis_inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
-from streams.segmentation import Contact, Core, Definitions, Succession, contact_key, parse_canonical
+from streams.segmentation import Contact, Core, Definitions, Succession, contact_key, core_of, parse_canonical
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.wording import printable
 
@@ -38,11 +38,11 @@ def look_up(inspector: StateInspector, contact_id: str) -> Known:
             f"no worker has folded partition {partition} into this Redis yet: start `segue worker`, or wait until it "
             "has come that far; see `segue status`"
         )
-    core = Core(parse_canonical(stored.definitions))
+    core = core_of(parse_canonical(stored.definitions, stored.semantics))
     raw = stored.raw
     if stored.former is not None:
         # The change is made, and its steps are being committed: of this contact maybe not yet.
-        succession = Succession(parse_canonical(stored.former.definitions), core)
+        succession = Succession(parse_canonical(stored.former.definitions, stored.former.semantics), core)
         raw = succession.settle(raw, stored.former.raw, stored.clock_ms).raw
     contact = core.new(contact_id) if raw is None else core.decode(key, raw)
     return Known(partition, core, contact, stored)
@@ -52,12 +52,12 @@ def active_definitions(settings: CommonSettings, partition: int) -> Definitions 
     """Those that hold in a partition, where its worker has come to some and Redis is there to say it."""
     inspector = StateInspector(settings.redis, settings.names, timeout_ms=_TIMEOUT_MS)
     try:
-        text = inspector.definitions(partition)
+        held = inspector.definitions(partition)
     except SegueError:
         return None
     finally:
         inspector.close()
-    return None if text is None else parse_canonical(text)
+    return None if held is None else parse_canonical(*held)
 
 
 def stored_explainer(inspector: StateInspector, contact_id: str) -> Explainer:
@@ -81,7 +81,8 @@ def compared(stored: StoredContact, replay: Replay) -> Literal["same", "differen
         return "unknown"
     if stored.offset != replay.next_offset:
         return "behind" if stored.offset < replay.next_offset else "ahead"
-    if stored.definitions != replay.core.definitions.canonical:
+    held = replay.core.definitions
+    if (stored.definitions, stored.semantics) != (held.canonical, held.semantics):
         return "different"
     contact = replay.contact
     return "same" if stored.raw == (None if contact is None else replay.core.encode(contact)) else "different"

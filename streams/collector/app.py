@@ -20,10 +20,14 @@ from schemas.metrics import Meters
 from streams.collector.access import Access
 from streams.collector.api import Api
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.hooks import Hooks
+from streams.collector.machine_signs import load_signs
+from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
 from streams.collector.settings import CollectorSettings
 from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
+from streams.fetching import Fetcher
 from streams.ports import Clock, Intake, TopicReader
 
 
@@ -34,6 +38,7 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    fetcher: Fetcher,
 ) -> Starlette:
     """The collector on its ports.
 
@@ -51,9 +56,11 @@ def create_app(
     )
     access = Access(settings.write_keys)
     door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     ways = [
         *Api(door).ways(),
         *visitor_ways(settings, door),
+        *Hooks(settings.hooks, fetcher, door, recording).ways(),
         *_Probes(readiness, meters).ways(),
     ]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]

@@ -7,6 +7,7 @@ from pydantic import Field
 from schemas.settings import CommonSettings, OptionalFile
 from streams.collector.access import WriteKeys
 from streams.collector.addresses import Networks, Written
+from streams.collector.providers.settings import HOOKS_DESCRIPTION, Hooks
 from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 
 EVENT_BYTES_MAX = 32 * 1024
@@ -23,6 +24,13 @@ class CollectorSettings(CommonSettings):
         description='Sources and their write keys, a JSON object: `{"website": "…"}`. At least 8 characters each.'
     )
     link_keys: LinkKeys = Field(default_factory=dict, description=LINK_KEYS_DESCRIPTION)
+    hooks: Hooks = Field(default_factory=dict, description=HOOKS_DESCRIPTION)
+    collector_hook_fetch_timeout_ms: int = Field(
+        default=5_000,
+        ge=100,
+        le=30_000,
+        description="Milliseconds for fetching a certificate of Amazon SNS, or confirming a subscription there.",
+    )
     collector_host: str = Field(default="127.0.0.1", description="Address that the collector listens on.")
     collector_port: int = Field(default=8080, ge=0, le=65_535, description="Port; 0 takes a free one and says which.")
     collector_queue_records: int = Field(

@@ -11,11 +11,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.errors import InputError
-from schemas.records import DefinitionsRecord, InvalidRecordError, Record, Tick, decode_record
+from schemas.records import (
+    DefinitionsRecord,
+    InvalidRecordError,
+    Record,
+    Tick,
+    decode_record,
+    definitions_identity,
+)
 from schemas.transitions import Transition
 from streams.demo.refolding import Past, changed
 from streams.ports import RawRecord
-from streams.segmentation import Core, Fold, parse_canonical
+from streams.segmentation import Fold, core_of, parse_canonical
 
 
 class Pair(NamedTuple):
@@ -61,7 +68,7 @@ class Recomputation:
         if one.fold is None:
             if not isinstance(record, DefinitionsRecord):
                 raise InputError(f"tracking partition {partition}: the log does not begin with definitions")
-            one.fold = Fold(Core(parse_canonical(record.definitions)), partition)
+            one.fold = Fold(core_of(parse_canonical(record.definitions, record.semantics)), partition)
         clock_ms = max(one.fold.clock_ms, raw.timestamp_ms)
         one.fold.fire(clock_ms, raw.offset)
         about = None if isinstance(record, Tick | DefinitionsRecord) else record
@@ -78,13 +85,14 @@ class Recomputation:
 
     def _change(self, one: _Partition, record: DefinitionsRecord, offset: int) -> None:
         assert one.fold is not None, "a log begins with definitions"
-        if record.hash == one.fold.core.definitions.hash:
+        if definitions_identity(record.hash, record.semantics) == one.fold.core.definitions.identity:
             return
         if record.accept_short_history and self.difference is None:
             self.difference = "definitions were changed over a log whose start is gone, which nobody can recompute"
         one.expected.extend((transition, None) for transition in one.fold.emitted)
         one.fold.emitted.clear()
-        one.fold = changed(one.fold, one.past, parse_canonical(record.definitions), record, offset)
+        definitions = parse_canonical(record.definitions, record.semantics)
+        one.fold = changed(one.fold, one.past, definitions, record, offset)
 
     def publish(self, partition: int, transition: Transition, read_ms: int) -> None:
         """Take in the next transition that the worker published of a partition."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.records import ContactRecord, DefinitionsRecord
-from streams.segmentation import Core, Definitions, Fold, RehearsingCore, Step, Succession
+from streams.segmentation import Definitions, Fold, Step, Succession, core_of, rehearsing_core_of
 
 
 class Past(NamedTuple):
@@ -24,9 +24,9 @@ def changed(fold: Fold, past: Sequence[Past], definitions: Definitions, record: 
     All timers that are due by then must have fired in `fold`.
     """
     if definitions.meaning == fold.core.definitions.meaning:
-        fold.core = Core(definitions)
+        fold.core = core_of(definitions)
         return fold
-    core = Core(definitions)
+    core = core_of(definitions)
     build = _built(past, definitions, fold.partition)
     build.fire(fold.clock_ms, offset)
     after = Fold(core, fold.partition, fold.clock_ms)
@@ -49,7 +49,7 @@ def changed(fold: Fold, past: Sequence[Past], definitions: Definitions, record: 
 
 
 def _built(past: Sequence[Past], definitions: Definitions, partition: int) -> Fold:
-    build = Fold(RehearsingCore(definitions), partition)
+    build = Fold(rehearsing_core_of(definitions), partition)
     for one in past:
         build.fire(one.clock_ms, one.offset)
         if one.record is not None:

@@ -49,12 +49,16 @@ def builds(facts: Facts) -> Iterable[Finding]:
     """No state was built for a change that nobody has made."""
     for partition, build in sorted(facts.state.builds.items()):
         about = f"build of partition {partition}"
-        told = f"for definitions of hash {build.definitions_hash[:12]}, {build.offset:,} records, {build.keys:,} keys"
+        upgrade = _is_upgrade(partition, build, facts)
+        what = "the same definitions, in another format" if upgrade else _definitions(build)
+        told = f"for {what}, {build.offset:,} records, {build.keys:,} keys"
         if build.idle_s is None or build.idle_s <= BUILD_IDLE_MAX_S:
             yield ok(about, told)
         else:
             expected = f"applied or given up within {BUILD_IDLE_MAX_S // 3_600} h: it takes room in Redis"
-            yield warning(about, f"{told}, left alone for {build.idle_s // 60:,} min", expected, _way_on(build))
+            yield warning(
+                about, f"{told}, left alone for {build.idle_s // 60:,} min", expected, _way_on(build, upgrade)
+            )
     removing = [
         partition
         for partition, point in facts.state.points.items()
@@ -66,7 +70,20 @@ def builds(facts: Facts) -> Iterable[Finding]:
         yield ok("changes of definitions", "none is under way")
 
 
-def _way_on(build: BuildFacts) -> str:
+def _definitions(build: BuildFacts) -> str:
+    return f"definitions of hash {build.definitions_hash[:12]}"
+
+
+def _is_upgrade(partition: int, build: BuildFacts, facts: Facts) -> bool:
+    """Whether it is built for the definitions that hold, since the state that serves is of another format."""
+    point = facts.state.points.get(partition)
+    held = point.versions[-1] if point is not None and point.versions else None
+    return held is not None and (held.hash, held.semantics) == (build.definitions_hash, build.semantics)
+
+
+def _way_on(build: BuildFacts, upgrade: bool) -> str:
+    if upgrade:
+        return "start workers of the version that built it, which take it over, or segue plan --discard"
     if build.by_worker:
         return "its change is in the log and waits for a worker: segue worker"
     return "segue apply with the planned file, which goes on with it, or segue plan --discard"

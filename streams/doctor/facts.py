@@ -92,6 +92,7 @@ class BuildFacts(NamedTuple):
     by_worker: bool  # the partition's worker builds, since a change has come to its turn
     keys: int
     idle_s: int | None  # since somebody went on with it; None where Redis does not say
+    semantics: str = ""  # version of it that the definitions are for
 
 
 class SnapshotFacts(NamedTuple):
@@ -126,6 +127,7 @@ class Limits:
     message_bytes: int
     dead_letter_surplus_bytes: int
     outbox_entries_max: int
+    state_format_built_from: int  # the oldest from which a state of ours is built
 
 
 @dataclass(frozen=True, slots=True)

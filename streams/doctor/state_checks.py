@@ -63,8 +63,14 @@ def state_format(facts: Facts) -> Iterable[Finding]:
     if any(number > known for number in formats):
         yield error("format of the state", str(max(formats)), f"{known}", "run a newer version of Segue")
     elif any(number < oldest for number in formats):
-        expected = f"{oldest} to {known}: a worker of this version folds the log again from its start"
-        yield warning("format of the state", str(min(formats)), expected, "nothing, or run the version before")
+        expected = f"{oldest} to {known}"
+        if min(formats) < facts.limits.state_format_built_from:
+            expected = f"{expected}: a worker of this version folds the log again from its start"
+            yield warning("format of the state", str(min(formats)), expected, "nothing, or run the version before")
+        else:
+            expected = f"{expected}: a worker of this version builds the state anew before it serves"
+            fix = "segue plan --upgrade, so that it is quick; then start workers of this version"
+            yield warning("format of the state", str(min(formats)), expected, fix)
     elif formats:
         yield ok("format of the state", numbers(formats))
 

@@ -9,7 +9,7 @@ from schemas.errors import UnavailableError
 from streams.explaining.replay import Replay
 from streams.pipeline.admission import Admission, Admitted, RejectedRecordError
 from streams.ports import RawRecord
-from streams.segmentation import Definitions, RehearsingCore
+from streams.segmentation import Definitions, rehearsing_core_of
 
 _KEYS_CACHED = 100_000
 
@@ -79,7 +79,7 @@ def _replay_changes(reading: _Reading, former: Replay, changes: list[tuple[Admit
     """
     offsets = [admitted.offset for admitted, _ in changes]
     replays = [
-        Replay(definitions, former.contact_id, former.partition, core=RehearsingCore) for _, definitions in changes
+        Replay(definitions, former.contact_id, former.partition, core=rehearsing_core_of) for _, definitions in changes
     ]
     held = 0
     for admitted in reading.admitted():

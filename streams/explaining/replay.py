@@ -13,7 +13,17 @@ from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record, Tick
 from schemas.topics import partition_of, position_name
 from schemas.transitions import Cause, Transition
-from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, Step, Succession, contact_key
+from streams.segmentation import (
+    Contact,
+    Core,
+    Definitions,
+    Fold,
+    Step,
+    Succession,
+    contact_key,
+    core_of,
+    rehearsing_core_of,
+)
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of
@@ -32,9 +42,9 @@ class Replay:
         contact_id: str,
         partition: int = 0,
         lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        core: type[Core] = Core,
+        core: Callable[[Definitions], Core] = core_of,
     ) -> None:
-        """`lists` has those who are on a list, by its name, before any record says so; `core` is a `RehearsingCore`
+        """`lists` has those who are on a list, by its name, before any record says so; `core` makes a `RehearsingCore`
         for definitions that do not hold yet, until `follow`."""
         self.contact_id = contact_id
         self.core = core(definitions)
@@ -103,7 +113,7 @@ class Replay:
         history says that it is in it.
         """
         raw, known = self._stored(), former._stored()
-        core = self.core = self._fold.core = Core(self.core.definitions)
+        core = self.core = self._fold.core = core_of(self.core.definitions)
         succession = Succession(former.core.definitions, core)
         settled = succession.settle(raw, known, self.clock_ms)
         self._fold.contacts.pop(self._key, None)
@@ -212,17 +222,17 @@ def replay_lines(
     Where they bring other definitions, conditions are told as those say that they came out from the first line on,
     and memberships as transitions tell them. Without a `history` such lines are passed over, as if they were none.
     """
-    reader, active = Reader(), definitions.hash
+    reader, active = Reader(), definitions.identity
     read = read_line if history is None else reader.read
     who = contact_id, partition_of(contact_id, partitions), definitions.lists
     taken = _Lines(Replay(definitions, *who), until_ms, partitions)
     for place, record in _records(lines, read):
         if not taken.take(place, record):
             break
-        if record.type == "definitions" and record.hash != active:
+        if record.type == "definitions" and (brought := reader.definitions(record)).identity != active:
             assert history is not None, "without a history no definitions are read"
-            active, former = record.hash, taken.replay
-            taken = _Lines(Replay(reader.definitions(record), *who, RehearsingCore), until_ms, partitions)
+            active, former = brought.identity, taken.replay
+            taken = _Lines(Replay(brought, *who, rehearsing_core_of), until_ms, partitions)
             for earlier_place, earlier in _records(history(place + 1), read):
                 taken.take(earlier_place, earlier)
             taken.replay.follow(former, record, taken.last_offset)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from schemas.errors import InputError, SegueError
+from schemas.errors import SegueError
 from schemas.records import (
     ContactRecord,
     DefinitionsRecord,
@@ -15,10 +15,17 @@ from schemas.records import (
     Tick,
     decode_record,
     definitions_hash,
+    definitions_identity,
 )
 from schemas.topics import partition_of
 from streams.ports import RawRecord
-from streams.segmentation import SEMANTICS_VERSION, Definitions, DefinitionsError, contact_key, parse_canonical
+from streams.segmentation import (
+    Definitions,
+    DefinitionsError,
+    check_semantics,
+    contact_key,
+    parse_canonical,
+)
 from streams.sending.log_start import foreign_start
 
 RejectionReason: TypeAlias = Reason | Literal["foreign_key", "foreign_partition", "invalid_definitions"]
@@ -80,12 +87,12 @@ class Admission:
         self._partition = partition
         self._partitions = partitions
         self._key_of = self._cached_key_of(keys_cached_max)
-        self._active_hash = ""
-        """Of the definitions that hold after what was admitted last; empty before the log's first record."""
+        self._active = ""
+        """Identity of the definitions that hold after what was admitted last; empty before the log's first record."""
 
-    def restore(self, active_hash: str) -> None:
-        """Go on where definitions with this hash hold; it is empty before the log's first record."""
-        self._active_hash = active_hash
+    def restore(self, active: str) -> None:
+        """Go on where definitions of this identity hold; it is empty before the log's first record."""
+        self._active = active
 
     def admit(self, raw: RawRecord) -> Admitted:
         """The record in the bytes. Raises `RejectedRecordError` for a dead letter.
@@ -110,7 +117,7 @@ class Admission:
                 f"expected in partition {right} of {self._partitions}, by murmur2 of the key; it lies in "
                 f"{self._partition}",
             )
-        if not self._active_hash:
+        if not self._active:
             raise self._foreign_start()
         return Admitted(raw.offset, raw.timestamp_ms, record.type, record, key)
 
@@ -131,26 +138,23 @@ class Admission:
         change = None
         if record.type == "definitions":
             change = self._change_by(record)
-        elif not self._active_hash:
+        elif not self._active:
             raise self._foreign_start()
         return Admitted(raw.offset, raw.timestamp_ms, record.type, None, "", change)
 
     def _change_by(self, record: DefinitionsRecord) -> Change:
         if definitions_hash(record.definitions) != record.hash:
             raise RejectedRecordError("invalid_definitions", "hash: expected the SHA-256 of `definitions`")
-        if record.semantics != SEMANTICS_VERSION:
-            raise InputError(
-                f"partition {self._partition} of {self._topic}: definitions {record.number} were written for version "
-                f"{record.semantics} of the semantics, this program knows {SEMANTICS_VERSION}: run a newer version of "
-                "Segue"
-            )
-        if record.hash == self._active_hash:
+        place = f"partition {self._partition} of {self._topic}: definitions {record.number}"
+        check_semantics(record.semantics, place)
+        identity = definitions_identity(record.hash, record.semantics)
+        if identity == self._active:
             return Change(record, None)
         try:
-            definitions = parse_canonical(record.definitions)
+            definitions = parse_canonical(record.definitions, record.semantics)
         except DefinitionsError as error:
             raise RejectedRecordError("invalid_definitions", str(error)) from None
-        self._active_hash = record.hash
+        self._active = identity
         return Change(record, definitions)
 
     def _foreign_start(self) -> SegueError:

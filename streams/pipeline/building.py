@@ -15,7 +15,18 @@ from streams.pipeline.draft import BuildDraft, Draft
 from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds
 from streams.ports import Cursor, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Definitions, Outcome, RehearsingCore
+from streams.segmentation import Definitions, Outcome, rehearsing_core_of
+
+
+class HistoryGoneError(InputError):
+    """The log lacks records that a build needs."""
+
+    def __init__(self, partition: int, begins_at: int, needed_from: int) -> None:
+        super().__init__(
+            f"partition {partition}: the log begins at offset {begins_at} by now, and new definitions need its "
+            f"history from offset {needed_from} on"
+        )
+        self.begins_at = begins_at
 
 
 class _NoMeters:
@@ -64,16 +75,18 @@ class Builder(PartitionFold):
         `owner` is the fence of who folds the partition, None for anybody else.
         """
         self._draft = None
-        self._begun = build = await self._builds.begin(self.partition, self.definitions.hash, owner=owner, anew=anew)
+        self._begun = build = await self._builds.begin(
+            self.partition, self.definitions.identity, owner=owner, anew=anew
+        )
         self._cursor, self._clock_ms = build.cursor, build.clock_ms
         await self._look()
-        self._admission.restore(self.definitions.hash)
-        self._work_with(RehearsingCore(self.definitions))
+        self._admission.restore(self.definitions.identity)
+        self._work_with(rehearsing_core_of(self.definitions))
         self._draft = BuildDraft(PartitionMeta(cursor=build.cursor, clock_ms=build.clock_ms))
         return build
 
     async def apply(self, records: Sequence[RawRecord]) -> None:
-        """Fold consecutive records and commit them. Raises `InputError` where the log lacks some before them."""
+        """Fold consecutive records and commit them. Raises `HistoryGoneError` where the log lacks some before them."""
         draft, self._draft = self._draft, None
         workspace = self._workspace
         if draft is None or workspace is None:
@@ -81,11 +94,37 @@ class Builder(PartitionFold):
         records = [record for record in records if record.offset >= self._cursor.offset]
         if records:
             if records[0].offset != self._cursor.offset and (self._cursor.offset or not self._short_history):
-                raise self._history_gone(records[0].offset)
+                raise HistoryGoneError(self.partition, records[0].offset, self._cursor.offset)
             admitted, _ = self._admission.admit_all(records)  # the others the worker has put away, or will
             await self._fold(admitted, draft)
             await self._commit(Cursor(records[-1].offset + 1, 0), draft)
             workspace.trim(between_batches=True)
+        self._draft = draft
+
+    async def release(self, clock_ms: int, before: tuple[int, str] | None) -> None:
+        """Fire timers on behalf of the record at the cursor, which is not applied, at its clock.
+
+        They are those that come before the timer `before`, (due, key), in that order; all that are due if it is None.
+        """
+        draft, self._draft = self._draft, None
+        workspace = self._workspace
+        if draft is None or workspace is None:
+            raise BugError(f"the build of partition {self.partition} has not begun")
+        offset, fold, most = self._cursor.offset, workspace.fold, self._bounds.timers_per_commit_max
+        while True:
+            await self._load((), clock_ms, workspace)
+            last = min((bound for bound in (workspace.until, before) if bound is not None), default=None)
+            steps = 0
+            while steps < most and (timer := fold.next_timer()) is not None and timer[0] <= clock_ms:
+                if timer == before or (last is not None and timer > last):
+                    break
+                steps += fold.fire(clock_ms, offset, limit=1)
+            if not steps:
+                break
+            draft.count_timer_steps(steps, offset)
+            draft.add(fold.emitted, offset)
+            fold.emitted.clear()
+            await self._commit(draft.within_record(offset), draft)
         self._draft = draft
 
     async def _commit(self, after: Cursor, draft: Draft) -> None:
@@ -96,9 +135,3 @@ class Builder(PartitionFold):
         self._cursor, self._clock_ms = after, clock_ms
         self._workspace.settle(changes)
         draft.committed(commit)
-
-    def _history_gone(self, offset: int) -> InputError:
-        return InputError(
-            f"partition {self.partition}: the log begins at offset {offset} by now, and new definitions need its "
-            f"history from offset {self._cursor.offset} on"
-        )

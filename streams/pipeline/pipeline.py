@@ -18,16 +18,18 @@ from schemas.errors import BugError
 from schemas.records import DefinitionsRecord
 from streams.generations import Holding
 from streams.pipeline.admission import Admitted, Change, consecutive_from
-from streams.pipeline.changing import Changing, Serving, holding_from
+from streams.pipeline.changing import Changing, holding_from
 from streams.pipeline.dead_letters import DeadLetters
 from streams.pipeline.draft import Draft
 from streams.pipeline.meters import PipelineMeters
 from streams.pipeline.partition_fold import PartitionFold
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.relay import Relay
+from streams.pipeline.succeeding import Serving
+from streams.pipeline.upgrading import Upgrading
 from streams.pipeline.workspace import Changes
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Core, Definitions, parse_canonical
+from streams.segmentation import Definitions, core_of, parse_canonical
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 
@@ -52,6 +54,7 @@ class PartitionPipeline(PartitionFold):
         )
         self._relay = Relay(partition, ports, entries_max=bounds.outbox_entries_max)
         self._changing = Changing(partition, ports, bounds)
+        self._upgrading = Upgrading(partition, ports, bounds)
         self.on_standstill: Callable[[], None] = lambda: None
         """Called where a change of definitions begins, for which records have to wait."""
         self._fence = Fence(0, "")
@@ -63,7 +66,7 @@ class PartitionPipeline(PartitionFold):
     @property
     def progress(self) -> Hashable:
         """Differs from what it was when something was done, be it that no commit tells of it yet."""
-        return self._cursor, self._changing.progress
+        return self._cursor, self._changing.progress, self._upgrading.progress
 
     @property
     def outbox_waiting(self) -> int:
@@ -78,7 +81,10 @@ class PartitionPipeline(PartitionFold):
     async def load(self, fence: Fence) -> int:
         """Take the fence, resume the output, and return the offset from which the log is to be read.
 
-        Raises `InputError` too: the state or the output belongs to another log, or is of a newer format.
+        A state of an older format is built anew first, which takes long where nothing of it was built beforehand.
+
+        Raises `InputError` too: the state or the output belongs to another log, or is of a newer format, or of an older
+        one that cannot be built anew.
         """
         self._draft = self._holding = None
         self._changing.close()
@@ -87,9 +93,13 @@ class PartitionPipeline(PartitionFold):
         meta = await store.take(partition, fence, self._log)
         committed = await self._relay.read_outbox()
         published = await self._relay.read_tail()
-        if published is not None and published.epoch > meta.epoch:
-            # An operator raised the epoch; Redis was emptied, or set back to before that.
-            meta, committed = await store.start_over(partition, fence, published.epoch), []
+        epoch = meta.epoch if published is None else published.epoch
+        if epoch > meta.epoch or (meta.outdated_format is not None and meta.definitions is None):
+            # An operator raised the epoch; Redis was emptied, or set back to before that. Or nothing counted yet.
+            meta, committed = await store.start_over(partition, fence, max(epoch, meta.epoch)), []
+        elif meta.outdated_format is not None:
+            serving = Serving(meta.generation, fence, meta.cursor, meta.clock_ms)
+            meta = await self._upgrading.take_over(serving, meta)
         await self._dead_letters.load(meta.epoch)
         self._relay.resume(meta.epoch, published, committed)
         self._fence = fence
@@ -128,7 +138,7 @@ class PartitionPipeline(PartitionFold):
         self._meters.closed()
 
     def _restore(self, meta: PartitionMeta) -> None:
-        self._admission.restore(meta.versions[-1].hash if meta.versions else "")
+        self._admission.restore(meta.versions[-1].identity if meta.versions else "")
         self._workspace = self._definitions = None
         self._stand_at(meta)
         if meta.former is not None and self._telling_at is None:
@@ -139,7 +149,7 @@ class PartitionPipeline(PartitionFold):
         self._meta, self._cursor, self._clock_ms = meta, meta.cursor, meta.clock_ms
         segments: list[str] = []
         if meta.definitions is not None:
-            definitions = parse_canonical(meta.definitions)
+            definitions = parse_canonical(meta.definitions, meta.versions[-1].semantics)
             segments = [segment.name for segment in definitions.segments]
             self._hold(definitions)
         self._meters.loaded(meta.sizes, segments, meta.clock_ms)
@@ -153,7 +163,7 @@ class PartitionPipeline(PartitionFold):
     def _hold(self, definitions: Definitions) -> None:
         """Work under these definitions from here on."""
         self._definitions = definitions
-        self._work_with(Core(definitions))
+        self._work_with(core_of(definitions))
 
     @property
     def _telling_at(self) -> int | None:

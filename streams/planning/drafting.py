@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.records import definitions_identity
 from streams.planning.lookback import short_lookbacks
 from streams.planning.plan import Kind, Plan, ScoreChange, SegmentChange
 from streams.ports import LogBounds
@@ -19,8 +20,8 @@ def empty_plan(
     segments = [
         SegmentChange(name, kind, _tags(name, after) or _tags(name, before))
         for name, kind in _kinds(
-            {segment.name: segment.definition for segment in before.segments},
-            {segment.name: segment.definition for segment in after.segments},
+            {segment.name: definitions_identity(segment.definition, before.semantics) for segment in before.segments},
+            {segment.name: definitions_identity(segment.definition, after.semantics) for segment in after.segments},
         )
     ]
     scores = [ScoreChange(name, kind) for name, kind in _kinds(_score_texts(before), _score_texts(after))]
@@ -30,8 +31,10 @@ def empty_plan(
     touched |= {f"scores.{each.name}" for each in scores if each.kind in kinds}
     return Plan(
         before_hash=before.hash,
+        before_semantics=before.semantics,
         before_number=0,
         after_hash=after.hash,
+        after_semantics=after.semantics,
         partitions=len(bounds),
         records=sum(bound.end - bound.start for bound in bounds.values()),
         segments=segments,
@@ -54,7 +57,7 @@ def _kinds(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[st
 def _score_texts(definitions: Definitions) -> dict[str, str]:
     scores: dict[str, Any] = json.loads(definitions.canonical).get("scores", {})
     return {
-        name: json.dumps({key: value for key, value in body.items() if key != "description"})
+        name: definitions.semantics + json.dumps({key: value for key, value in body.items() if key != "description"})
         for name, body in scores.items()
     }
 

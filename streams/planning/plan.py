@@ -103,6 +103,8 @@ class Plan:
     bytes_before: int = 0
     """Of the states of those that were looked at."""
     bytes_after: int = 0
+    before_semantics: str = ""
+    after_semantics: str = ""
 
     @property
     def entering(self) -> int:
@@ -116,5 +118,5 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the definitions that hold are the same text."""
-        return self.before_hash == self.after_hash
+        """Whether the definitions that hold are the same text, for the same semantics."""
+        return (self.before_hash, self.before_semantics) == (self.after_hash, self.after_semantics)

@@ -18,7 +18,7 @@ from streams.planning.held import Held, read_held
 from streams.planning.plan import Plan
 from streams.planning.room import Filled
 from streams.ports import CursorMismatchError, FenceLostError, LogBounds, PartitionMeta
-from streams.segmentation import Core, Definitions, parse_canonical
+from streams.segmentation import Definitions, core_of
 
 _SAMPLES = 5
 _LOOKED_AT = 20_000
@@ -69,12 +69,20 @@ class Planner:
         """What each partition's log holds, since `look`."""
 
     async def look(self) -> dict[int, Held]:
-        """Which definitions hold in the log. Raises `UnavailableError` for a partition that has none."""
+        """Which definitions hold in the log.
+
+        Raises `UnavailableError` for a partition that has none, or whose state is of a format to be built anew.
+        """
         found = self._ports.bounds()
         if not found:
             raise UnavailableError(f"no topic {self._ports.topic}: create it with `segue topics create`")
         for partition, bounds in sorted(found.items()):
             meta = await self._ports.generations.serving(partition)
+            if meta is not None and meta.outdated_format is not None:
+                raise UnavailableError(
+                    f"partition {partition}: its state is of format {meta.outdated_format}, which this version builds "
+                    "anew: start `segue worker` of this version first; `segue plan --upgrade` shortens its start"
+                )
             held = await read_held(partition, meta, self._ports.history, bounds)
             if held is None:
                 raise UnavailableError(
@@ -113,7 +121,7 @@ class Planner:
         )
         plan = await self._drafted(before, bounds, [builder.build.clock_ms for builder in builders.values()])
         plan.behind = sum(max(0, bound.end - folded[partition]) for partition, bound in bounds.items())
-        old, new = Core(before), Core(self._definitions)
+        old, new = core_of(before), core_of(self._definitions)
         comparison = Comparison(self._ports.generations, old, new, plan, samples_max=_SAMPLES, looked_at_max=_LOOKED_AT)
         for builder in builders.values():
             await comparison.add(_Together(self, builder))
@@ -122,6 +130,24 @@ class Planner:
             with _still_ours(builder.partition):  # else what was compared was half gone
                 await self._ports.builds.load(builder.partition, builder.build.cursor, (), None, 0)
         return plan
+
+    async def rebuild(self) -> list[int]:
+        """Build the state anew where it is of an older format; in which partitions that is.
+
+        The definitions are those that hold there. Raises as `build` does.
+        """
+        outdated = await self.outdated()
+        await self._build(outdated)
+        return sorted(outdated)
+
+    async def outdated(self) -> dict[int, LogBounds]:
+        """Partitions whose state is of a format to be built anew, and the records that are folded there."""
+        outdated = {}
+        for partition, bound in self._ports.bounds().items():
+            meta = await self._serving(partition)
+            if meta.outdated_format is not None:
+                outdated[partition] = LogBounds(bound.start, max(bound.start, min(bound.end, meta.cursor.offset)))
+        return outdated
 
     async def catch_up(self, builder: Builder) -> tuple[PartitionMeta, Build]:
         """What serves, and the build brought to the same place; what serves may have gone on since."""
@@ -173,19 +199,19 @@ class Planner:
         return plan
 
     def _before(self, held: Mapping[int, Held]) -> Definitions:
-        hashes = {one.hash for one in held.values()}
+        identities = {one.identity for one in held.values()}
         waiting = [one.partition for one in held.values() if not one.is_made]
-        if len(hashes) > 1:
+        if len(identities) > 1:
             raise InputError(
-                f"{self._ports.topic}: the partitions have different definitions ({_short(hashes)}): an apply was cut "
-                "short; complete it by applying the same file again, or take it back by applying the one before it"
+                f"{self._ports.topic}: the partitions have different definitions ({_short(identities)}): an apply was "
+                "cut short; complete it by applying the same file again, or take it back by applying the one before it"
             )
         if waiting:
             raise UnavailableError(
                 f"{self._ports.topic}: partitions {_numbers(waiting)} have not come to their newest definitions yet: "
                 "start `segue worker`, or wait for it"
             )
-        return parse_canonical(next(iter(held.values())).text)
+        return next(iter(held.values())).definitions()
 
     async def _begin(self, partition: int, bounds: LogBounds) -> Builder:
         if bounds.start > 0 and not self._accept_short:
@@ -250,8 +276,8 @@ def _offset(builder: Builder, bounds: LogBounds) -> int:
     return max(0, builder.build.cursor.offset - bounds.start)
 
 
-def _short(hashes: set[str]) -> str:
-    return ", ".join(sorted(text[:12] for text in hashes))
+def _short(identities: set[str]) -> str:
+    return ", ".join(sorted(text[:12] for text in identities))
 
 
 def _numbers(partitions: list[int]) -> str:

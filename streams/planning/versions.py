@@ -35,11 +35,13 @@ async def known_versions(ports: PlanPorts) -> list[KnownVersion]:
             _note(found, version, partition)
         held = await read_held(partition, meta, ports.history, bounds)
         if held is not None and (meta is None or not meta.versions or held.offset > meta.versions[-1].offset):
-            version = Version(held.number, held.hash, held.offset, 0, held.author, held.message, held.silent)
+            version = Version(
+                held.number, held.hash, held.offset, 0, held.author, held.message, held.silent, semantics=held.semantics
+            )
             _note(found, version, partition)
-            found[held.number, held.hash].waiting.append(partition)
+            found[held.number, held.identity].waiting.append(partition)
         if held is not None:
-            found[held.number, held.hash].newest.append(partition)
+            found[held.number, held.identity].newest.append(partition)
     return [found[key] for key in sorted(found, key=lambda key: (key[0], found[key].version.offset))]
 
 
@@ -70,5 +72,5 @@ async def definitions_of(ports: PlanPorts, number: int) -> DefinitionsRecord:
 
 
 def _note(found: dict[tuple[int, str], KnownVersion], version: Version, partition: int) -> None:
-    known = found.setdefault((version.number, version.hash), KnownVersion(version, {}, [], []))
+    known = found.setdefault((version.number, version.identity), KnownVersion(version, {}, [], []))
     known.offsets[partition] = version.offset

@@ -13,8 +13,8 @@ View: TypeAlias = dict[str, Any]
 def plan_view(plan: Plan) -> View:
     """A plan."""
     return {
-        "before": {"number": plan.before_number, "hash": plan.before_hash},
-        "after": {"hash": plan.after_hash},
+        "before": {"number": plan.before_number, "hash": plan.before_hash, "semantics": plan.before_semantics},
+        "after": {"hash": plan.after_hash, "semantics": plan.after_semantics},
         "partitions": plan.partitions,
         "records": plan.records,
         "behind": plan.behind,

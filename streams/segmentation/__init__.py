@@ -18,6 +18,7 @@ from streams.segmentation.fold import Fold
 from streams.segmentation.outcomes import Outcome
 from streams.segmentation.problems import DefinitionsError, Problem
 from streams.segmentation.rehearsal import RehearsingCore
+from streams.segmentation.semantics import KNOWN_SEMANTICS, Cores, check_semantics, core_of, rehearsing_core_of
 from streams.segmentation.steps import Step
 from streams.segmentation.succession import Succession
 
@@ -28,9 +29,11 @@ def is_compiled() -> bool:
 
 
 __all__ = [
+    "KNOWN_SEMANTICS",
     "SEMANTICS_VERSION",
     "Contact",
     "Core",
+    "Cores",
     "Definitions",
     "DefinitionsError",
     "Fold",
@@ -40,8 +43,11 @@ __all__ = [
     "Segment",
     "Step",
     "Succession",
+    "check_semantics",
     "compile_definitions",
     "contact_key",
+    "core_of",
     "is_compiled",
     "parse_canonical",
+    "rehearsing_core_of",
 ]

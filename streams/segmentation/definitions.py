@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
-from schemas.records import definitions_hash
+from schemas.records import definitions_hash, definitions_identity
 from streams.segmentation.advice import advise
 from streams.segmentation.canonical import canonical_hash, canonical_text
 from streams.segmentation.correctable import Correctable, check_correct, read_correctable
@@ -27,10 +27,17 @@ from streams.segmentation.references import Place, in_order, reached_from, refer
 from streams.segmentation.scores import ScoreSpec
 from streams.segmentation.units import Scope
 
-__all__ = ["SEMANTICS_VERSION", "Definitions", "Segment", "WhileRule", "compile_definitions", "parse_canonical"]
+__all__ = [
+    "SEMANTICS_VERSION",
+    "Definitions",
+    "Segment",
+    "WhileRule",
+    "compile_definitions",
+    "parse_canonical",
+]
 
 SEMANTICS_VERSION = "1"
-"""Version of the meaning of definitions; raised when the same text would come to mean something else."""
+"""Version of the meaning that definitions have now; raised when the same text would come to mean something else."""
 
 _PLACES = ("scores", "segments")
 
@@ -42,8 +49,11 @@ class Definitions:
     canonical: str
     """The text that stands in the log. Lists stand in it by name: who is on them is told by `list` records."""
     hash: str
+    semantics: str
+    """Version of the semantics that the text was written for."""
     meaning: str
-    """SHA-256 of it without descriptions, tags and meta. Definitions of one meaning share the states of contacts."""
+    """SHA-256 of text and version without descriptions, tags and meta. Definitions of one meaning share the states of
+    contacts."""
     deduplicate_ms: int
     correctable: Correctable
     zone: tzinfo
@@ -58,8 +68,15 @@ class Definitions:
     """Contact ids on each static list, as the definition file has them."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
+    @property
+    def identity(self) -> str:
+        """What holds: the text, by its hash, as a version of the semantics takes it."""
+        return definitions_identity(self.hash, self.semantics)
 
-def compile_definitions(data: Any, read_list_file: ListReader = no_list_files) -> Definitions:
+
+def compile_definitions(
+    data: Any, read_list_file: ListReader = no_list_files, semantics: str = SEMANTICS_VERSION
+) -> Definitions:
     """Definitions from the parsed data of a file. Raises `DefinitionsError` with everything that is wrong."""
     findings = Findings()
     file = plain(data, findings)
@@ -88,7 +105,8 @@ def compile_definitions(data: Any, read_list_file: ListReader = no_list_files) -
     return Definitions(
         canonical=canonical,
         hash=definitions_hash(canonical),
-        meaning=definitions_hash(canonical_text(bare)),
+        semantics=semantics,
+        meaning=definitions_hash(canonical_text(bare | {"semantics": semantics})),
         deduplicate_ms=spec.deduplicate,
         correctable=read_correctable(spec.correct, spec.deduplicate, bare),
         zone=spec.zone,
@@ -105,13 +123,16 @@ def compile_definitions(data: Any, read_list_file: ListReader = no_list_files) -
     )
 
 
-def parse_canonical(text: str) -> Definitions:
-    """Definitions from the canonical text of a `definitions` record. Raises `DefinitionsError`."""
+def parse_canonical(text: str, semantics: str = SEMANTICS_VERSION) -> Definitions:
+    """Definitions from the canonical text of a `definitions` record, written for a version of the semantics.
+
+    Raises `DefinitionsError`.
+    """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DefinitionsError([Problem("definitions", text, f"expected JSON: {error}")]) from None
-    return compile_definitions(data)
+    return compile_definitions(data, semantics=semantics)
 
 
 def _without_words(body: dict[str, Any]) -> dict[str, Any]:

@@ -33,11 +33,15 @@ def apply_definitions(
 ) -> Applied:
     """Append `record` to every partition of `topic` whose log is empty.
 
-    Each partition is judged by its own log, so an apply that was cut short is completed by the next. Nothing is
-    written unless all partitions can be served. Raises `InputError` when they cannot, or when another apply was
-    faster with another text.
+    Each partition is judged by its own log, so an apply that was cut short is completed by the next, for the version of
+    the semantics for which it was begun.
+
+    Nothing is written unless all partitions can be served. Raises `InputError` when they cannot, or when another apply
+    was faster with another text.
     """
     applied = plan_definitions(record, reader, topic)
+    for begun in read_log_starts(reader, topic).definitions.values():
+        record = record.model_copy(update={"semantics": begun.semantics})  # one log begins as the other does
     value = encode_record(record)
     for partition in applied.written:
         writer.append(value, partition=partition, timestamp_ms=timestamp_ms)
@@ -66,7 +70,8 @@ def _check(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
 
 
 def _check_first(starts: LogStarts, record: DefinitionsRecord, topic: str) -> None:
-    others = [number for number, found in starts.definitions.items() if found.definitions != record.definitions]
+    what = record.definitions, record.semantics
+    others = [number for number, one in starts.definitions.items() if (one.definitions, one.semantics) != what]
     if others:
         raise InputError(
             f"{topic}: another apply of other definitions came first in partition {numbers(others)}: see what holds "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash
+from schemas.records import DefinitionsRecord, InvalidRecordError, Record, definitions_hash, definitions_identity
 from schemas.transitions import Transition
-from streams.segmentation import Core, Definitions, DefinitionsError, Step, Succession, parse_canonical
+from streams.segmentation import KNOWN_SEMANTICS, Core, Definitions, DefinitionsError, Step, Succession, parse_canonical
 from streams.simulation.packed_contacts import PackedContacts
 from streams.simulation.partitions import Partitions
 from streams.simulation.record_lines import read_line, stated_ms
@@ -34,10 +34,13 @@ class Reader:
         text = record.definitions
         if definitions_hash(text) != record.hash:
             raise InvalidRecordError("invalid", "hash: expected the SHA-256 of `definitions`")
-        compiled = self._compiled.get(record.hash)
+        if record.semantics not in KNOWN_SEMANTICS:
+            raise InvalidRecordError("invalid", f"semantics: expected one of {', '.join(KNOWN_SEMANTICS)}")
+        identity = definitions_identity(record.hash, record.semantics)
+        compiled = self._compiled.get(identity)
         if compiled is None:
             try:
-                compiled = self._compiled[record.hash] = parse_canonical(text)
+                compiled = self._compiled[identity] = parse_canonical(text, record.semantics)
             except DefinitionsError as error:
                 raise InvalidRecordError("invalid", "; ".join(str(error).splitlines())) from None
         return compiled

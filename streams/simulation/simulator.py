@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from schemas.metrics import OUTCOMES
 from schemas.records import ContactRecord, DefinitionsRecord, InvalidRecordError, Record
 from schemas.transitions import Transition
-from streams.segmentation import Contact, Core, Definitions, Fold, RehearsingCore, contact_key
+from streams.segmentation import Contact, Core, Definitions, Fold, contact_key, core_of, rehearsing_core_of
 from streams.simulation.changing import History, Reader, hand_over, rehearse
 from streams.simulation.packed_contacts import PackedContacts
 from streams.simulation.partitions import Partitions
@@ -56,8 +56,8 @@ class Simulator:
         self._decoded_max = contacts_decoded_max
         self._history = history
         self._reader = Reader()
-        self._hash = definitions.hash
-        self._log = Partitions(Core(definitions), partitions, contacts_decoded_max)
+        self._identity = definitions.identity
+        self._log = Partitions(core_of(definitions), partitions, contacts_decoded_max)
         self._log.put_on_lists(definitions.lists)
 
     @property
@@ -124,7 +124,7 @@ class Simulator:
         tally = self.tally
         if tally.begun_ms is None or stated < tally.begun_ms:
             tally.begun_ms = stated
-        if record.type == "definitions" and record.hash != self._hash:
+        if record.type == "definitions" and self._reader.definitions(record).identity != self._identity:
             return self._change(record, stated)
         if record.type == "tick" or record.type == "definitions":  # noqa: PLR1714 - narrows the type
             tally.ticks += 1
@@ -150,14 +150,14 @@ class Simulator:
         definitions = self._reader.definitions(record)
         self.tally.changes += 1
         yield from self._told(self._log.tick(stated))
-        log = Partitions(RehearsingCore(definitions), len(self.folds), self._decoded_max)
+        log = Partitions(rehearsing_core_of(definitions), len(self.folds), self._decoded_max)
         log.put_on_lists(self._held[0].lists)
         rehearse(log, self._history(self.tally.lines), self._reader.read)
-        core = Core(definitions)
+        core = core_of(definitions)
         contacts = PackedContacts(core, self._decoded_max)
         for move in hand_over(self._log, log, core, contacts, record):
             self.tally.transitions += 1
             yield move
-        self._log, self._hash = log, record.hash
+        self._log, self._identity = log, definitions.identity
         self._held.append(definitions)
         self.tally.contacts = log.existing

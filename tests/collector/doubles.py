@@ -78,6 +78,20 @@ class MemoryIntake:
         return [json.loads(entry.value) for entry in self.entries]
 
 
+class MemoryFetcher:
+    """Addresses and what lies there; everything else does not answer."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+
+    async def fetch(self, url: str) -> bytes:
+        self.fetched.append(url)
+        if url not in self.pages:
+            raise UnavailableError("no answer there")
+        return self.pages[url]
+
+
 class MemoryTopics:
     """Topics as a test wants them; by default ready to be written to."""
 
@@ -152,13 +166,20 @@ class Door:
     """The collector's HTTP door."""
 
     def __init__(
-        self, client: Client, intake: MemoryIntake, topics: MemoryTopics, clock: StillClock, bugs: list[BaseException]
+        self,
+        client: Client,
+        intake: MemoryIntake,
+        topics: MemoryTopics,
+        clock: StillClock,
+        bugs: list[BaseException],
+        fetcher: MemoryFetcher,
     ) -> None:
         self.client = client
         self.intake = intake
         self.topics = topics
         self.clock = clock
         self.bugs = bugs
+        self.fetcher = fetcher
 
     def post(self, path: str, body: object, key: str = WRITE_KEY, **headers: str) -> httpx.Response:
         """A call with a write key; a body that is not bytes goes as JSON."""
@@ -185,9 +206,10 @@ def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, *
     configured = CollectorSettings(**{"link_keys": LINK_KEYS, **values})
     intake, reader, clock = MemoryIntake(), topics or MemoryTopics(), StillClock()
     bugs: list[BaseException] = []
+    fetcher = MemoryFetcher()
     assert configured.names == Names("")
-    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append)
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")
-        yield Door(client, intake, reader, clock, bugs)
+        yield Door(client, intake, reader, clock, bugs, fetcher)

@@ -26,7 +26,7 @@ from tests.snapshots.points import LOG, point
 
 NOW_MS = parse_instant("2026-03-01T12:00:00Z")
 NAMES = Names("shop")
-LIMITS = Limits(STATE_FORMAT, OLDEST_FORMAT, (6, 2), 1_048_588, 1_048_576, 20_000)
+LIMITS = Limits(STATE_FORMAT, OLDEST_FORMAT, (6, 2), 1_048_588, 1_048_576, 20_000, OLDEST_FORMAT - 1)
 KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "2"}
 CONFIGS = {
     NAMES.tracking: KEPT | {"max.message.bytes": "1048588", "message.timestamp.type": "LogAppendTime"},

@@ -34,6 +34,12 @@ def small_log() -> tuple[list[RawRecord], int]:
             writer.track("email_open", f"contact-{number}", 1)
     for name in ("contact-5", "contact-0"):
         writer.track("cart_add", name, 1)
+    for _ in range(2):
+        writer.track("email_open", "contact-8", 1)
+    writer.tick(10 * 60_000)  # who has left must be known to have been there
+    for number in range(5):
+        for _ in range(2):
+            writer.track("email_open", f"contact-{number}", 1)
     at = len(writer.records)
     writer.append(None, definitions_value(OTHERS, number=2), 1)
     writer.track("email_open", "contact-0", 1)

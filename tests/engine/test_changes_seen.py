@@ -13,7 +13,7 @@ from schemas.instants import format_instant
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names, partition_of
 from streams.adapters.redis_inspect import StateInspector
-from streams.segmentation import compile_definitions, contact_key
+from streams.segmentation import SEMANTICS_VERSION, compile_definitions, contact_key
 from tests.conftest import Kafka
 from tests.engine.conftest import Run
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying
@@ -110,7 +110,13 @@ async def test_status_shows_what_is_built_and_how_far_it_has_come(
         assert before["partitions"][0]["build"] is None
         await build(world, CHANGED, records[:4])
         status, shown = await asyncio.to_thread(status_of, run, kafka)
-        assert status["partitions"][0]["build"] == {"definitions_hash": HASH, "next_offset": 4, "by_worker": False}
+        assert status["partitions"][0]["build"] == {
+            "definitions_hash": HASH,
+            "semantics": SEMANTICS_VERSION,
+            "upgrade": False,
+            "next_offset": 4,
+            "by_worker": False,
+        }
         assert status["partitions"][1]["build"] is None
         words = f"partition 0: somebody builds, or has begun to, the state for definitions of hash {HASH[:12]}, 4 of "
         assert words in shown

@@ -286,7 +286,7 @@ async def test_a_builder_is_refused_once_the_owner_builds(worlds: StoreOpener) -
         await world.fold([records])
         builder = Builder(0, world.builds, compile_definitions(edited(active=OFTEN)), topic="tracking", partitions=1)
         await builder.begin(owner=None)
-        await world.builds.begin(0, builder.definitions.hash, owner=FENCE)
+        await world.builds.begin(0, builder.definitions.identity, owner=FENCE)
         with pytest.raises(FenceLostError):
             await builder.apply(records)
         with pytest.raises(BuildBusyError):

@@ -18,7 +18,7 @@ from streams.explaining.replay import Replay
 from streams.explaining.text import tree
 from streams.explaining.view import segment_view
 from streams.ports import RawRecord
-from streams.segmentation import contact_key
+from streams.segmentation import SEMANTICS_VERSION, contact_key
 from tests.engine.stories import EVER, HOUR, MINUTE, OFTEN, LogWriter, changing_log, definitions_value, edited, story
 from tests.engine.test_changing import moves, whole
 
@@ -159,6 +159,8 @@ async def test_a_state_under_other_definitions_than_the_logs_is_another() -> Non
     records = a_change().records
     contents, _ = await whole(records)
     replay, definitions = replayed(records, "ann"), contents["0"]["definitions"][0]
-    stored = StoredContact(contents["0"]["contacts"][contact_key("ann")], None, 0, definitions, len(records))
+    stored = StoredContact(
+        contents["0"]["contacts"][contact_key("ann")], None, 0, definitions, len(records), SEMANTICS_VERSION
+    )
     assert compared(stored, replay) == "same"
     assert compared(stored._replace(definitions=definitions.replace("ever", "once")), replay) == "different"

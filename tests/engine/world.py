@@ -59,6 +59,7 @@ class World:
     failures: list[BaseException] = field(default_factory=list)
     publisher: Publisher | None = None
     tails: TailReader | None = None
+    serving: Callable[[], Contents] = dict  # the contents of what serves, whatever is built beside it
     past: History | None = None  # where the log's past is not read from `history`
 
     def pipeline(self, partition: int = 0) -> PartitionPipeline:
@@ -178,7 +179,11 @@ StoreOpener: TypeAlias = Callable[[], AbstractAsyncContextManager[World]]
 async def world_in_memory() -> AsyncIterator[World]:
     """A world whose state lies in memory."""
     store = MemoryStateStore()
-    yield World(store, MemoryBuildStore(store), MemoryGenerationStore(store), lambda: memory_contents(store))
+
+    def contents() -> Contents:
+        return memory_contents(store)
+
+    yield World(store, MemoryBuildStore(store), MemoryGenerationStore(store), contents, serving=contents)
 
 
 @asynccontextmanager
@@ -189,6 +194,13 @@ async def world_on_redis(url: str, namespace: str, timeout_ms: int = 5_000) -> A
     try:
         store = RedisStateStore(connection, names)
         builds, generations = RedisBuildStore(connection, names), RedisGenerationStore(connection, names, store)
-        yield World(store, builds, generations, lambda: redis_contents(url, names), names=names)
+        yield World(
+            store,
+            builds,
+            generations,
+            lambda: redis_contents(url, names),
+            names=names,
+            serving=lambda: redis_contents(url, names, only_serving=True),
+        )
     finally:
         await connection.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.errors import EXIT_BUG, EXIT_DONE, EXIT_UNAVAILABLE
+from tests.engine.upgrades import VERSION
 from tests.faults.failpoints import Action, Trap, Traps
 from tests.live.workers import QUICK_GROUP
 from tests.support.processes import Commands, StartedCommand
@@ -66,6 +67,13 @@ class Crew:
                 member.process.signal(by)
         wait_until(lambda: len(member.ends) > ended, 30, "the worker started again")
         return member
+
+    def upgrade(self, version: int, *traps: Trap) -> None:
+        """End all, and start workers of a version to come in their place, with these traps on the way of each."""
+        with self._lock:
+            self._environment |= {VERSION: str(version)}
+        for number in range(len(self.members)):
+            self.replace(number, *traps)
 
     def wait_sprung(self, point: str, action: Action, timeout_s: float = 40) -> None:
         """Wait until a trap was sprung."""

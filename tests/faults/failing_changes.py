@@ -20,8 +20,8 @@ class FailingBuilds:
     builds: BuildStore
     points: Failpoints
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
-        return await self.points.write("begin", self.builds.begin(partition, definitions_hash, owner=owner, anew=anew))
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
+        return await self.points.write("begin", self.builds.begin(partition, identity, owner=owner, anew=anew))
 
     async def load(
         self, partition: int, at: Cursor, keys: Sequence[str], due_until_ms: int | None, limit: int
@@ -61,6 +61,11 @@ class FailingGenerations:
 
     async def switch(self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding) -> PartitionMeta:
         return await self.points.write("switch", self.generations.switch(partition, fence, at, build, holding))
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        return await self.points.write("take_over", self.generations.take_over(partition, fence, at, build, holding))
 
     async def drop_former(self, partition: int, generation: int) -> None:
         await self.points.write("drop", self.generations.drop_former(partition, generation))

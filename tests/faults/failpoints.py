@@ -45,6 +45,7 @@ _READS = ("load", "outbox", "tail", "dead_letter_tail")
 _WRITES = ("take", "commit", "publish", "trim", "tick")
 # A dead letter and a new epoch are written as well, but not on every worker's way.
 _RARE = ("dead_letter", "start_over")
+_OF_AN_UPGRADE = ("take_over",)
 # Of a change of definitions alone.
 _READS_OF_A_CHANGE = ("build_load", "history", "built_keys", "states", "members")
 _WRITES_OF_A_CHANGE = ("begin", "build_commit", "settle", "switch", "drop")
@@ -63,7 +64,7 @@ ALWAYS_PASSED: Sequence[str] = _around(*_WRITES, "dead_letter", *_READS)
 """Those that a worker passes whose log has dead letters and timers in it."""
 POINTS_OF_A_CHANGE: Sequence[str] = _around(*_WRITES_OF_A_CHANGE, *_READS_OF_A_CHANGE)
 """Those that a worker passes besides when definitions change that differ about some contacts and agree about others."""
-POINTS: Sequence[str] = (*_around(*_WRITES, *_RARE, *_READS), *POINTS_OF_A_CHANGE)
+POINTS: Sequence[str] = (*_around(*_WRITES, *_RARE, *_OF_AN_UPGRADE, *_READS), *POINTS_OF_A_CHANGE)
 _MOST_TURNS = 4
 
 

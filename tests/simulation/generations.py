@@ -40,9 +40,9 @@ class SimBuilds(_Remote):
         super().__init__(server, process)
         self._builds = MemoryBuildStore(server.state)
 
-    async def begin(self, partition: int, definitions_hash: str, *, owner: Fence | None, anew: bool = False) -> Build:
+    async def begin(self, partition: int, identity: str, *, owner: Fence | None, anew: bool = False) -> Build:
         return await self._call(
-            f"begin/{partition}", lambda: self._builds.begin(partition, definitions_hash, owner=owner, anew=anew)
+            f"begin/{partition}", lambda: self._builds.begin(partition, identity, owner=owner, anew=anew)
         )
 
     async def load(
@@ -100,6 +100,16 @@ class SimGenerations(_Remote):
             return meta
 
         return await self._call(f"switch/{partition}", switch)
+
+    async def take_over(
+        self, partition: int, fence: Fence, at: Cursor, build: Build, holding: Holding
+    ) -> PartitionMeta:
+        async def take_over() -> PartitionMeta:
+            meta = await self._generations.take_over(partition, fence, at, build, holding)
+            self._server.wrote(partition, fence)
+            return meta
+
+        return await self._call(f"take over/{partition}", take_over)
 
     async def drop_former(self, partition: int, generation: int) -> None:
         await self._call(f"drop/{partition}", lambda: self._generations.drop_former(partition, generation))
