@@ -41,7 +41,7 @@ DEAD_LETTER_REASONS = (
     "foreign_partition",
     "invalid_definitions",
 )
-RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "tick", "definitions")
+RECORD_TYPES = ("track", "identify", "consent", "erase", "list", "correction", "tick", "definitions")
 COLLECTOR_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import", "consent", "erase")
 PROVIDERS = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
 HOOK_EVENTS = (
@@ -51,7 +51,7 @@ HOOK_REFUSALS = (
     "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "unidentified", "no_certificate",
     "not_confirmed", "not_ready", "source_busy", "queue_full", "kafka_away", "spool_full", "spool_failed",
 )  # fmt: skip
-OUTCOMES = ("applied", "duplicate", "erased")
+OUTCOMES = ("applied", "duplicate", "erased", "unknown", "too_late", "uncorrectable")
 
 METRICS: tuple[Metric, ...] = (
     # --- collector: what came in over HTTP -------------------------------------------------------------
@@ -65,7 +65,7 @@ METRICS: tuple[Metric, ...] = (
            tuple((route,) for route in (*COLLECTOR_CALLS, "open", "pixel", "click", "unsubscribe", "form", "confirm",
                                         *(f"hook_{provider}" for provider in PROVIDERS)))),
     Metric("segue_collector_records_total", "counter", "Records acknowledged, by the broker or by the spool, by type.",
-           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:5])),
+           ("collector",), ("type",), tuple((name,) for name in RECORD_TYPES[:6])),
     Metric("segue_collector_rejected_total", "counter", "Calls turned away, by reason.",
            ("collector",), ("reason",),
            (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
@@ -112,13 +112,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_records_total", "counter", "Records folded into state, by type.",
            ("worker",), ("type",), tuple((name,) for name in RECORD_TYPES)),
     Metric("segue_record_outcomes_total", "counter",
-           "What became of contacts' records: applied, duplicate, or erased (at or before an erasure).",
+           "What became of contacts' records: applied, duplicate, erased (at or before an erasure); of corrections "
+           "also: unknown (their event is not known, or not yet), too_late, uncorrectable.",
            ("worker",), ("outcome",), tuple((name,) for name in OUTCOMES)),
     Metric("segue_records_late_total", "counter", "Records whose event time lay before the clock.", ("worker",)),
     Metric("segue_records_future_total", "counter", "Records from the future, clamped to the clock.", ("worker",)),
     Metric("segue_window_entries_merged_total", "counter",
            "Entries of windows merged into coarser ones, since a contact had more than 1,000 events in a window.",
            ("worker",)),
+    Metric("segue_events_uncorrectable_total", "counter",
+           "Events that could be corrected no longer before their time, since a contact had 200 more.", ("worker",)),
     Metric("segue_dead_letters_total", "counter", "Records sent to the dead-letter topic, by reason.",
            ("worker",), ("reason",), tuple((name,) for name in DEAD_LETTER_REASONS)),
     Metric("segue_transitions_total", "counter", "Transitions committed, by segment, type and kind of cause.",

@@ -86,6 +86,14 @@ class Track(_ContactRecord):
     machine: Machine | None = None
 
 
+class Correction(_ContactRecord):
+    """What is by now held of an event: a machine caused it, or none did."""
+
+    type: Literal["correction"]
+    corrects: EventId = Field(description="The `event_id` of the `track` record that it is about.")
+    machine: Machine = Field(description="What that record should have said from the start.")
+
+
 class Identify(_ContactRecord):
     """Traits of a contact were set; `null` removes a trait."""
 
@@ -139,9 +147,10 @@ class DefinitionsRecord(_Record):
 
 
 AnyRecord = Annotated[
-    Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord, Field(discriminator="type")
+    Track | Identify | Consent | Erase | ListMembership | Correction | Tick | DefinitionsRecord,
+    Field(discriminator="type"),
 ]
-RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Tick | DefinitionsRecord
+RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Correction | Tick | DefinitionsRecord
 RECORD: TypeAdapter[RecordModel] = TypeAdapter(AnyRecord)
 RECORD_TYPES: dict[str, type[BaseModel]] = {
     "track": Track,
@@ -149,6 +158,7 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
     "consent": Consent,
     "erase": Erase,
     "list": ListMembership,
+    "correction": Correction,
     "tick": Tick,
     "definitions": DefinitionsRecord,
 }

@@ -18,6 +18,7 @@ from schemas.instants import parse_instant
 from schemas.record_models import (
     RECORD_TYPES,
     Consent,
+    Correction,
     DefinitionsRecord,
     Erase,
     Identify,
@@ -27,9 +28,9 @@ from schemas.record_models import (
 from schemas.tracks import Suspicion, Track, Untyped, texts_of
 
 __all__ = [
-    "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Identify", "InvalidRecordError",
-    "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record", "definitions_hash",
-    "definitions_identity", "describe", "encode_record", "parse_json", "validate_record",
+    "MAX_DEPTH", "Consent", "ContactRecord", "Correction", "DefinitionsRecord", "Erase", "Identify",
+    "InvalidRecordError", "ListMembership", "Reason", "Record", "Suspicion", "Tick", "Track", "decode_record",
+    "definitions_hash", "definitions_identity", "describe", "encode_record", "parse_json", "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64
@@ -48,7 +49,7 @@ class InvalidRecordError(ValueError):
 Reason: TypeAlias = Literal["undecodable", "too_deep", "unknown_type", "invalid"]
 
 
-ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership
+ContactRecord: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Correction
 Record: TypeAlias = ContactRecord | Tick | DefinitionsRecord
 
 _json = msgspec.json.Decoder()

@@ -6,7 +6,7 @@ Nothing in this package reads a clock, a socket, a random number or a log file: 
 from streams.segmentation import core
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
-from streams.segmentation.core import Core, Outcome
+from streams.segmentation.core import Core
 from streams.segmentation.definitions import (
     SEMANTICS_VERSION,
     Definitions,
@@ -15,6 +15,7 @@ from streams.segmentation.definitions import (
     parse_canonical,
 )
 from streams.segmentation.fold import Fold
+from streams.segmentation.outcomes import Outcome
 from streams.segmentation.problems import DefinitionsError, Problem
 from streams.segmentation.rehearsal import RehearsingCore
 from streams.segmentation.semantics import KNOWN_SEMANTICS, Cores, check_semantics, core_of, rehearsing_core_of

@@ -2,177 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from schemas.records import ContactRecord, Track
+from schemas.records import ContactRecord, Correction
 from schemas.transitions import Transition
-from streams.segmentation.canonical import contact_key
-from streams.segmentation.contact import AppliedIds, Contact, Standing, id_digest
-from streams.segmentation.definitions import Definitions
+from streams.segmentation.contact import Contact, id_digest
+from streams.segmentation.contact_forms import ContactForms
+from streams.segmentation.corrections import touch
 from streams.segmentation.forecast import valid_until
-from streams.segmentation.program import CompiledSegment, Program
-from streams.segmentation.slots import Slots
+from streams.segmentation.outcomes import APPLIED, DROPPED, DUPLICATE, UNKNOWN, Outcome
+from streams.segmentation.program import CompiledSegment
 from streams.segmentation.steps import Step, facts_of, moved, transition
-from streams.segmentation.stored import Erased, StoredContact, StoredHeir, decode_stored, encode_stored
+from streams.segmentation.stored import Erased
 from streams.segmentation.units import Unit, look
 
 
-class Outcome(NamedTuple):
-    """What became of a record: `applied`, `duplicate` or `erased` (at or before an erasure)."""
-
-    result: str
-    late: bool = False
-    future: bool = False
-
-
-_DUPLICATE = Outcome("duplicate")
-_DROPPED = Outcome("erased")
-_APPLIED = {(late, future): Outcome("applied", late, future) for late in (False, True) for future in (False, True)}
-
-
-class Core:
+class Core(ContactForms):
     """Applies records and timers to contacts under one set of definitions."""
-
-    def __init__(self, definitions: Definitions) -> None:
-        self.definitions = definitions
-        self.program = Program(definitions)
-        self._units = self.program.units
-        self._dependents = self.program.dependents
-        self._readers = self.program.readers
-        self._whiles = [other for other in self._dependents if not isinstance(other, CompiledSegment)]
-        self._place_of_while = {
-            other.index: 1 << place
-            for place, other in enumerate(self._dependents)
-            if not isinstance(other, CompiledSegment)
-        }
-        self._standing = [unit for unit in self._units if unit.standing]
-        self._fresh = [unit.fresh for unit in self._units]
-        self._fresh_stored = [unit.store(unit.fresh()) for unit in self._units]
-        self._packs = [type(unit).store is not Unit.store for unit in self._units]
-        """Whether a unit's slot is stored in another form than it is worked on."""
-        self._cells = [cells for unit in self._units for cells in unit.cells]
-        self._horizon_ms = definitions.deduplicate_ms
-        self._blank_bits, self._first = self._look_at_nobody()
-
-    @property
-    def entries_merged(self) -> int:
-        """Entries of windows that were merged into others so far, since there were too many."""
-        return sum(cells.merged for cells in self._cells)
-
-    # --- contacts in and out ---------------------------------------------------------------------------
-
-    def new(self, contact_id: str) -> Contact:
-        """A contact of whom nothing is known; it does not exist until a record is applied to it."""
-        return self._blank(Contact(contact_key(contact_id), contact_id))
-
-    def _blank(self, contact: Contact) -> Contact:
-        contact.exists = False
-        contact.bits = self._blank_bits
-        contact.created_by = ""
-        contact.known_since_ms = contact.as_of_ms = 0
-        contact.applied_ids = AppliedIds()
-        contact.facts = {}
-        contact.slots = Slots(self._fresh)
-        contact.flips = {}
-        contact.sequences = {}
-        contact.since_ms = {}
-        contact.retired = {}
-        contact.schedule(self._horizon_ms)
-        return contact
-
-    def _look_at_nobody(self) -> tuple[int, int]:
-        """What holds of a contact of whom nothing is known, and the places of the segments that it enters at first."""
-        self._blank_bits = 0
-        nobody = self.new("")
-        look(nobody, [unit for unit in self._units if not (unit.reads or unit.standing)], 0)
-        look(nobody, self._whiles, 0)
-        assert not nobody.flips, "of whom nothing is known nothing flips"
-        first = 0
-        for place, other in enumerate(self._dependents):
-            if isinstance(other, CompiledSegment) and other.member(nobody.bits):
-                first |= 1 << place
-        return nobody.bits, first
-
-    def encode(self, contact: Contact) -> bytes | None:
-        """The stored form; None where nothing of the contact is left to store.
-
-        What no instant from the contact's last step on asks for is dropped before, so that it is not stored.
-        """
-        if not contact.exists:
-            if contact.erased is None:
-                return None
-            return encode_stored(StoredContact(None, "", 0, 0, b"", {}, {}, {}, contact.erased))
-        parts = (
-            contact.contact_id,
-            contact.created_by,
-            contact.known_since_ms,
-            contact.as_of_ms,
-            bytes(contact.applied_ids.entries),
-            self._stored_moves(contact),
-            self._stored_slots(contact),
-            contact.facts,
-            contact.erased,
-        )
-        if not contact.retired:
-            return encode_stored(StoredContact(*parts))
-        since_ms = contact.known_since_ms
-        retired = {name: (each[0], each[1] - since_ms) for name, each in sorted(contact.retired.items())}
-        return encode_stored(StoredHeir(*parts, retired))
-
-    def _stored_moves(self, contact: Contact) -> dict[int, tuple[int, int]]:
-        sequences, since_ms, known_since_ms = contact.sequences, contact.since_ms, contact.known_since_ms
-        return {index: (sequences[index], since_ms[index] - known_since_ms) for index in sorted(sequences)}
-
-    def _stored_slots(self, contact: Contact) -> dict[int, Any]:
-        slots, as_of_ms, units = contact.slots, contact.as_of_ms, self._units
-        stored = {}
-        for index in sorted(slots):
-            slot, unit = slots[index], units[index]
-            if unit.forgets:
-                unit.forget(slot, as_of_ms)
-            if self._packs[index]:
-                slot = unit.store(slot)
-            if slot != self._fresh_stored[index]:
-                stored[index] = slot
-        return stored
-
-    def decode(self, key: str, raw: bytes) -> Contact:
-        """A contact from its stored form."""
-        stored = decode_stored(raw)
-        contact = self._blank(Contact(key, stored.contact_id, stored.erased))
-        if stored.contact_id is None:
-            return contact
-        contact.exists = True
-        contact.created_by = stored.created_by
-        contact.known_since_ms = stored.known_since_ms
-        contact.as_of_ms = stored.as_of_ms
-        contact.applied_ids = AppliedIds(stored.applied_ids)
-        contact.facts = stored.facts
-        for name, (sequence, after_ms) in stored.retired.items():
-            contact.retired[name] = Standing(sequence, stored.known_since_ms + after_ms)
-        for index, (sequence, after_ms) in stored.moves.items():
-            contact.sequences[index] = sequence
-            contact.since_ms[index] = stored.known_since_ms + after_ms
-            if sequence & 1:
-                contact.bits |= self.program.segments[index].bit
-        units, slots = self._units, contact.slots
-        for index, slot in stored.slots.items():
-            slots[index] = units[index].restore(slot) if self._packs[index] else slot
-        look(contact, self._seen(contact), contact.as_of_ms)
-        for score in self._whiles:
-            look(contact, (score,), contact.as_of_ms)
-        contact.schedule(self._horizon_ms)
-        return contact
-
-    def _seen(self, contact: Contact) -> list[Unit]:
-        """The units that may say something else of the contact than of one of whom nothing is known, but for whiles."""
-        units, by_fact = self._units, self.program.by_fact
-        seen = [units[index] for index in contact.slots if not units[index].reads]
-        for name in contact.facts:
-            seen += by_fact.get(name, ())
-        return seen + self._standing
-
-    # --- records and timers ----------------------------------------------------------------------------
 
     def apply(
         self, contact: Contact, record: ContactRecord, now_ms: int, position: tuple[int, int], emitted: list[Transition]
@@ -183,13 +29,15 @@ class Core:
         """
         at_ms = min(record.occurred_at, now_ms)
         if contact.erased is not None and at_ms <= contact.erased.at_ms:
-            return _DROPPED
+            return DROPPED
         if record.type == "erase":
             self._erase(contact, at_ms, Step(now_ms, now_ms, position, emitted, record))
         else:
             digest = id_digest(record.event_id)
             if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
-                return _DUPLICATE
+                return DUPLICATE
+            if record.type == "correction":
+                return self._correct(contact, record, digest, Step(now_ms, now_ms, position, emitted, record))
             contact.applied_ids.add(digest, now_ms, self._horizon_ms)
             first = not contact.exists
             if first:
@@ -197,12 +45,12 @@ class Core:
                 contact.contact_id = record.contact_id
                 contact.created_by = record.event_id
                 contact.known_since_ms = now_ms
-            touched = self._fold(contact, record, at_ms, now_ms)
+            touched = self._fold(contact, record, digest, at_ms, now_ms)
             contact.as_of_ms = now_ms
             step = Step(now_ms, now_ms, position, emitted, record)
             self._take(contact, touched + self._seen(contact) if first else touched, step, first=first)
-            contact.schedule(self._horizon_ms)
-        return _APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
+            contact.schedule(self._horizon_ms, self.corrections.within_ms)
+        return APPLIED[at_ms < now_ms, record.occurred_at > now_ms]
 
     def fire(self, contact: Contact, now_ms: int, position: tuple[int, int], emitted: list[Transition]) -> None:
         """Take the contact's timer step at `next_due`, which is at or before `now_ms`."""
@@ -217,8 +65,10 @@ class Core:
             touched = [self._units[index] for index in sorted(flips) if flips[index] <= due_ms]
             contact.as_of_ms = due_ms
             contact.applied_ids.forget(due_ms, self._horizon_ms)
+            if contact.recent is not None:
+                self.corrections.settle(contact, due_ms)
             self._take(contact, touched, Step(due_ms, now_ms, position, emitted))
-        contact.schedule(self._horizon_ms)
+        contact.schedule(self._horizon_ms, self.corrections.within_ms)
 
     def _erase(self, contact: Contact, at_ms: int, step: Step) -> None:
         who = (contact.contact_id or "", contact.created_by)
@@ -231,10 +81,25 @@ class Core:
         self._blank(contact)
         contact.contact_id = None
 
-    def _fold(self, contact: Contact, record: ContactRecord, at_ms: int, now_ms: int) -> list[Unit]:
+    def _correct(self, contact: Contact, record: Correction, digest: bytes, step: Step) -> Outcome:
+        """Apply a correction. It makes no contact."""
+        if not contact.exists:
+            return UNKNOWN
+        now_ms = step.now_ms
+        outcome, touched = self.corrections.correct(contact, record, now_ms)
+        if outcome.changes:
+            contact.applied_ids.add(digest, now_ms, self._horizon_ms)
+            contact.as_of_ms = now_ms
+            self._take(contact, touched, step)
+            contact.schedule(self._horizon_ms, self.corrections.within_ms)
+        return outcome
+
+    def _fold(self, contact: Contact, record: ContactRecord, digest: bytes, at_ms: int, now_ms: int) -> list[Unit]:
         """Put the record's content into the contact's state; the units whose bits it may have changed."""
         if record.type == "track":
-            return self._fold_event(contact, record, at_ms, now_ms)
+            if contact.recent is not None or record.event in self.corrections.events:
+                record = self.corrections.note(contact, record, digest, at_ms, now_ms)
+            return touch(contact, self.program.by_event.get(record.event, ()), record, at_ms, now_ms)
         touched: list[Unit] = []
         for name, value in facts_of(record):
             units = self.program.by_fact.get(name, ())
@@ -244,22 +109,9 @@ class Core:
                 touched.extend(units)
         return touched
 
-    def _fold_event(self, contact: Contact, event: Track, at_ms: int, now_ms: int) -> list[Unit]:
-        touched, slots = [], contact.slots
-        for unit in self.program.by_event.get(event.event, ()):
-            index = unit.index
-            seen = index in slots
-            if not seen:
-                slots[index] = unit.fresh()
-            if unit.touch(contact, event, at_ms, now_ms):
-                touched.append(unit)
-            elif not seen:
-                del slots[index]
-        return touched
-
     # --- steps -----------------------------------------------------------------------------------------
 
-    def _take(self, contact: Contact, touched: list[Unit], step: Step, first: bool = False) -> None:
+    def _take(self, contact: Contact, touched: Sequence[Unit], step: Step, first: bool = False) -> None:
         """Look at the units touched, then bring all up to date that reads their bits; emit what moves."""
         contact.courses.clear()  # their entries may have been touched
         pending = self._first if first else 0

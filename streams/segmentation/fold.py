@@ -12,7 +12,8 @@ from schemas.records import ContactRecord
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
-from streams.segmentation.core import Core, Outcome
+from streams.segmentation.core import Core
+from streams.segmentation.outcomes import UNKNOWN, Outcome
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""
@@ -92,10 +93,12 @@ class Fold:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)
         if contact is None:
+            if record.type == "correction":
+                return UNKNOWN  # it makes no contact
             contact = self.contacts[key] = self._new(record.contact_id, key)
         before, existed = contact.next_due, contact.exists
         outcome = self.core.apply(contact, record, self.clock_ms, (self.partition, offset), self.emitted)
-        if outcome.result == "applied":
+        if outcome.result == "applied" or (outcome.changes and contact.exists):
             self.existing += contact.exists - existed
             self._changed(contact, before)
         return outcome

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, DefinitionsRecord, Erase, Identify, ListMembership
+from schemas.records import Consent, ContactRecord, Correction, DefinitionsRecord, Erase, Identify, ListMembership
 from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
@@ -78,7 +78,9 @@ def moved(contact: Contact, segment: CompiledSegment, step: Step) -> Transition:
     return transition((contact_id, contact.created_by), segment.label, sequence, step, scores, known_until)
 
 
-_KINDS: dict[str, CauseKind] = {"identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+_KINDS: dict[str, CauseKind] = {
+    "identify": "traits", "consent": "consent", "list": "list", "correction": "correction", "erase": "erasure",
+}  # fmt: skip
 
 
 def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
@@ -92,11 +94,13 @@ def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     return Cause(_KINDS[record.type], position, record.event_id)
 
 
-def facts_of(record: Identify | Consent | ListMembership | Erase) -> list[tuple[str, object]]:
+def facts_of(record: Identify | Consent | ListMembership | Correction | Erase) -> list[tuple[str, object]]:
     """What a record says of its contact: names of facts, and their values."""
     if record.type == "identify":
         return [(f"trait:{name}", value) for name, value in record.traits.items()]
     if record.type == "consent":
         return [(f"consent:{record.purpose}", record.granted)]
+    if record.type == "correction":
+        return []
     assert record.type == "list", "erasures hold no facts"
     return [(f"list:{record.list}", record.member)]

@@ -37,6 +37,50 @@ class StoredHeir(StoredContact, array_like=True):
     """By name of such a segment: as `moves`. It goes on from there if the segment comes back."""
 
 
+class RecentEvent(msgspec.Struct, array_like=True):
+    """An event that was applied lately, as far as conditions and scores look at it."""
+
+    digest: bytes
+    """Of its event id."""
+    event: str
+    number: int
+    """Its place among the contact's events, counted from the oldest one that is kept here."""
+    at_ms: int
+    clock_ms: int
+    suspected: bool
+    content: bytes
+    """Its properties and its context, packed; empty where there is nothing to look at."""
+
+
+class AwaitedMark(msgspec.Struct, array_like=True, frozen=True):
+    """A correction that came before its event."""
+
+    digest: bytes
+    """Of the event's id."""
+    suspected: bool
+    clock_ms: int
+
+
+class Recent(msgspec.Struct, array_like=True):
+    """What of a contact can be corrected: its events of late, and what it was before them."""
+
+    base: bytes
+    """Slots as they were before the oldest of these events, packed; only of units that an event can touch which can be
+    corrected."""
+    count: int
+    """Events of any name applied since, the oldest here included."""
+    events: list[RecentEvent]
+    """In the order in which they were applied. The oldest one can be corrected."""
+    awaited: list[AwaitedMark]
+    """In the order in which they came."""
+
+
+class StoredCorrectable(StoredHeir, array_like=True):
+    """The stored form of a contact of whom something can be corrected."""
+
+    recent: Recent | None = None
+
+
 _LONG_NUMBER = 1
 """Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
 
@@ -57,20 +101,36 @@ def _long_number(code: int, packed: memoryview) -> int:
     return int.from_bytes(packed, "big", signed=True)
 
 
-_decoder = msgspec.msgpack.Decoder(StoredHeir, ext_hook=_long_number)
+_decoder = msgspec.msgpack.Decoder(StoredCorrectable, ext_hook=_long_number)
 _encoder = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(ext_hook=_long_number)
 
 
-def decode_stored(raw: bytes) -> StoredHeir:
-    """The stored form in `raw`, of a contact with retired segments or without."""
+def decode_stored(raw: bytes) -> StoredCorrectable:
+    """The stored form in `raw`, of a contact with or without retired segments and recent events."""
     return _decoder.decode(raw)
 
 
 def encode_stored(stored: StoredContact) -> bytes:
     """The bytes of a stored contact: the same for the same contact, always."""
-    if isinstance(stored, StoredHeir) and not stored.retired:
+    if isinstance(stored, StoredCorrectable) and stored.recent is None:
+        stored = StoredHeir(*msgspec.structs.astuple(stored)[:-1])
+    if type(stored) is StoredHeir and not stored.retired:
         stored = StoredContact(*msgspec.structs.astuple(stored)[:-1])
     try:
         return _encoder.encode(stored)
     except OverflowError:
         return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
+
+
+def pack(value: Any) -> bytes:
+    """The bytes of a plain value."""
+    try:
+        return _encoder.encode(value)
+    except OverflowError:
+        return _encoder.encode(_lengthened(value))
+
+
+def unpack(packed: bytes) -> Any:
+    """The plain value in `packed`."""
+    return _unpacker.decode(packed)

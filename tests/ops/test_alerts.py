@@ -37,6 +37,7 @@ NORMAL = {
     "segue_timer_steps_total",
     "segue_ticks_total",
     "segue_definitions_changes_total",
+    "segue_events_uncorrectable_total",
 }
 """Counters that rise where all is well; one that is not here must be in an alarm."""
 SECTIONS = ["## What it means", "## Look at", "## Do", "## Over when"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import tests.oracle.trait_conditions  # noqa: F401 - registers its kinds of conditions
 from tests.oracle import scores
+from tests.oracle.correcting import Correction
 from tests.oracle.history import Applied, Erasure, History, clock_of
 from tests.oracle.language import File, closure, conditions_of, meaning, order, scores_used, watched_leaves
 from tests.oracle.notation import duration_ms, instant_ms
@@ -18,7 +19,14 @@ MAX_PASSED_OVER = 100
 """Flips that change nothing, after which the search for the next transition ends."""
 LAST_INSTANT = 253_402_300_799_999
 """The last millisecond of the year 9999: what holds longer holds for good."""
-_CAUSES = {"track": "event", "identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+_CAUSES = {
+    "track": "event",
+    "identify": "traits",
+    "consent": "consent",
+    "list": "list",
+    "correction": "correction",
+    "erase": "erasure",
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Oracle:
         self.taken: list[tuple[dict[str, Any], int]] = []
         self.order = order(file)
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
+        self.correction = Correction(file, self.horizon_ms)
         self.contacts: dict[str, Contact] = {}
         self.erasures: dict[str, Erasure] = {}
         self.lists = {name: set(ids) for name, ids in file.get("lists", {}).items()}
@@ -127,7 +136,7 @@ class Oracle:
             changes[contact_id] += self._changes(old, stays, step, bare=True)
         before, self.contacts = self.contacts, told.contacts
         self.erasures, self.lists, self.horizon_ms = told.erasures, told.lists, told.horizon_ms
-        self.file, self.order = told.file, told.order
+        self.file, self.order, self.correction = told.file, told.order, told.correction
         for contact_id, new in self.contacts.items():
             changes[contact_id] += self._go_on(new, before.get(contact_id), step)
         for contact_id in sorted(changes, key=str.encode):
@@ -160,13 +169,22 @@ class Oracle:
         contact = self.contacts.get(contact_id)
         if contact is not None and contact.history.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
             return "duplicate"
+        if body["type"] == "correction":
+            return "unknown" if contact is None else self._correct(contact, body, offset)
         if contact is None:
             put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
             contact = Contact(History(contact_id, put_on), self.clock, dict.fromkeys(self.order, False))
             self.contacts[contact_id] = contact
-        contact.history.add(Applied(body, self.clock, time))
+        contact.history.add(Applied(self.correction.awaited(body, contact.history, self.clock), self.clock, time))
         self.changes += self._step(contact, Step(self.clock, self._cause(body, offset)))
         return "applied"
+
+    def _correct(self, contact: Contact, body: dict[str, Any], offset: int) -> str:
+        result = self.correction.take(body, contact.history, self.clock)
+        if result in ("applied", "unknown"):
+            contact.history.remember(body["event_id"], self.clock)
+            self.changes += self._step(contact, Step(self.clock, self._cause(body, offset)))
+        return result
 
     def _cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
         cause = {"kind": _CAUSES[body["type"]], "position": self._position(offset), "event_id": body["event_id"]}

@@ -1,0 +1,29 @@
+"""What became of a record that was given to the core."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """What became of a record: `applied`, `duplicate` or `erased` (at or before an erasure); a correction may also be
+    `unknown` (its event is not known, perhaps not yet), `too_late`, or `uncorrectable` (its event cannot be corrected).
+    """
+
+    result: str
+    late: bool = False
+    future: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether the contact's state may be another one now, if there is such a contact."""
+        return self.result in {"applied", "unknown"}
+
+
+DUPLICATE = Outcome("duplicate")
+DROPPED = Outcome("erased")
+UNKNOWN = Outcome("unknown")
+TOO_LATE = Outcome("too_late")
+UNCORRECTABLE = Outcome("uncorrectable")
+APPLIED = {(late, future): Outcome("applied", late, future) for late in (False, True) for future in (False, True)}
+"""By whether the record came late, and whether from the future."""
