@@ -2,7 +2,7 @@
 #
 #   make demo            see it work, with nothing but Python (SECONDS=30 ends by itself)
 #   make test            all tests, on a real Kafka and a real Redis
-#   make fuzz            the core against the brute force, with N=… draws from SEED=… on
+#   make fuzz            the core against the brute force, and every decoder against bytes, with N=… draws from SEED=… on
 #   make simulate        faults of every kind in one process, on SEEDS=… seeds from SEED=… on
 #   make chaos           everything that may befall Segue, mixed at random, on real servers (MINUTES=30 SEED=7)
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
@@ -62,6 +62,7 @@ test: $(DEVELOPMENT)
 
 fuzz: $(DEVELOPMENT)
 	nice $(BIN)/python -m tests.oracle $(if $(N),--draws $(N)) $(if $(SEED),--seed $(SEED))
+	nice $(BIN)/python -m tests.fuzzing $(if $(N),--runs $(N)) $(if $(SEED),--seed $(SEED))
 
 simulate: $(DEVELOPMENT)
 	nice $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--from $(SEED)) $(ARGS)
@@ -96,6 +97,7 @@ generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
 	$(BIN)/python -m streams.definition_files.schema
 	$(BIN)/python -m tests.support.settings_page
+	$(BIN)/python -m tests.support.openapi_document
 
 LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -103,7 +105,7 @@ LOCK := $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --
 lock: $(DEVELOPMENT)
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
-	for each in bench/profile/requirements.in bench/contenders/*/requirements.in; do $(LOCK) -o "$${each%.in}.lock" "$$each" || exit; done
+	for each in bench/profile/requirements.in bench/contenders/*/requirements.in tests/clients/requirements.in; do $(LOCK) -o "$${each%.in}.lock" "$$each" || exit; done
 
 clean:
 	rm -rf .venv .cache .hypothesis mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

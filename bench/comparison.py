@@ -16,7 +16,6 @@ from bench.comparing.entrants import python_of
 from bench.comparing.runs import Task, prepare, prepare_segue, run_one
 from bench.comparing.servers import Servers, servers
 from bench.comparing.surroundings import commit, entry, server_versions, surroundings
-from bench.contenders.environments import MissingPackagesError
 from bench.contenders.roster import ROSTER, SEGUE, Contender
 from bench.report.markdown import table
 from bench.report.results import Comparison, Result
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         chosen = [each for each in ROSTER if arguments.only is None or each.name in arguments.only]
         comparison = compare(arguments.events, arguments.contacts, arguments.rounds, chosen)
-    except (UnavailableServiceError, MissingPackagesError) as error:
+    except UnavailableServiceError as error:
         sys.exit(f"bench: {error}")
     written = write(comparison, _PUBLISHED if arguments.publish else arguments.out)
     if arguments.json is not None:

@@ -85,6 +85,20 @@ def _channels() -> Tree:
                 }
             },
         },
+        "keys": {
+            "address": topics.KEYS,
+            "description": "One partition, compacted: the keys of those who send, as `segue keys` decided, with a hash "
+            "of each secret. Every collector follows it.",
+            "messages": _refer("messages", ["key_entry"]),
+            "bindings": {
+                "kafka": {
+                    "topic": topics.KEYS,
+                    "partitions": 1,
+                    "topicConfiguration": {"cleanup.policy": ["compact"]},
+                    "bindingVersion": _KAFKA_BINDING,
+                }
+            },
+        },
         "webhook": {
             "address": None,
             "description": "The endpoint that `segue consumer webhook --url URL` delivers to: at least once, in order "
@@ -100,6 +114,7 @@ def _operations() -> Tree:
         "writeTransitions": {"action": "send", "channel": {"$ref": "#/channels/transitions"}},
         "writeDeadLetters": {"action": "send", "channel": {"$ref": "#/channels/deadLetters"}},
         "writeLists": {"action": "send", "channel": {"$ref": "#/channels/lists"}},
+        "followKeys": {"action": "receive", "channel": {"$ref": "#/channels/keys"}},
         "deliverWebhook": {
             "action": "send",
             "channel": {"$ref": "#/channels/webhook"},
@@ -127,12 +142,14 @@ def _messages(models: Mapping[str, type[BaseModel]]) -> list[tuple[str, Tree]]:
     }
     entry_key: Tree = {"type": "string", "description": "JSON: `[LIST, CONTACT_ID]`."}
     list_entry = _kafka_message(models["list_entry"], entry_key)
+    key_entry = _kafka_message(models["key_entry"], {"type": "string", "description": "The key's `id`."})
     webhook: Tree = {
         "summary": "A transition, signed as Standard Webhooks has it.",
         "payload": _schema(models["webhook_body"]),
         "bindings": {"http": {"headers": _schema(models["webhook_headers"]), "bindingVersion": _HTTP_BINDING}},
     }
-    others = {"transition": transition, "dead_letter": dead_letter, "list_entry": list_entry, "webhook": webhook}
+    entries = {"list_entry": list_entry, "key_entry": key_entry}
+    others = {"transition": transition, "dead_letter": dead_letter, **entries, "webhook": webhook}
     return [*records, *others.items()]
 
 

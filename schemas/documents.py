@@ -19,12 +19,17 @@ from schemas.lists import ListEntry
 from schemas.record_models import RECORD_TYPES, AnyRecord
 from schemas.transition_models import Transition
 from schemas.webhooks import WebhookBody
+from schemas.write_keys import KeyEntry
 
 GENERATED = Path(__file__).parent / "generated"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DEFINITION_FILE = "definition_file.schema.json"
 """Lies among the others, and is written by `streams.definition_files.schema`, which knows the language of that file."""
+
+OPENAPI = "openapi.json"
+"""Lies among the others, and is made of what the collector's ways in say of themselves; see `streams.collector`."""
+MADE_ELSEWHERE = {DEFINITION_FILE, OPENAPI}
 
 JsonSchema: TypeAlias = dict[str, object]
 
@@ -43,6 +48,7 @@ def documents() -> dict[str, JsonSchema]:
         "transition_headers": TransitionHeaders,
         "dead_letter_headers": DeadLetterHeaders,
         "list_entry": ListEntry,
+        "key_entry": KeyEntry,
         "webhook_body": WebhookBody,
         "webhook_headers": WebhookHeaders,
     }
@@ -60,7 +66,7 @@ def write(directory: Path = GENERATED) -> list[Path]:
     directory.mkdir(exist_ok=True)
     wanted = {directory / name: render(document) for name, document in documents().items()}
     changed = []
-    for path in sorted(set(directory.glob("*.json")) - set(wanted) - {directory / DEFINITION_FILE}):
+    for path in sorted(set(directory.glob("*.json")) - set(wanted) - {directory / name for name in MADE_ELSEWHERE}):
         path.unlink()
         changed.append(path)
     for path, text in wanted.items():

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from schemas.record_models import Consent, Identify, ListMembership
+from schemas.record_models import Consent, Correction, Identify, ListMembership
 from schemas.tracks import Track
 
-MovedRecord: TypeAlias = Track | Identify | Consent | ListMembership
+MovedRecord: TypeAlias = Track | Identify | Consent | ListMembership | Correction
 
 ForwardKind: TypeAlias = Literal["history", "record", "erasure"]
 

@@ -107,6 +107,14 @@ class Track(_ContactRecord):
     machine: Machine | None = None
 
 
+class Correction(_ContactRecord):
+    """What is by now held of an event: a machine caused it, or none did."""
+
+    type: Literal["correction"]
+    corrects: EventId = Field(description="The `event_id` of the `track` record that it is about.")
+    machine: Machine = Field(description="What that record should have said from the start.")
+
+
 class Identify(_ContactRecord):
     """Traits of a contact were set; `null` removes a trait."""
 
@@ -146,7 +154,7 @@ class Link(_ContactRecord):
     to: KnownId = Field(description="Who it turned out to be.")
 
 
-MovedRecord = Annotated[Track | Identify | Consent | ListMembership, Field(discriminator="type")]
+MovedRecord = Annotated[Track | Identify | Consent | ListMembership | Correction, Field(discriminator="type")]
 
 
 class Origin(BaseModel):
@@ -196,10 +204,12 @@ class DefinitionsRecord(_Record):
 
 
 AnyRecord = Annotated[
-    Track | Identify | Consent | Erase | ListMembership | Link | Forward | Tick | DefinitionsRecord,
+    Track | Identify | Consent | Erase | ListMembership | Correction | Link | Forward | Tick | DefinitionsRecord,
     Field(discriminator="type"),
 ]
-RecordModel: TypeAlias = Track | Identify | Consent | Erase | ListMembership | Link | Forward | Tick | DefinitionsRecord
+RecordModel: TypeAlias = (
+    Track | Identify | Consent | Erase | ListMembership | Correction | Link | Forward | Tick | DefinitionsRecord
+)
 RECORD: TypeAdapter[RecordModel] = TypeAdapter(AnyRecord)
 RECORD_TYPES: dict[str, type[BaseModel]] = {
     "track": Track,
@@ -209,6 +219,7 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
     "list": ListMembership,
     "link": Link,
     "forward": Forward,
+    "correction": Correction,
     "tick": Tick,
     "definitions": DefinitionsRecord,
 }

@@ -20,6 +20,7 @@ from schemas.instants import parse_instant
 from schemas.record_models import (
     RECORD_TYPES,
     Consent,
+    Correction,
     DefinitionsRecord,
     Erase,
     Identify,
@@ -30,10 +31,10 @@ from schemas.record_models import (
 from schemas.tracks import Suspicion, Track, Untyped, texts_of
 
 __all__ = [
-    "MAX_DEPTH", "Consent", "ContactRecord", "DefinitionsRecord", "Erase", "Forward", "ForwardKind", "Identify",
-    "InvalidRecordError", "Link", "ListMembership", "MovedRecord", "Origin", "Reason", "Record", "Suspicion", "Tick",
-    "Track", "decode_record", "definitions_hash", "definitions_identity", "describe", "encode_forward",
-    "encode_record", "parse_json", "validate_record",
+    "MAX_DEPTH", "Consent", "ContactRecord", "Correction", "DefinitionsRecord", "Erase", "Forward", "ForwardKind",
+    "Identify", "InvalidRecordError", "Link", "ListMembership", "MovedRecord", "Origin", "Reason", "Record",
+    "Suspicion", "Tick", "Track", "decode_record", "definitions_hash", "definitions_identity", "describe",
+    "encode_forward", "encode_record", "parse_json", "validate_record",
 ]  # fmt: skip
 
 MAX_DEPTH = 64

@@ -8,6 +8,7 @@ TRACKING: Final = "tracking"
 TRANSITIONS: Final = "transitions"
 DEAD_LETTER: Final = "tracking.dead_letter"
 LISTS: Final = "lists"
+KEYS: Final = "keys"
 
 HEADER_PARTITION: Final = "partition"
 """Partition of `tracking` that the transition came from; equals the partition it lies in."""
@@ -52,6 +53,10 @@ class Names(NamedTuple):
     @property
     def lists(self) -> str:
         return self._dotted(LISTS)
+
+    @property
+    def keys(self) -> str:
+        return self._dotted(KEYS)
 
     def group(self, role: str) -> str:
         """The consumer group of a role such as `worker` or `webhook`."""

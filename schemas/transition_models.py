@@ -24,7 +24,9 @@ LaterInstant = Annotated[
 ]
 """As `Instant`, up to the year 9999."""
 
-CauseKind = Literal["event", "traits", "consent", "list", "erasure", "timer", "definition", "backfill", "merge"]
+CauseKind = Literal[
+    "event", "traits", "consent", "list", "correction", "erasure", "timer", "definition", "backfill", "merge"
+]
 TransitionType = Literal["segment.entered", "segment.exited"]
 
 

@@ -7,7 +7,7 @@ import sys
 
 from schemas.log_lines import Seldom
 
-REPEATED = ("aiokafka", "segue.kafka", "streams.collector.writing")
+REPEATED = ("aiokafka", "segue.kafka", "streams.collector.writing", "streams.collector.hooks")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LIBRARIES = ("faust", "mode", "aiokafka", "streams.agents.faust_hooks")
 
@@ -17,6 +17,7 @@ def set_up_log(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Seldom(*REPEATED))
     logging.basicConfig(level=level.upper(), format=_FORMAT, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, tokens and all
     if level != "debug":
         for chatty in _LIBRARIES:
             logging.getLogger(chatty).setLevel(logging.WARNING)

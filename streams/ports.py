@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from schemas.errors import SegueError, UnavailableError
-from streams.segmentation.outcome import Sending
+from streams.segmentation.outcomes import Sending
 from streams.versions import Former, Version
 
 
@@ -271,6 +271,10 @@ class QueueFullError(UnavailableError):
     """The bounded queue has no room for all of it, so none of it was taken."""
 
 
+class RecordRefusedError(UnavailableError):
+    """The broker is there and will not have a record as it is: the same bytes are refused the next time, too."""
+
+
 class Intake(Protocol):
     """Where the collector puts what it took in."""
 
@@ -278,11 +282,12 @@ class Intake(Protocol):
     def waiting(self) -> int:
         """Records taken that the broker has not acknowledged yet."""
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Returns when the broker has acknowledged every one.
+    async def append(self, entries: Sequence[Entry], *, sent_again: bool = False) -> None:
+        """Returns when every one is where nothing loses it: the broker has acknowledged it, or a disk has it.
 
         Takes all or none of `entries` into a bounded queue: `QueueFullError` at once when they do not fit.
-        `UnavailableError` later means that some may have been written and some not.
+        `UnavailableError` later means that some may have been written and some not. `sent_again` says that their
+        sender keeps them and tries again, so that they leave the last room to what nobody sends again.
         """
 
 

@@ -21,7 +21,7 @@ MESSAGE_MAX_BYTES = 1_048_588
 """Kafka's own default for a topic."""
 DEAD_LETTER_SURPLUS_BYTES = 1_048_576
 """A dead letter is its record, bytes unchanged, and headers that say why."""
-LISTS_PARTITIONS = 1
+COMPACTED_PARTITIONS = 1
 DEFAULT_REPLICATION = -1
 """As the cluster's `default.replication.factor` has it."""
 
@@ -56,7 +56,7 @@ class TopicPlan(NamedTuple):
 def plan_topics(
     names: Names, partitions: int, timestamps: TimestampType, retention: Retention, message_max_bytes: int
 ) -> tuple[TopicPlan, ...]:
-    """The topics: `transitions` and dead letters mirror `tracking` and its partition count, `lists` has one.
+    """The topics: `transitions` and dead letters mirror `tracking` and its partition count, the others have one.
 
     On all but `tracking` the broker always stamps: their times are for people and metrics, and a worker whose
     clock is wrong must not be refused.
@@ -76,7 +76,8 @@ def plan_topics(
         TopicPlan(names.tracking, partitions, tracking),
         TopicPlan(names.transitions, partitions, transitions),
         TopicPlan(names.dead_letter, partitions, dead_letter),
-        TopicPlan(names.lists, LISTS_PARTITIONS, _COMPACTED | stamped),
+        TopicPlan(names.lists, COMPACTED_PARTITIONS, _COMPACTED | stamped),
+        TopicPlan(names.keys, COMPACTED_PARTITIONS, _COMPACTED | stamped),
     )
 
 

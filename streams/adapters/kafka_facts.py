@@ -15,7 +15,7 @@ from streams.sending.log_start import LogStarts, read_log_starts
 
 def kafka_facts(topics: KafkaTopics, names: Names, roles: Iterable[str]) -> KafkaFacts:
     """What there is; `roles` are those of the groups to look at. Raises `UnavailableError`."""
-    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists)
+    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists, names.keys)
     counts, replication = topics.partition_counts(wanted), topics.replication(wanted)
     there = names.tracking in counts
     starts = read_log_starts(topics, names.tracking) if there else LogStarts()

@@ -16,17 +16,19 @@ from confluent_kafka import Message as KafkaMessage
 
 from schemas.errors import SegueError, UnavailableError
 from schemas.kafka_connection import KafkaConnection
-from streams.ports import Entry, QueueFullError
+from streams.ports import Entry, QueueFullError, RecordRefusedError
 
 _BUSY_PAUSE_S = 0.001
 _IDLE_PAUSE_S = 0.1
 _CLOSE_MARGIN_S = 5.0
+_REFUSALS = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.POLICY_VIOLATION)
 
 
 class KafkaIntake:
     """Appends entries to a topic, each to its contact's partition.
 
-    `queue_records` and `queue_bytes` bound what waits for the broker; `delivery_timeout_ms` how long.
+    `queue_records` and `queue_bytes` bound what waits for the broker; `delivery_timeout_ms` how long, 0 for ever: then
+    no record is given up, and so none is overtaken by one behind it.
     `on_fatal` is called when the producer can never deliver again, or is refused.
     """
 
@@ -78,7 +80,7 @@ class KafkaIntake:
         """Records taken that the broker has not acknowledged yet."""
         return self._waiting_records
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry], *, sent_again: bool = False) -> None:  # noqa: ARG002 - all alike
         """Returns when the broker has acknowledged every one; see `Intake`."""
         if not entries:
             return
@@ -167,4 +169,5 @@ class _Call:
         if self._error is None:
             self.answer.set_result(None)
         else:
-            self.answer.set_exception(UnavailableError(f"Kafka did not acknowledge: {self._error.str()}"))
+            kind = RecordRefusedError if self._error.code() in _REFUSALS else UnavailableError
+            self.answer.set_exception(kind(f"Kafka did not acknowledge: {self._error.str()}"))

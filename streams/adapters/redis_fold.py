@@ -25,7 +25,7 @@ from streams.ports import (
     MembershipChange,
     Taken,
 )
-from streams.segmentation.outcome import Sending
+from streams.segmentation.outcomes import Sending
 from streams.versions import Version
 
 unpack_lengths = msgspec.msgpack.Decoder(list[int]).decode

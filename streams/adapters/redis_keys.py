@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.topics import Names
 
-STATE_FORMAT = 4
+STATE_FORMAT = 5
 """Number of the format of all that is stored, of a state that is begun now. State of a higher number is refused."""
 
 OLDEST_FORMAT = 3

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.cli.explain",
     "fence": "streams.cli.fence",
     "identify": "streams.cli.identify",
+    "keys": "streams.cli.keys",
     "link": "streams.cli.link",
     "list": "streams.cli.list",
     "load": "streams.cli.load",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 import click
 import uvloop
@@ -13,16 +14,25 @@ from schemas.errors import BugError, SegueError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
+from streams.adapters.http_fetcher import HttpFetcher
+from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
 from streams.adapters.kafka_intake import KafkaIntake
 from streams.adapters.kafka_topics import KafkaTopics
-from streams.collector.app import create_app
+from streams.collector.app import Spool, create_app
+from streams.collector.key_watch import KeyWatch
 from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
 from streams.logs import set_up_log
+from streams.spool.segments import SegmentFiles
+from streams.spool.spool import DiskSpool
 
 _log = logging.getLogger(__name__)
 _TOPICS_TIMEOUT_MS = 5_000
+_NEVER = 0
+_SEGMENT_BYTES_MAX = 8 * 1024**2
+_SEGMENTS_LEAST = 8
+"""Room comes back a segment at a time."""
 
 
 class _WallClock:
@@ -38,11 +48,14 @@ class _WallClock:
 def command(host: str | None, port: int | None) -> None:
     """Take events in over HTTP and write them to the topic `tracking`.
 
-    POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a write key of SEGUE_WRITE_KEYS as
-    the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET /o/TOKEN.gif is the
-    open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with SEGUE_LINK_KEYS;
-    /f/TOKEN is where double opt-in is confirmed. GET /healthz, /readyz and /metrics are for operations. An API call is
-    answered 200 when Kafka has acknowledged its records; while Kafka is away, 503 with Retry-After.
+    POST /v1/track, /v1/identify and /v1/batch take the JSON of tracking SDKs, with a key of `segue keys` or of
+    SEGUE_WRITE_KEYS as the user name of Basic authentication, and POST /v1/form/FORM the HTML forms of SEGUE_FORMS. GET
+    /o/TOKEN.gif is the open pixel, GET /c/TOKEN the click link and /u/TOKEN the unsubscribe of `segue link`, made with
+    SEGUE_LINK_KEYS; /f/TOKEN is where double opt-in is confirmed. POST /hooks/PROVIDER/NAME takes what SendGrid,
+    Mailgun, Postmark, Amazon SES and Brevo tell of e-mails, by the hooks in SEGUE_HOOKS. GET /healthz, /readyz and
+    /metrics are for operations. An API call is answered 200 when Kafka has acknowledged its records. While Kafka is
+    away it is answered 503 with Retry-After, or, where SEGUE_COLLECTOR_SPOOL_DIR is set, 200 once its records are on
+    disk; they go to Kafka when it is back.
 
     \b
     Examples:
@@ -73,36 +86,64 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         end(BugError(f"{type(error).__name__}: {error}"))
 
     with listen(host, port) as bound:
-        intake = KafkaIntake(
-            settings.kafka,
-            settings.names.tracking,
-            queue_records=settings.collector_queue_records,
-            queue_bytes=settings.collector_queue_bytes,
-            delivery_timeout_ms=settings.collector_delivery_timeout_ms,
-            on_fatal=end,
-        )
+        intake = _intake(settings, settings.collector_delivery_timeout_ms, end)
+        intakes, meters = [intake], Meters("collector")
+        spool = await asyncio.to_thread(_spool, settings, meters)
+        if spool is not None:
+            intakes.append(_intake(settings, _NEVER, end))
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
-        app = create_app(settings, intake, reader, _WallClock(), Meters("collector"), end_watch)
+        spools = None if spool is None else Spool(spool, intakes[-1])
+        keys = KafkaCompactedFeed(settings.kafka, settings.names.keys)
+        fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
+        app = create_app(settings, intake, reader, _WallClock(), meters, end_watch, fetcher, keys, spools)
         manager = ServiceManager()
-        server = CollectorServer(app, settings.collector_connections, manager.stopping)
+        server = CollectorServer(
+            app, settings.collector_connections, manager.stopping, head_timeout_ms=settings.collector_head_timeout_ms
+        )
         if not settings.link_keys:
             _log.warning("SEGUE_LINK_KEYS is not set: no open and no click can be counted")
         click.echo(f"collector listens on http://{_address(host)}:{bound.getsockname()[1]}")
-        intake.start()
-        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, app.state.readiness)))
+        for each in intakes:
+            each.start()
+        state = app.state
+        telling = asyncio.create_task(manager.watch(lambda: _condition(server.started, state.readiness, state.keys)))
         try:
             await server.serve(sockets=[bound])
         finally:
             telling.cancel()
-            await intake.close()
+            for each in intakes:
+                await each.close()
     if ended_by:
         raise ended_by[0]
 
 
-def _condition(started: bool, readiness: Readiness) -> Condition:
+def _intake(settings: CollectorSettings, delivery_timeout_ms: int, end: Callable[[SegueError], None]) -> KafkaIntake:
+    return KafkaIntake(
+        settings.kafka,
+        settings.names.tracking,
+        queue_records=settings.collector_queue_records,
+        queue_bytes=settings.collector_queue_bytes,
+        delivery_timeout_ms=delivery_timeout_ms,
+        on_fatal=end,
+    )
+
+
+def _spool(settings: CollectorSettings, meters: Meters) -> DiskSpool | None:
+    """The spool, where there is to be one, with what an earlier process left in it. Raises `InputError`."""
+    if settings.collector_spool_dir is None:
+        return None
+    bytes_max = settings.collector_spool_bytes
+    files = SegmentFiles(settings.collector_spool_dir, min(_SEGMENT_BYTES_MAX, bytes_max // _SEGMENTS_LEAST))
+    meters.gauge("segue_collector_spool_limit_bytes").set(bytes_max)
+    return DiskSpool(files, bytes_max, meters.counter("segue_collector_spool_damaged_total").inc)
+
+
+def _condition(started: bool, readiness: Readiness, keys: KeyWatch) -> Condition:
     """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
-    problem = readiness.problem
-    return Condition(started and problem is None, True, "ready" if problem is None else f"not ready: {problem}")
+    problem = keys.problem or readiness.problem
+    serves = readiness.serves and keys.problem is None
+    told = "ready" if problem is None else f"{'spooling' if serves else 'not ready'}: {problem}"
+    return Condition(started and serves, True, told)
 
 
 def _address(host: str) -> str:

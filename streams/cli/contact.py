@@ -72,7 +72,13 @@ def _print(found: View) -> None:
         shown.append(Text("with the records of " + ", ".join(printable(each) for each in found["linked_ids"])))
     if found["erased_up_to"]:
         shown.append(Text(f"erased: records up to {found['erased_up_to']} are dropped"))
-    print_shown(*shown, *_tables(found), *_retired(found))
+    print_shown(*shown, *_tables(found), *_retired(found), *_correctable(found))
+
+
+def _correctable(found: View) -> Iterator[Text]:
+    for row in found["correctable"]:
+        mark = "taken for a machine's" if row["machine"] else "not taken for a machine's"
+        yield Text(f"can be corrected until {row['until']}: {row['event']} of {row['occurred_at']}, {mark}")
 
 
 def _retired(found: View) -> Iterator[Text]:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.errors import InputError
 from schemas.instants import parse_instant
 from schemas.record_models import ContactId
+from streams.segmentation.quantities import parse_duration
 
 
 class InstantType(click.ParamType):
@@ -29,6 +30,24 @@ class InstantType(click.ParamType):
 
 
 INSTANT = InstantType()
+
+
+class DurationType(click.ParamType):
+    """A duration as definition files have it, like 90d, in milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The duration, or click's usage error."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = DurationType()
 
 
 class ContactIdType(click.ParamType):

@@ -56,7 +56,7 @@ def command() -> None:
     type=click.IntRange(1, PARTITIONS_MAX),
     default=8,
     show_default=True,
-    help="Of each topic but lists. Never changes afterwards: contacts are spread by it.",
+    help="Of each topic but lists and keys. Never changes afterwards: contacts are spread by it.",
 )
 @click.option(
     "--timestamps",
@@ -111,7 +111,7 @@ def create(
     message_max_bytes: int,
     as_json: bool,
 ) -> None:
-    """Create the topics tracking, transitions, tracking.dead_letter and lists.
+    """Create the topics tracking, transitions, tracking.dead_letter, lists and keys.
 
     Run it again with the same options and it changes nothing. When a topic exists with another partition count or
     other settings, nothing is created and the exit code is 1.

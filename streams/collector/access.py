@@ -1,16 +1,19 @@
-"""Who may write: Basic authentication with a source's write key as the user name."""
+"""Who calls: the key in the header, as the user name of Basic authentication, or in the body."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import json
-from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple, TypeAlias
+from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
+
+from streams.collector.keyring import Key, Keyring, Scope
+from streams.ports import Clock
+
+__all__ = ["Access", "Key", "Keyring", "Scope", "WriteKeys"]
 
 WRITE_KEY_CHARACTERS_MIN = 8
 
@@ -38,37 +41,21 @@ WriteKeys = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_write_key
 """Source → its write key."""
 
 
-Scope: TypeAlias = Literal["write", "read", "admin"]
-"""What a key may do: send events, ask for what is stored, decide on contacts."""
-
-
-class Key(NamedTuple):
-    """What a key stands for."""
-
-    source: str
-    scopes: frozenset[Scope] = frozenset({"write"})
-
-
 class Access:
     """Tells who calls by the key that the call carries."""
 
-    def __init__(self, write_keys: Mapping[str, SecretStr]) -> None:
-        self._keys = [(Key(source), key.get_secret_value().encode()) for source, key in write_keys.items()]
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
+        self._clock = clock
 
     def key(self, authorization: str | None, in_body: str | None = None) -> Key | None:
         """What an `Authorization` header stands for, else the key in the body; None where it stands for nothing."""
-        given = _basic_user(authorization) if authorization is not None else (in_body or "").encode()
-        if not given:
-            return None
-        found = None
-        # Every key is compared, so that the time tells nothing of which one came close.
-        for key, secret in self._keys:
-            if hmac.compare_digest(secret, given):
-                found = key
-        return found
+        given = _credentials(authorization) if authorization is not None else (in_body or "").encode()
+        return self._keyring.find(given, self._clock.now_ms()) if given else None
 
 
-def _basic_user(authorization: str) -> bytes | None:
+def _credentials(authorization: str) -> bytes | None:
+    """The user name of Basic authentication, as tracking SDKs send a key."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

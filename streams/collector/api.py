@@ -1,48 +1,38 @@
-"""`POST /v1/track`, `/v1/identify` and `/v1/batch`.
+"""The calls of tracking SDKs, as Segment and RudderStack have them: `POST /v1/track` and its likes, batches, imports.
 
-The answer says exactly what became of each event. 200: Kafka has all of them. 400 or 413 with `rejected`: Kafka has
-all but those. 401, 408, 413, 415 or 400 without: none was taken. 429 or 503: try again with the same messageIds.
+The answer says exactly what became of each event. 200: Kafka, or the spool, has all of them, but those that are counted
+and not written. 400 or 413 with `rejected`: it has all but those. 401, 403, 408, 413, 415 or 400 without: none was
+taken. 429 or 503: try again with the same messageIds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streams.collector.front_door import FrontDoor, Way
-from streams.collector.payloads import Accepted, Arrival, PayloadError, Problem, accept, parse_sdk_instant
+from streams.collector.access import Key
+from streams.collector.api_operations import BATCH, BEACON, IMPORT, SINGLE
+from streams.collector.fields import Arrival
+from streams.collector.front_door import Endpoint, FrontDoor, Way
+from streams.collector.payloads import ALIAS
+from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
-from streams.collector.settings import BATCH_BYTES_MAX, BATCH_CONTEXT_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX
+from streams.collector.settings import BATCH_BYTES_MAX, EVENT_BYTES_MAX
+from streams.collector.sorting import Sorted, sort_batch, sort_single
+
+LETTERS = {"track": "t", "page": "p", "identify": "i", "group": "g", "alias": "a", "screen": "s"}
+"""Call → the letter under which the browser library makes it."""
+
+Sort: TypeAlias = Callable[[bytes, Arrival], Sorted]
 
 
-class _Batch(msgspec.Struct):
-    batch: list[msgspec.Raw]
-    context: Any = None
-    sentAt: Any = None  # noqa: N815 - the name on the wire
-
-
-@dataclass(frozen=True, slots=True)
-class _Rejected:
-    index: int
-    message_id: str | None
-    problems: list[Problem]
-    too_large: bool = False
-
-    def body(self) -> dict[str, object]:
-        problems = [problem._asdict() for problem in self.problems]
-        return {"index": self.index, "messageId": self.message_id, "problems": problems}
-
-
-class _Sorted(NamedTuple):
-    """The events of a call: those that are records now, and those that cannot be."""
-
-    accepted: list[Accepted]
-    rejected: list[_Rejected]
+class _Keyed(msgspec.Struct, rename="camel"):
+    write_key: Any = None
 
 
 class Api:
@@ -53,91 +43,76 @@ class Api:
 
     def ways(self) -> list[Way]:
         """The paths of these calls."""
-        return [
-            Way("track", "/v1/track", self.track),
-            Way("identify", "/v1/identify", self.identify),
-            Way("batch", "/v1/batch", self.batch),
+        batch = self._way(BATCH_BYTES_MAX, sort_batch, sent_again=True)
+        singles = [
+            Way(call, path, endpoint, browser=True, operation=SINGLE[call])
+            for call, letter in LETTERS.items()
+            for endpoint in [self._way(EVENT_BYTES_MAX, partial(sort_single, call))]
+            for path in (f"/v1/{call}", f"/v1/{letter}")
+        ]
+        return [  # paths are looked through in this order: first those that most calls go to
+            singles[0],
+            Way("batch", "/v1/batch", batch, browser=True, operation=BATCH),
+            *singles[1:],
+            Way("batch", "/v1/b", batch, browser=True, operation=BATCH),
+            Way("batch", "/beacon/v1/batch", self._beacon, browser=True, operation=BEACON),
+            Way("import", "/v1/import", self._way(BATCH_BYTES_MAX, _sort_import, sent_again=True), operation=IMPORT),
         ]
 
-    async def track(self, request: Request) -> Response:
-        """One thing that a contact did."""
-        return await self._answer(request, EVENT_BYTES_MAX, lambda raw, arrival: _sort([raw], "track", arrival))
+    def _way(self, bytes_max: int, sort: Sort, *, sent_again: bool = False) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            door = self._door
+            try:
+                key = None if header(request, b"authorization") is None else door.key(request)
+                raw = await door.body(request, bytes_max)
+                key = key or door.key(request, in_body=_key_in(raw))
+                return await self._take(request, key, raw, sort, sent_again=sent_again)
+            except Refusal as refusal:
+                return door.refuse(refusal)
 
-    async def identify(self, request: Request) -> Response:
-        """Traits of one contact."""
-        return await self._answer(request, EVENT_BYTES_MAX, lambda raw, arrival: _sort([raw], "identify", arrival))
+        return endpoint
 
-    async def batch(self, request: Request) -> Response:
-        """Many of both."""
-        return await self._answer(request, BATCH_BYTES_MAX, _sort_batch)
-
-    async def _answer(self, request: Request, bytes_max: int, sort: Callable[[bytes, Arrival], _Sorted]) -> Response:
-        door = self._door
+    async def _beacon(self, request: Request) -> Response:
         try:
-            key = door.key(request)
-            raw = await door.body(request, bytes_max)
-            events = sort(raw, door.arrival(key))
-            await door.write(key, events.accepted)
+            key = self._door.key(request, in_body=request.query_params.get("writeKey"))
+            raw = await self._door.body(request, BATCH_BYTES_MAX)
+            return await self._take(request, key, raw, sort_batch)
         except Refusal as refusal:
-            return door.refuse(refusal)
+            return self._door.refuse(refusal)
+
+    async def _take(self, request: Request, key: Key, raw: bytes, sort: Sort, *, sent_again: bool = False) -> Response:
+        events = sort(raw, self._door.arrival(key, request))
+        await self._door.write(key, events.accepted, sent_again=sent_again)
         return self._report(events)
 
-    def _report(self, events: _Sorted) -> Response:
-        if not events.rejected:
-            return Response(b'{"accepted":%d,"rejected":[]}' % len(events.accepted), media_type="application/json")
-        body: dict[str, object] = {"accepted": len(events.accepted)}
-        too_large = any(rejected.too_large for rejected in events.rejected)
-        self._door.count_rejected("too_large" if too_large else "invalid")
-        body["rejected"] = [rejected.body() for rejected in events.rejected]
-        body["error"] = f"rejected {len(events.rejected)} of {len(events.rejected) + len(events.accepted)} events"
-        return JSONResponse(body, 413 if too_large else 400)
+    def _report(self, events: Sorted) -> Response:
+        accepted, rejected = len(events.accepted), len(events.rejected)
+        if events.unwritten:
+            self._door.meters.counter("segue_collector_unwritten_total", ALIAS).inc(events.unwritten)
+        elif not rejected:
+            return Response(b'{"accepted":%d,"rejected":[]}' % accepted, media_type="application/json")
+        body: dict[str, object] = {"accepted": accepted, "rejected": [each.body() for each in events.rejected]}
+        if events.unwritten:
+            body["unwritten"] = events.unwritten
+        if not rejected:
+            return JSONResponse(body)
+        too_large = any(each.too_large for each in events.rejected)
+        reason = "too_large" if too_large else "invalid"
+        self._door.count_rejected(reason)
+        error = f"rejected {rejected} of {rejected + accepted + events.unwritten} events"
+        first = events.rejected[0].problems[0]
+        message = f"{error}; the first of them: {f'{first.path}: ' if first.path else ''}{first.expected}"
+        return JSONResponse(body | {"error": error, "code": reason, "message": message}, 413 if too_large else 400)
 
 
-def _sort_batch(raw: bytes, arrival: Arrival) -> _Sorted:
+def _sort_import(raw: bytes, arrival: Arrival) -> Sorted:
+    return sort_batch(raw, arrival._replace(backfill=True))
+
+
+def _key_in(raw: bytes) -> str | None:
+    """The write key in a body, as browsers send it; None also where the body is no JSON object."""
     try:
-        batch = msgspec.json.decode(raw, type=_Batch)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "invalid", f"expected a JSON object with a list `batch`: {error}") from None
-    if len(batch.batch) > BATCH_EVENTS_MAX:
-        raise Refusal(413, "too_large", f"batch: expected at most {BATCH_EVENTS_MAX} events")
-    if batch.context is not None and not isinstance(batch.context, dict):
-        raise Refusal(400, "invalid", "context: expected a JSON object")
-    context = batch.context or {}
-    if context and _json_bytes(context) > BATCH_CONTEXT_BYTES_MAX:
-        raise Refusal(413, "too_large", f"context: expected at most {BATCH_CONTEXT_BYTES_MAX} bytes of JSON")
-    try:
-        sent_at_ms = None if batch.sentAt is None else parse_sdk_instant(batch.sentAt)
-    except ValueError as error:
-        raise Refusal(400, "invalid", f"sentAt: {error}") from None
-    events = [bytes(event) for event in batch.batch]
-    return _sort(events, None, arrival._replace(context=context, sent_at_ms=sent_at_ms))
-
-
-def _json_bytes(context: dict[str, Any]) -> int:
-    try:
-        return len(msgspec.json.encode(context))
-    except RecursionError:
-        raise Refusal(400, "invalid", "context: expected fewer levels of nesting") from None
-
-
-def _sort(events: list[bytes], kind: str | None, arrival: Arrival) -> _Sorted:
-    found = _Sorted([], [])
-    for index, raw in enumerate(events):
-        if len(raw) > EVENT_BYTES_MAX:
-            problem = Problem("", f"expected at most {EVENT_BYTES_MAX} bytes")
-            found.rejected.append(_Rejected(index, None, [problem], too_large=True))
-            continue
-        event: object = None
-        try:
-            event = msgspec.json.decode(raw)
-            found.accepted.append(accept(kind, event, arrival))
-        except PayloadError as error:
-            found.rejected.append(_Rejected(index, _message_id(event), error.problems))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            found.rejected.append(_Rejected(index, None, [Problem("", f"expected JSON in UTF-8: {error}")]))
-    return found
-
-
-def _message_id(event: object) -> str | None:
-    message_id = event.get("messageId") if isinstance(event, dict) else None
-    return message_id[:128] if isinstance(message_id, str) else None
+        key = msgspec.json.decode(raw, type=_Keyed).write_key
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return key if isinstance(key, str) else None

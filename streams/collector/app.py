@@ -1,30 +1,51 @@
-"""The HTTP front door: routes, probes, and a meter around them."""
+"""The HTTP front door: routes and probes, and what goes on beside them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
-from prometheus_client import Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import Lifespan
 
 from schemas.metrics import Meters
-from streams.collector.access import Access
 from streams.collector.api import Api
+from streams.collector.browser_script import BrowserScript
+from streams.collector.browser_start import BrowserStart
+from streams.collector.contact_calls import ContactCalls
+from streams.collector.cross_origin import CrossOrigin
+from streams.collector.envelope import Envelope, answer_bug, answer_http_error
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.guards import make_guards
+from streams.collector.hooks import Hooks
+from streams.collector.key_watch import KeyFeed, KeyWatch
+from streams.collector.machine_signs import load_signs
+from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
+from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
+from streams.collector.routing import ShortWay
 from streams.collector.settings import CollectorSettings
+from streams.collector.spooling import SpoolingIntake
 from streams.collector.visitor_ways import visitor_ways
 from streams.collector.writing import Writer
+from streams.fetching import Fetcher
 from streams.ports import Clock, Intake, TopicReader
+from streams.spool.spool import DiskSpool
+
+
+class Spool(NamedTuple):
+    """What a collector with a spool has more: the spool, and the intake that it is emptied into."""
+
+    disk: DiskSpool
+    replay: Intake
 
 
 def create_app(
@@ -34,55 +55,88 @@ def create_app(
     clock: Clock,
     meters: Meters,
     on_end: Callable[[BaseException], None],
+    fetcher: Fetcher,
+    key_feed: KeyFeed | None = None,
+    spool: Spool | None = None,
 ) -> Starlette:
-    """The collector on its ports.
+    """The collector on its ports. Without a feed of keys it knows those of the settings only.
 
-    It looks at Kafka's topics for as long as the app's lifespan lasts; `on_end` is told what ends that early: a bug, or
-    that Kafka does not let us in. A collector that does not look any more must not go on. Raises `InputError` for a
-    file of the settings that cannot serve.
+    It looks at Kafka's topics, and empties its spool, for as long as the app's lifespan lasts; `on_end` is told what
+    ends that early: a bug, or that Kafka does not let us in. A collector that does not look any more must not go on.
+
+    Raises `InputError` for a file of the settings that cannot serve.
     """
-    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms)
+    takes = (lambda: spool.disk.takes) if spool is not None else (lambda: False)
+    readiness = Readiness(reader, settings.names, settings.collector_check_interval_ms, takes)
+    spooling: SpoolingIntake | None = None
+    if spool is not None:
+        after_ms = settings.collector_spool_after_ms
+        spooling = SpoolingIntake(intake, spool.replay, spool.disk, readiness, clock, meters, after_ms=after_ms)
     writer = Writer(
-        intake,
+        spooling or intake,
         readiness,
         meters,
         source_records=settings.collector_source_records,
         link_wait_ms=settings.collector_link_wait_ms,
+        spools=spooling is not None,
     )
-    access = Access(settings.write_keys)
-    door = FrontDoor(access, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
-    ways = [
+    guards = make_guards(settings, clock, meters, key_feed)
+    door = FrontDoor(guards, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
+    recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
+    declared = [  # paths are looked through in this order
         *Api(door).ways(),
+        *ContactCalls(door).ways(),
         *visitor_ways(settings, door),
-        *_Probes(readiness, meters).ways(),
+        *BrowserStart(door, settings.collector_public_url).ways(),
+        *Hooks(settings.hooks, fetcher, door, recording).ways(),
+        *BrowserScript().ways(),
+        *_Probes(readiness, guards.watch, meters).ways(),
     ]
+    ways = [*map(CrossOrigin(settings.collector_origins, door.refuse).guard, declared)]
     routes = [Route(way.path, way.endpoint, methods=list(way.methods), name=way.name) for way in ways]
     names: dict[object, str] = {way.endpoint: way.name for way in ways}
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(_Metered, meters=meters, names=names)],
-        lifespan=_lifespan(readiness, writer, on_end),
+        middleware=[
+            Middleware(Envelope, meters=meters, names=names, access_log=settings.collector_access_log),
+            Middleware(ShortWay, ways=ways),
+        ],
+        exception_handlers={HTTPException: answer_http_error, Exception: answer_bug},
+        lifespan=_lifespan(readiness, guards.watch, writer, spooling, on_end),
     )
     app.state.readiness = readiness
+    app.state.keys = guards.watch
+    app.state.ways = declared
     return app
 
 
-def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseException], None]) -> Lifespan[Starlette]:
-    """Looks at the topics while the app runs; at its end, waits for records that nobody waits for."""
+def _lifespan(
+    readiness: Readiness,
+    keys: KeyWatch,
+    writer: Writer,
+    spooling: SpoolingIntake | None,
+    on_end: Callable[[BaseException], None],
+) -> Lifespan[Starlette]:
+    """Looks at topics and keys while the app runs; at its end, waits for records that nobody waits for."""
 
-    def ended(watch: asyncio.Task[None]) -> None:
-        error = None if watch.cancelled() else watch.exception()
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             on_end(error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        watch = asyncio.create_task(readiness.watch())
-        watch.add_done_callback(ended)
+        watch, following = asyncio.create_task(readiness.watch()), asyncio.create_task(keys.watch())
+        emptying = None if spooling is None else asyncio.create_task(spooling.run())
+        for task in (watch, following, *([] if emptying is None else [emptying])):
+            task.add_done_callback(ended)
         yield
+        keys.end()
         watch.cancel()
-        await asyncio.wait([watch])
+        await asyncio.wait([watch, following])
         await writer.settle()
+        if spooling is not None and emptying is not None:
+            await spooling.stop(emptying)
 
     return lifespan
 
@@ -90,16 +144,17 @@ def _lifespan(readiness: Readiness, writer: Writer, on_end: Callable[[BaseExcept
 class _Probes:
     """What Prometheus and whoever restarts processes ask."""
 
-    def __init__(self, readiness: Readiness, meters: Meters) -> None:
+    def __init__(self, readiness: Readiness, keys: KeyWatch, meters: Meters) -> None:
         self._readiness = readiness
+        self._keys = keys
         self._meters = meters
 
     def ways(self) -> list[Way]:
         """The paths of operations."""
         return [
-            Way("healthz", "/healthz", self.healthz, ("GET",)),
-            Way("readyz", "/readyz", self.readyz, ("GET",)),
-            Way("metrics", "/metrics", self.metrics, ("GET",)),
+            Way("healthz", "/healthz", self.healthz, ("GET",), operation=HEALTHZ),
+            Way("readyz", "/readyz", self.readyz, ("GET",), operation=READYZ),
+            Way("metrics", "/metrics", self.metrics, ("GET",), operation=METRICS),
         ]
 
     async def healthz(self, _request: Request) -> Response:
@@ -108,49 +163,14 @@ class _Probes:
 
     async def readyz(self, _request: Request) -> Response:
         """Whether calls should be sent here: 503 says why not."""
-        if self._readiness.problem is None:
+        reason = self._readiness.problem or self._keys.problem
+        if reason is None:
             return JSONResponse({"status": "ready"})
-        body = {"status": "not ready", "reason": self._readiness.problem}
+        if self._readiness.serves and self._keys.problem is None:
+            return JSONResponse({"status": "spooling", "reason": reason})
+        body = {"status": "not ready", "reason": reason}
         return JSONResponse(body, 503, {"Retry-After": "5"})
 
     async def metrics(self, _request: Request) -> Response:
         """The meters in Prometheus' text form."""
         return Response(generate_latest(self._meters.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Metered:
-    """Counts and times every request under the name of its way in."""
-
-    def __init__(self, app: ASGIApp, meters: Meters, names: Mapping[object, str]) -> None:
-        self._app = app
-        self._names = names
-        self._meters = meters
-        # Routes and statuses are few; looking a meter up by its labels takes longer than counting does.
-        self._requests: dict[tuple[str, int], Counter] = {}
-        self._seconds: dict[str, Histogram] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
-
-        async def send_noting_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noting_status)
-        finally:
-            self._note(self._names.get(scope.get("endpoint"), "other"), status, time.perf_counter() - began)
-
-    def _note(self, route: str, status: int, seconds: float) -> None:
-        requests, durations = self._requests.get((route, status)), self._seconds.get(route)
-        if requests is None or durations is None:
-            requests = self._meters.counter("segue_collector_requests_total", route, str(status))
-            durations = self._meters.histogram("segue_collector_request_seconds", route)
-            self._requests[route, status], self._seconds[route] = requests, durations
-        requests.inc()
-        durations.observe(seconds)

@@ -14,22 +14,26 @@ GZIP_WINDOW_BITS = 31
 
 async def read_body(request: Request, bytes_max: int, timeout_ms: int) -> bytes:
     """The whole body, decompressed. Raises `Refusal`; never holds more than `bytes_max` and one chunk."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding, announced = "identity", b""
+    for name, value in request.scope["headers"]:  # as they are: to look each of them up decodes all of them
+        if name == b"content-encoding":
+            encoding = value.decode("latin-1").strip().lower()
+        elif name == b"content-length":
+            announced = value
     if encoding not in ("identity", "gzip"):
         raise Refusal(415, "invalid", f"Content-Encoding: expected gzip or none, not {encoding[:20]!r}")
     try:
         async with asyncio.timeout(timeout_ms / 1000):
-            raw = await _read(request, bytes_max)
+            raw = await _read(request, announced, bytes_max)
     except TimeoutError:
         raise Refusal(408, "invalid", f"expected the whole body within {timeout_ms} ms") from None
     except ClientDisconnect:
         raise Refusal(400, "invalid", "the connection ended before the body did") from None
-    return _gunzip(raw, bytes_max) if encoding == "gzip" else raw
+    return gunzip(raw, bytes_max) if encoding == "gzip" else raw
 
 
-async def _read(request: Request, bytes_max: int) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdecimal() and int(announced) > bytes_max:
+async def _read(request: Request, announced: bytes, bytes_max: int) -> bytes:
+    if announced.isdigit() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
     body: bytes | bytearray = b""
     while True:
@@ -48,7 +52,8 @@ async def _read(request: Request, bytes_max: int) -> bytes:
             return bytes(body)
 
 
-def _gunzip(raw: bytes, bytes_max: int) -> bytes:
+def gunzip(raw: bytes, bytes_max: int) -> bytes:
+    """The one member of a gzip stream. Raises `Refusal` where it is none, or holds more than `bytes_max`."""
     inflator = zlib.decompressobj(GZIP_WINDOW_BITS)
     try:
         body = inflator.decompress(raw, bytes_max + 1)

@@ -14,6 +14,7 @@ from schemas.instants import format_instant
 from streams.collector.email_links import refuse_link
 from streams.collector.form_bodies import FormBounds, read_form
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.link_operations import CONFIRM
 from streams.collector.machines import Visitors
 from streams.collector.pages import busy_page, page
 from streams.collector.payloads import Accepted, JsonObject, PayloadError, encode
@@ -37,7 +38,7 @@ class Confirming:
 
     def ways(self) -> list[Way]:
         """The path that e-mails carry."""
-        return [Way("confirm", "/f/{token:path}", self.confirm, ("GET", "POST"))]
+        return [Way("confirm", "/f/{token:path}", self.confirm, ("GET", "POST"), operation=CONFIRM)]
 
     async def confirm(self, request: Request) -> Response:
         """GET: a page with a button. POST: consent is granted, once, however often it is sent."""

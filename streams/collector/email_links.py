@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from schemas.instants import format_instant
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.link_operations import CLICK, OPEN
 from streams.collector.machines import Visitors
 from streams.collector.pages import expired_page, refused_page
 from streams.collector.payloads import Accepted, PayloadError, encode
@@ -33,9 +34,6 @@ _GIF_HEADERS = {
     # For caches of HTTP/1.0, which do not know Cache-Control.
     "Expires": "0",
     "Pragma": "no-cache",
-    # Web mail that isolates itself shows images of other sites only where they say that they may be shown.
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
 }
 _EVENTS = {"open": "email_open", "click": "email_click"}
 
@@ -51,8 +49,8 @@ class EmailLinks:
     def ways(self) -> list[Way]:
         """The paths that e-mails carry."""
         return [
-            Way("open", "/o/{token:path}", self.open, ("GET",)),
-            Way("click", "/c/{token:path}", self.click, ("GET",)),
+            Way("open", "/o/{token:path}", self.open, ("GET",), operation=OPEN),
+            Way("click", "/c/{token:path}", self.click, ("GET",), operation=CLICK),
         ]
 
     async def open(self, request: Request) -> Response:
@@ -61,7 +59,7 @@ class EmailLinks:
         try:
             link = self._signer.read("open", token, self._door.clock.now_ms())
             if request.method == "GET":
-                await self._door.writer.write_unanswered("open", self._record("open", link, request))
+                await self._write("open", self._record("open", link, request))
         except (BadTokenError, PayloadError) as error:
             self._door.count_rejected(rejection(error))
         return Response(GIF, media_type="image/gif", headers=_GIF_HEADERS)
@@ -74,11 +72,15 @@ class EmailLinks:
         except (BadTokenError, PayloadError) as error:
             return refuse_link(self._door, error)
         if request.method == "GET":
-            await self._door.writer.write_unanswered("click", record)
+            await self._write("click", record)
         assert link.destination is not None, "a click token has one"
         # Not RedirectResponse, which rewrites the URL: it leads exactly where the token says.
         headers = {"Location": link.destination, "Cache-Control": _NO_CACHE, "X-Robots-Tag": "noindex, nofollow"}
         return Response(status_code=302, headers=headers)
+
+    async def _write(self, kind: Literal["open", "click"], record: Accepted) -> None:
+        if not record.withheld:
+            await self._door.writer.write_unanswered(kind, record)
 
     def _record(self, kind: Literal["open", "click"], link: Link, request: Request) -> Accepted:
         now = format_instant(self._door.clock.now_ms())
@@ -98,7 +100,10 @@ class EmailLinks:
         reasons = self._visitors.suspicion(request, kind, trap=link.trap)
         if reasons:
             body["machine"] = {"suspected": True, "reasons": reasons}
-        return encode(body)
+        accepted = encode(body)
+        # A link says nothing of consent; only what is fetched in earnest is counted.
+        withheld = request.method == "GET" and self._door.screening.withholds(body, "email", ())
+        return accepted._replace(withheld=True) if withheld else accepted
 
 
 def refuse_link(door: FrontDoor, error: BadTokenError | PayloadError) -> Response:

@@ -23,6 +23,7 @@ from streams.collector.form_submissions import (
     records_of,
 )
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.link_operations import FORM
 from streams.collector.machines import Visitors
 from streams.collector.pages import busy_page, page
 from streams.collector.payloads import PayloadError, Problem
@@ -48,7 +49,7 @@ class Forms:
 
     def ways(self) -> list[Way]:
         """The path of forms."""
-        return [Way("form", "/v1/form/{form}", self.submit, ("POST", "OPTIONS"))]
+        return [Way("form", "/v1/form/{form}", self.submit, ("POST", "OPTIONS"), operation=FORM)]
 
     async def submit(self, request: Request) -> Response:
         """200 or a redirect: Kafka has it. 400: what is wrong in which field. 503: send it again."""

@@ -6,50 +6,33 @@ takes is never a dead letter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
-from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant, parse_instant
+from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant
 from schemas.records import InvalidRecordError, decode_record
-from streams.collector.event_names import event_name
+from streams.collector.consents import PREFERENCES_EVENT, one_each, preferences_of
+from streams.collector.fields import Arrival, Fields, JsonObject, PayloadError, Problem, parse_sdk_instant
+from streams.collector.kinds import KINDS
 from streams.ports import Entry
+
+__all__ = [
+    "ALIAS", "ANONYMOUS_PREFIX", "Accepted", "Arrival", "JsonObject", "PayloadError", "Problem", "accept", "encode",
+    "parse_sdk_instant",
+]  # fmt: skip
 
 ANONYMOUS_PREFIX = "anon:"
 CONTACT_CHARACTERS_MAX = 256
 MESSAGE_ID_CHARACTERS_MAX = 128
 CLOCK_SKEW_MS = 5_000
 """How far `sentAt` may lie from our clock before the sender's clock is held to be wrong."""
+ALIAS = "alias"
+"""The call that says that two ids are one contact: no record says so yet."""
 
-JsonObject: TypeAlias = dict[str, Any]
+_json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong: where, and what was expected there."""
-
-    path: str
-    expected: str
-
-
-class PayloadError(Exception):
-    """An event cannot become a record; carries everything that is wrong with it."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(f"{problem.path}: {problem.expected}" for problem in problems))
-        self.problems = problems
-
-
-class Arrival(NamedTuple):
-    """What the collector knows of a call: shared by all of its events."""
-
-    source: str
-    received_at_ms: int
-    new_id: Callable[[], str]
-    context: JsonObject  # of the whole batch; an event's own goes over it
-    sent_at_ms: int | None = None  # of the whole batch; an event's own counts before it
 
 
 class Accepted(NamedTuple):
@@ -57,88 +40,80 @@ class Accepted(NamedTuple):
 
     type: str
     entry: Entry
+    more: tuple[Accepted, ...] = ()  # other records of the same event
+    withheld: bool = False  # it is not written, for want of consent
 
 
-class _Fields:
-    """Reads the fields of one event and gathers the problems met on the way."""
-
-    def __init__(self, body: JsonObject) -> None:
-        self._body = body
-        self.problems: list[Problem] = []
-
-    def problem(self, path: str, expected: str) -> None:
-        self.problems.append(Problem(path, expected))
-
-    def text(self, name: str, characters_max: int) -> str | None:
-        value = self._body.get(name)
-        if value is None:
-            return None
-        if isinstance(value, str) and 1 <= len(value) <= characters_max:
-            return value
-        self.problem(name, f"expected a string of 1 to {characters_max} characters")
-        return None
-
-    def has(self, name: str) -> bool:
-        return self._body.get(name) is not None
-
-    def mapping(self, name: str) -> JsonObject:
-        value = self._body.get(name)
-        if value is None or isinstance(value, dict):
-            return value or {}
-        self.problem(name, "expected a JSON object")
-        return {}
-
-    def instant(self, name: str) -> int | None:
-        value = self._body.get(name)
-        if value is None:
-            return None
-        try:
-            return parse_sdk_instant(value)
-        except ValueError as error:
-            self.problem(name, str(error))
-            return None
-
-    def get(self, name: str) -> object:
-        return self._body.get(name)
-
-
-def parse_sdk_instant(value: object) -> int:
-    """Milliseconds of a time in a payload. Raises `ValueError` with what was expected."""
-    if isinstance(value, str):
-        return parse_instant(value)
-    raise ValueError("expected an RFC 3339 time as a string")
-
-
-def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted:
+def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None:
     """The record of one event. `kind` is what the route says it is; None: the event itself says.
 
-    Raises `PayloadError` with everything that is wrong.
+    None where the event is right and nothing is written of it. Raises `PayloadError` with everything that is wrong.
     """
     if not isinstance(event, dict):
         raise PayloadError([Problem("", "expected a JSON object")])
-    fields = _Fields(event)
-    record_type = _record_type(fields, kind)
-    contact_id = _contact_id(fields)
-    body: JsonObject = {
-        "type": record_type,
+    fields = Fields(event)
+    kind = _kind(fields, kind)
+    if kind == ALIAS:
+        _check_alias(fields)
+        return None
+    body = _begun(fields, arrival)
+    if kind is not None:
+        body |= KINDS[kind](fields, arrival)
+    if arrival.backfill:
+        body["backfill"] = True
+    if fields.problems:
+        raise PayloadError(fields.problems)
+    if body.get("event") == PREFERENCES_EVENT:
+        body = _preferences(body)
+    return _admitted(body, event, arrival)
+
+
+def erasure(event: object, arrival: Arrival) -> Accepted:
+    """The record that says that a contact is to be forgotten. Raises `PayloadError`."""
+    fields = Fields(event if isinstance(event, dict) else {})
+    body = _begun(fields, arrival) | {"type": "erase"}
+    if fields.problems:
+        raise PayloadError(fields.problems)
+    return encode(body)
+
+
+def _begun(fields: Fields, arrival: Arrival) -> JsonObject:
+    return {
         "event_id": fields.text("messageId", MESSAGE_ID_CHARACTERS_MAX) or arrival.new_id(),
-        "contact_id": contact_id,
+        "contact_id": _contact_id(fields),
         "occurred_at": format_instant(_occurred_at(fields, arrival)),
         "received_at": _received_at(arrival.received_at_ms),
     }
-    if record_type is not None:
-        body |= _KINDS[record_type](fields, arrival)
-    if fields.problems:
-        raise PayloadError(fields.problems)
-    assert record_type is not None
-    assert contact_id is not None
-    return encode(body)
+
+
+def _preferences(track: JsonObject) -> JsonObject:
+    try:
+        return preferences_of(track)
+    except ValueError as error:
+        raise PayloadError([Problem("context.consent.categoryPreferences", str(error))]) from None
+
+
+def _admitted(body: JsonObject, event: JsonObject, arrival: Arrival) -> Accepted:
+    """The record, or a record each where the event is several decisions, as far as its key and consent allow."""
+    screening = arrival.screening
+    refusal = None if screening is None else screening.refusal(body)
+    if refusal is not None:
+        raise PayloadError([Problem(*refusal)])
+    if body["type"] == "consent":
+        first, *others = (encode(each) for each in one_each(body))
+        return first._replace(more=tuple(others))
+    if screening is None:
+        return encode(body)
+    screening.trim(body)
+    accepted = encode(body)
+    withheld = screening.withholds(body, (arrival.context, event.get("context")))
+    return accepted._replace(withheld=True) if withheld else accepted
 
 
 def encode(body: JsonObject) -> Accepted:
     """The bytes of a record. Raises `PayloadError` where the worker would not take it."""
     try:
-        value = msgspec.json.encode(body)
+        value = _json.encode(body)
         decode_record(value)
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None
@@ -147,19 +122,27 @@ def encode(body: JsonObject) -> Accepted:
     return Accepted(body["type"], Entry(body["contact_id"], value))
 
 
-def _record_type(fields: _Fields, kind: str | None) -> str | None:
+def _kind(fields: Fields, kind: str | None) -> str | None:
     given = fields.get("type")
     if kind is not None:
         if given is not None and given != kind:
             fields.problem("type", f"expected {kind}, as the path says, or nothing")
         return kind
-    if isinstance(given, str) and given in _KINDS:
+    if isinstance(given, str) and (given in KINDS or given == ALIAS):
         return given
-    fields.problem("type", f"expected one of {', '.join(_KINDS)}")
+    fields.problem("type", f"expected one of {', '.join([*KINDS, ALIAS])}")
     return None
 
 
-def _contact_id(fields: _Fields) -> str | None:
+def _check_alias(fields: Fields) -> None:
+    for name in ("previousId", "userId"):
+        if fields.text(name, CONTACT_CHARACTERS_MAX) is None and not fields.has(name):
+            fields.problem(name, "expected the id of a contact")
+    if fields.problems:
+        raise PayloadError(fields.problems)
+
+
+def _contact_id(fields: Fields) -> str | None:
     """`userId`, else `anon:` and `anonymousId`: a known contact can never pass for an anonymous one."""
     user_id = fields.text("userId", CONTACT_CHARACTERS_MAX)
     anonymous_id = fields.text("anonymousId", CONTACT_CHARACTERS_MAX - len(ANONYMOUS_PREFIX))
@@ -170,45 +153,30 @@ def _contact_id(fields: _Fields) -> str | None:
     if anonymous_id is not None:
         return ANONYMOUS_PREFIX + anonymous_id
     if not fields.has("userId") and not fields.has("anonymousId"):
-        fields.problem("userId", "expected userId or anonymousId")
+        fields.problem("userId", "expected userId or anonymousId, and neither is there")
     return None
 
 
-def _occurred_at(fields: _Fields, arrival: Arrival) -> int:
+def _occurred_at(fields: Fields, arrival: Arrival) -> int:
     """`timestamp`, moved by the sender's clock error where `sentAt` shows one; without a timestamp, now.
 
     A `sentAt` within `CLOCK_SKEW_MS` of our clock is taken for the time on the way, and the timestamp is kept
-    as it is, so that a sender with a right clock finds the instants that it sent.
+    as it is, so that a sender with a right clock finds the instants that it sent. An import's times are none that the
+    sender's clock told: they must be there, and are kept.
     """
     timestamp, own_sent_at = fields.instant("timestamp"), fields.instant("sentAt")
-    sent_at = arrival.sent_at_ms if own_sent_at is None else own_sent_at
     if timestamp is None:
+        # Some SDKs leave `timestamp` to the server, and send what their clock said under this name.
+        timestamp = fields.instant("originalTimestamp")
+    if timestamp is None:
+        if arrival.backfill and not fields.has("timestamp"):
+            fields.problem("timestamp", "expected the time of the event, since this is an import of history")
         return arrival.received_at_ms
-    skew = 0 if sent_at is None else arrival.received_at_ms - sent_at
+    sent_at = arrival.sent_at_ms if own_sent_at is None else own_sent_at
+    skew = 0 if sent_at is None or arrival.backfill else arrival.received_at_ms - sent_at
     if abs(skew) <= CLOCK_SKEW_MS:
         return timestamp
     if MIN_INSTANT_MS <= timestamp + skew <= MAX_INSTANT_MS:
         return timestamp + skew
     fields.problem("timestamp", "expected a time from 1970 to 2199 once corrected by sentAt")
     return arrival.received_at_ms
-
-
-def _track(fields: _Fields, arrival: Arrival) -> JsonObject:
-    given = fields.get("event")
-    name = event_name(given) if isinstance(given, str) else None
-    if name is None:
-        fields.problem("event", "expected a name of ASCII words, at most 64 characters, beginning with a letter")
-    return {
-        "event": name,
-        "properties": fields.mapping("properties"),
-        "context": {**arrival.context, **fields.mapping("context")},
-        "source": arrival.source,
-    }
-
-
-def _identify(fields: _Fields, arrival: Arrival) -> JsonObject:  # noqa: ARG001 - one signature for all kinds
-    return {"traits": fields.mapping("traits")}
-
-
-_KINDS: dict[str, Callable[[_Fields, Arrival], JsonObject]] = {"track": _track, "identify": _identify}
-"""Call → what it adds to the record. A new kind of call is one function and one line here."""

@@ -11,9 +11,16 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from schemas.errors import InputError
-from streams.collector.http_protocol import BoundedHttpProtocol
+from streams.collector.http_protocol import bounded_by
 
 STOP_TIMEOUT_S = 20
+SECURITY_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "cross-origin"),
+]
+"""On every answer, also those of no way in: nothing is taken for what it does not say it is; the address, which may be
+a token, reaches nobody else; and pages of other sites may show the images and run the script."""
 _log = logging.getLogger(__name__)
 
 
@@ -35,19 +42,30 @@ def listen(host: str, port: int) -> socket.socket:
 class CollectorServer(uvicorn.Server):
     """Ends cleanly on SIGINT and SIGTERM: calls under way are answered first, and the exit code is 0."""
 
-    def __init__(self, app: ASGIApp, connections: int, on_stop: Callable[[], None] = lambda: None) -> None:
-        """`on_stop` is called when it was asked to stop, before it has stopped."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        connections: int,
+        on_stop: Callable[[], None] = lambda: None,
+        *,
+        head_timeout_ms: int = 10_000,
+    ) -> None:
+        """`on_stop` is called when it was asked to stop, before it has stopped.
+
+        A head that takes longer than `head_timeout_ms` ends its connection.
+        """
         self._on_stop = on_stop
         super().__init__(
             uvicorn.Config(
                 app,
-                http=BoundedHttpProtocol,
+                http=bounded_by(head_timeout_ms),
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 log_level="warning",
                 access_log=False,  # paths carry contact ids
                 server_header=False,
+                headers=SECURITY_HEADERS,
                 proxy_headers=False,  # by default uvicorn believes whoever calls from this machine; see addresses.py
                 limit_concurrency=connections,
                 timeout_graceful_shutdown=STOP_TIMEOUT_S,

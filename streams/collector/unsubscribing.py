@@ -18,6 +18,7 @@ from schemas.instants import format_instant
 from streams.collector.email_links import refuse_link
 from streams.collector.form_bodies import FormBounds, read_form
 from streams.collector.front_door import FrontDoor, Way
+from streams.collector.link_operations import UNSUBSCRIBE
 from streams.collector.machines import Visitors
 from streams.collector.pages import busy_page, page
 from streams.collector.payloads import Accepted, PayloadError, encode
@@ -45,7 +46,7 @@ class Unsubscribing:
 
     def ways(self) -> list[Way]:
         """The path that e-mails carry."""
-        return [Way("unsubscribe", "/u/{token:path}", self.unsubscribe, ("GET", "POST"))]
+        return [Way("unsubscribe", "/u/{token:path}", self.unsubscribe, ("GET", "POST"), operation=UNSUBSCRIBE)]
 
     async def unsubscribe(self, request: Request) -> Response:
         """GET: a page with a button. POST: the contact is unsubscribed, however often it is sent."""

@@ -1,4 +1,4 @@
-"""The ways that people take, by a link of an e-mail or a form of a page; programs call `api.py`."""
+"""The ways that people take, by a link or an image of an e-mail or a form of a page; programs call `api.py`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from streams.collector.forms import Forms
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.machine_signs import load_signs
 from streams.collector.machines import Visitors
+from streams.collector.pixels import Pixels
 from streams.collector.settings import CollectorSettings
 from streams.collector.unsubscribing import Unsubscribing
 from streams.confirmations import ConfirmationSigner
@@ -21,8 +22,10 @@ def visitor_ways(settings: CollectorSettings, door: FrontDoor) -> list[Way]:
     visitors = Visitors(load_signs(settings.machine_signs), settings.collector_proxies, settings.collector_addresses)
     forms = load_forms(settings.forms, keys=bool(settings.link_keys))
     return [
+        *Pixels(door, visitors).ways(),
         *EmailLinks(links, door, visitors).ways(),
         *Unsubscribing(links, door, visitors, settings.unsubscribe_purpose or None).ways(),
         *Forms(forms, confirmations, door, visitors).ways(),
         *Confirming(confirmations, door, visitors).ways(),
+        *Pixels(door, visitors).ways(),
     ]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streams.demo.guests import GUEST
 from streams.demo.show import Show, clock, milliseconds, moved_words
 
 STATUS_INTERVAL_S = 5.0
 
 
 class PlainScreen:
-    """A status every few seconds, and each kind of move when it is seen for the first time."""
+    """A status every few seconds, each kind of move when it is seen for the first time, and all of a browser's."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         """`write` is given one line at a time."""
         self._write = write
         self._told: set[tuple[str, str, str]] = set()
+        self._told_guests = 0
         self._next_status_s = STATUS_INTERVAL_S
 
     def say(self, text: str) -> None:
@@ -26,15 +28,20 @@ class PlainScreen:
         """The shop opens."""
         until = "Ctrl-C ends it" if show.seconds is None else f"for {show.seconds} s"
         self._write(f"the shop is open, {show.visitors} visitors at a time; {until}")
+        self._write(f"join in with a browser: {show.storefront}")
 
     def refresh(self, show: Show) -> None:
         """Tell what is new."""
         for moved in show.tally.last:
             transition = moved.transition
             kind = (transition.segment, transition.type, transition.cause.kind)
-            if kind not in self._told:
+            if kind not in self._told and transition.contact_id != GUEST:
                 self._told.add(kind)
                 self._write(f"  {moved_words(moved, show.phrases)}")
+        guests = show.tally.guests
+        new, self._told_guests = guests.moved - self._told_guests, guests.moved
+        for moved in list(guests.moves)[-new:] if new else ():
+            self._write(f"  {moved_words(moved, show.phrases)}")
         if show.elapsed_s >= self._next_status_s:
             self._next_status_s += STATUS_INTERVAL_S
             for line in status_lines(show):

@@ -6,24 +6,19 @@ import base64
 import binascii
 import hashlib
 import hmac
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
-from types import TracebackType
-from typing import Self
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 
 from schemas.transitions import Transition, decode_transition
+from streams.demo.loopback import LoopbackServer
 
 BODY_MAX_BYTES = 64 * 1024
 _TOLERANCE_S = 300
 """How old a timestamp may be, in seconds: a call that was recorded cannot be played again later."""
-_READ_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +69,14 @@ def _signatures(environ: WSGIEnvironment) -> Iterable[bytes]:
                 continue
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class _QuietRequest(WSGIRequestHandler):
-    timeout = _READ_TIMEOUT_S
-
-    def log_message(self, format: str, *args: object) -> None:
-        """A line for each delivery would hide everything else."""
-
-
-class Receiver:
+class Receiver(LoopbackServer):
     """Serves on threads of its own while it is entered; `on_delivery` is called on them."""
 
     def __init__(self, secret: str, on_delivery: Callable[[Delivery], None]) -> None:
         self._secret = secret
         self._on_delivery = on_delivery
-        self._server = make_server("127.0.0.1", 0, self._answer, _Server, _QuietRequest)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/segue"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._answer, "receiver")
+        self.url = f"{self.address}/segue"
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         now_ms = time.time_ns() // 1_000_000

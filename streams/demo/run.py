@@ -23,6 +23,7 @@ from streams.demo.scrape import scrape
 from streams.demo.show import Screen, Show
 from streams.demo.signals import Signals
 from streams.demo.stack import DEFINITIONS, NAMES, Keys, Stack, Starter, new_keys
+from streams.demo.storefront import Storefront
 from streams.demo.supervision import Supervisor
 from streams.demo.tally import Tally
 from streams.demo.traffic import CONNECTIONS_MAX, Traffic
@@ -101,6 +102,8 @@ class _Run:
         self._signals = signals
         self._definitions: dict[str, Any] = load_definition_file(DEFINITIONS)
         self._tally = Tally(NAMES, self._definitions["segments"], time.monotonic)
+        self._phrases = Phrases(self._definitions)
+        self._storefront: Storefront | None = None
         self._reading_failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> Outcome:
@@ -110,7 +113,8 @@ class _Run:
             limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
             async with httpx.AsyncClient(base_url=stack.collector_url, limits=limits, trust_env=False) as visitors:
                 log = self._observer(stack, (NAMES.tracking, NAMES.dead_letter), _LOG_WAIT_MS)
-                with log, self._observer(stack, (NAMES.transitions,), _TRANSITIONS_WAIT_MS):
+                transitions = self._observer(stack, (NAMES.transitions,), _TRANSITIONS_WAIT_MS)
+                with log, transitions, Storefront(stack.collector_url, keys.write_key) as self._storefront:
                     show, stages = await self._open_and_judge(stack, keys, visitors)
             return await self._end(show, stages)  # the receiver takes what comes until the last program has ended
 
@@ -132,6 +136,8 @@ class _Run:
             self._tally.see(batch)
         except (ValueError, SegueError) as error:
             self._failed(f"what lies in Kafka cannot be read: {error}")
+        if self._storefront is not None:
+            self._storefront.tell(self._tally.guests, self._phrases)
 
     def _delivered(self, delivery: Delivery) -> None:
         self._tally.deliver(delivery)
@@ -146,8 +152,9 @@ class _Run:
         signer = LinkSigner({"demo": SecretStr(keys.link_secret)})
         traffic = Traffic(visitors, keys.write_key, signer, chance, self._options.visitors)
         tiers = tuple(name for name, one in self._definitions["segments"].items() if "tier" in one.get("tags", ()))
-        phrases = Phrases(self._definitions)
-        show = Show(self._tally, traffic, phrases, self._options.visitors, self._options.seconds, tiers, stack.shell)
+        show = Show(self._tally, traffic, self._phrases, self._options.visitors, self._options.seconds, tiers)
+        assert self._storefront is not None, "it is open for as long as the shop"
+        show.storefront, show.shell = self._storefront.url, stack.shell
         self._screen.open(show)
         ticking = asyncio.create_task(self._tick(show, stack))
         try:

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from schemas.instants import format_instant
 from schemas.transitions import Transition
+from streams.demo.moves import Moved
 from streams.demo.scrape import Metrics
-from streams.demo.tally import Moved, Tally
+from streams.demo.tally import Tally
 from streams.demo.traffic import Traffic
 from streams.demo.why import Phrases
 
@@ -25,6 +26,8 @@ class Show:
     """How long it runs; None until Ctrl-C."""
     tiers: tuple[str, ...]
     """The segments that stand for a score's tiers, lowest first."""
+    storefront: str = ""
+    """The address at which a person may join in with a browser."""
     shell: str = ""
     """What another terminal reads to work on the demo."""
     elapsed_s: float = 0.0

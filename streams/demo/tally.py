@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from schemas.records import DefinitionsRecord, Tick, Track
 from schemas.topics import DEAD_LETTER_REASON, HEADER_EPOCH, HEADER_SEQ, Names
 from schemas.transitions import Transition, decode_transition
+from streams.demo.guests import Guests, is_guest
 from streams.demo.measures import Latencies, Rate
+from streams.demo.moves import Moved
 from streams.demo.observer import Seen
 from streams.demo.receiver import Delivery
 from streams.demo.recomputation import Recomputation
@@ -28,13 +29,6 @@ class SegmentTally:
     members: int = 0
     entered: int = 0
     exited: int = 0
-
-
-class Moved(NamedTuple):
-    """A transition, and how long after its cause it was read from Kafka."""
-
-    transition: Transition
-    latency_ms: int
 
 
 @dataclass(slots=True)
@@ -74,6 +68,7 @@ class Tally:
         """Transitions by type and kind of cause."""
         self.transitions = 0
         self.last: deque[Moved] = deque(maxlen=LAST_TRANSITIONS)
+        self.guests = Guests()
         self.event_latency = Latencies()
         """From the collector's `received_at` of a record to reading the transition that it caused from Kafka."""
         self.timer_latency = Latencies()
@@ -87,8 +82,8 @@ class Tally:
 
     @property
     def contact_records(self) -> int:
-        """Records in the log that are about a contact."""
-        return self.log_records - self.records["tick"] - self.records["definitions"]
+        """Records in the log that are about a contact, those of guests apart."""
+        return self.log_records - self.records["tick"] - self.records["definitions"] - self.guests.records
 
     @property
     def log_records(self) -> int:
@@ -121,6 +116,7 @@ class Tally:
             if kind not in ("definition", "backfill"):  # of those it is a matter of the size of the history
                 (self.timer_latency if kind == "timer" else self.event_latency).add(latency_ms)
             self.last.append(Moved(transition, latency_ms))
+            self.guests.move(self.last[-1])
 
     def deliver(self, delivery: Delivery) -> None:
         """Take in a call of the webhook consumer."""
@@ -152,6 +148,7 @@ class Tally:
         self.records[record.type] += 1
         if not isinstance(record, Tick | DefinitionsRecord):
             self._event_rate.add(1, self._now_s())
+            self.guests.records += is_guest(record.contact_id)
         if isinstance(record, Track):
             self.events[record.event] += 1
             self.suspected += record.machine is not None and record.machine.suspected

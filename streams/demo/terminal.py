@@ -10,13 +10,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from streams.demo.moves import Moved
 from streams.demo.show import Show, clock, is_entry, milliseconds, time_of_day
-from streams.demo.tally import Moved
 
 _BAR_CELLS = 5
 _TIER_CELLS = 22
 _SEGMENT_CHARACTERS = 18
 _LABEL_CHARACTERS = 11
+_GUEST_MOVES = 3
 _WIDE = 100
 """From this many columns on, a transition's line says everything."""
 _TIER_STYLES = ("blue", "yellow", "red")
@@ -58,16 +59,29 @@ def picture(show: Show, width: int, height: int) -> RenderableType:
     tables = Table.grid(padding=(0, 1, 0, 0))
     segments, flow = _segments(show), _flow(show)
     tables.add_row(segments, flow)
-    # Beside the tables: the title, how to change it, two rules, and the heading of the segments.
-    room = max(1, height - max(segments.row_count + 1, flow.row_count) - 4)
+    guest = _guest(show, width)
+    # Beside the tables: the title, how to join in and to change it, two rules, and the heading of the segments.
+    room = max(1, height - max(segments.row_count + 1, flow.row_count) - 5 - len(guest))
     return Group(
         _title(show, width),
+        Text(f" join in with a browser: {show.storefront}", "bold", no_wrap=True, overflow="crop"),
         Text(f" change it elsewhere: . {show.shell}; segue plan $SHOP", "dim", no_wrap=True, overflow="crop"),
         Rule(style="dim"),
         tables,
+        *guest,
         Rule("last transitions, and why", style="dim"),
         *[_moved(moved, show, width) for moved in _last(show)[-room:]],
     )
+
+
+def _guest(show: Show, width: int) -> list[RenderableType]:
+    """The person at the browser has lines apart, since all the others move on quickly."""
+    guests = show.tally.guests
+    if not guests.moves:
+        return []
+    title = Text.assemble("you are in ", (", ".join(guests.segments) or "no segment", "bold green"))
+    title.truncate(width - 6, overflow="ellipsis")
+    return [Rule(title, style="green"), *[_moved(moved, show, width) for moved in list(guests.moves)[-_GUEST_MOVES:]]]
 
 
 def _last(show: Show) -> list[Moved]:

@@ -15,7 +15,7 @@ _ALTER = "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --
 
 def _ours(facts: Facts) -> dict[str, TopicFacts]:
     names = facts.names
-    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists)
+    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists, names.keys)
     return {name: facts.kafka.topics[name] for name in wanted if name in facts.kafka.topics}
 
 
@@ -28,13 +28,13 @@ def _alter(topic: str, setting: str, value: object) -> str:
 
 
 def topics_exist(facts: Facts) -> Iterable[Finding]:
-    """All four topics are there."""
+    """All five topics are there."""
     names = facts.names
-    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists)
+    wanted = (names.tracking, names.transitions, names.dead_letter, names.lists, names.keys)
     missing = [name for name in wanted if name not in facts.kafka.topics]
     makes_its_own = any(topic.config is None for topic in facts.kafka.topics.values())  # the embedded broker
     if missing and not makes_its_own:
-        yield error("topics", f"no {', '.join(missing)}", "all four", "segue topics create")
+        yield error("topics", f"no {', '.join(missing)}", "all five", "segue topics create")
     else:
         yield ok("topics", ", ".join(name for name in wanted if name in facts.kafka.topics))
 
@@ -42,7 +42,7 @@ def topics_exist(facts: Facts) -> Iterable[Finding]:
 def partition_counts(facts: Facts) -> Iterable[Finding]:
     """`tracking`, `transitions` and dead letters have equally many partitions, and as many as the state knows."""
     names = facts.names
-    counts = {name: topic.partitions for name, topic in _ours(facts).items() if name != names.lists}
+    counts = {name: topic.partitions for name, topic in _ours(facts).items() if name not in (names.lists, names.keys)}
     known = {point.log.partitions for point in facts.state.points.values() if point.log.partitions}
     if not counts:
         return
@@ -103,9 +103,9 @@ def timestamps(facts: Facts) -> Iterable[Finding]:
 
 
 def cleanup(facts: Facts) -> Iterable[Finding]:
-    """Nothing but age removes records, and of lists the newest value stays."""
+    """Nothing but age removes records, and of lists and keys the newest value stays."""
     for name, config in _configured(facts).items():
-        wanted = "compact" if name == facts.names.lists else "delete"
+        wanted = "compact" if name in (facts.names.lists, facts.names.keys) else "delete"
         found, about = config.get("cleanup.policy", "delete"), f"cleanup.policy of {name}"
         if found == wanted:
             yield ok(about, found)

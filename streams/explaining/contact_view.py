@@ -23,6 +23,7 @@ def view(core: Core, contact: Contact, now_ms: int) -> View:
         "scores": {name: _score(core, contact, name, now_ms) for name in core.program.scores} if contact.exists else {},
         "segments": _segments(core, contact),
         "retired": _retired(contact),
+        "correctable": _correctable(core, contact, now_ms),
         "next_due": _instant(contact.next_due),
     }
 
@@ -64,6 +65,19 @@ def _retired(contact: Contact) -> list[View]:
     return [
         {"segment": name, "since": format_instant(standing.since_ms), "sequence": standing.sequence}
         for name, standing in contact.retired.items()
+    ]
+
+
+def _correctable(core: Core, contact: Contact, now_ms: int) -> list[View]:
+    """Events that can be corrected still, and until when."""
+    return [
+        {
+            "event": kept.event,
+            "occurred_at": format_instant(kept.at_ms),
+            "machine": kept.suspected,
+            "until": format_instant(until_ms),
+        }
+        for kept, until_ms in core.corrections.correctable(contact, now_ms)
     ]
 
 

@@ -109,7 +109,10 @@ class Replay:
     def _note(self, record: MovedRecord, at_ms: int, position: str) -> None:
         if record.type == "track":
             if record.event in self.core.program.by_event:
-                self._past.note_event(record, at_ms, position)
+                counted = self.core.corrections.counted(self._fold.contacts[self._key], record)
+                self._past.note_event(counted, at_ms, position)
+        elif record.type == "correction":
+            self._past.correct(record)
         else:
             for name, _ in facts_of(record):
                 self._past.note_fact(name, Occurrence(at_ms, record.event_id, position))

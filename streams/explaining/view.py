@@ -74,6 +74,7 @@ def _plain(value: Any) -> Any:
         return {
             name.removesuffix(_INSTANT): _instant(item) if name.endswith(_INSTANT) else _plain(item)
             for name, item in pairs
+            if name != "corrected_by" or item is not None
         }
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 

@@ -35,7 +35,9 @@ class _NoMeters:
     def released(self, late_ms: int, steps: int) -> None:
         """Timers fired."""
 
-    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
+    def folded(
+        self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int, given_up: int
+    ) -> None:
         """A batch's records were folded."""
 
 

@@ -18,8 +18,11 @@ class FoldMeters(Protocol):
     def released(self, late_ms: int, steps: int) -> None:
         """Timers fired, the earliest of them this long after its instant."""
 
-    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
-        """A batch's records were folded; for them, so many entries of windows were merged into others."""
+    def folded(
+        self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int, given_up: int
+    ) -> None:
+        """A batch's records were folded; for them, so many entries of windows were merged into others, and so many
+        events given up that could have been corrected still."""
 
 
 class Folding:
@@ -35,7 +38,8 @@ class Folding:
         """Fold the records. Wherever it stops, a commit up to that cursor is wanted, and the timers due after it."""
         fold = workspace.fold
         outcomes: list[Outcome] = []
-        clock_ms, merged_before = fold.clock_ms, workspace.core.entries_merged
+        core, clock_ms = workspace.core, fold.clock_ms
+        merged_before, given_up_before = core.entries_merged, core.corrections.given_up
         for entry in admitted:
             offset, record = entry.offset, entry.record
             clock_ms = max(clock_ms, entry.timestamp_ms)
@@ -55,7 +59,8 @@ class Folding:
                 fold.emitted.clear()
                 if len(draft.transitions) >= self._transitions_max:
                     yield Cursor(offset + 1, 0)
-        self._meters.folded(admitted, outcomes, workspace.core.entries_merged - merged_before)
+        merged, given_up = core.entries_merged - merged_before, core.corrections.given_up - given_up_before
+        self._meters.folded(admitted, outcomes, merged, given_up)
 
     @staticmethod
     def _due(clock_ms: int, workspace: Workspace) -> bool:

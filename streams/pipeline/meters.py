@@ -22,6 +22,7 @@ class PipelineMeters:
         self._commit_records = meters.histogram("segue_commit_records")
         self._timer_steps = meters.counter("segue_timer_steps_total")
         self._entries_merged = meters.counter("segue_window_entries_merged_total")
+        self._given_up = meters.counter("segue_events_uncorrectable_total")
         self._timer_lateness = meters.histogram("segue_timer_lateness_seconds")
         self._number = meters.gauge("segue_definitions_number", str(partition))
         self._changes = meters.counter("segue_definitions_changes_total")
@@ -49,9 +50,13 @@ class PipelineMeters:
         self._steps += steps
         self._latest_ms = max(self._latest_ms, late_ms)
 
-    def folded(self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int) -> None:
-        """A batch's records were folded; for them, so many entries of windows were merged into others."""
+    def folded(
+        self, admitted: Sequence[Admitted], outcomes: Sequence[Outcome], entries_merged: int, given_up: int
+    ) -> None:
+        """A batch's records were folded; for them, so many entries of windows were merged into others, and so many
+        events given up that could have been corrected still."""
         self._entries_merged.inc(entries_merged)
+        self._given_up.inc(given_up)
         for kind, count in Counter([entry.type for entry in admitted]).items():
             self._meters.counter("segue_records_total", kind).inc(count)
         for outcome, count in Counter(outcomes).items():

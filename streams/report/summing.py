@@ -30,11 +30,13 @@ def report_of(simulator: Simulator, observer: Observer, names: tuple[str, Sequen
 
 def _totals(tally: Tally) -> tuple[Bar, ...]:
     outcomes = tally.outcomes
+    idle = sum(outcomes[name] for name in ("unknown", "too_late", "uncorrectable"))
     return (
         Bar("lines", tally.lines),
         Bar("records applied", outcomes["applied"]),
         Bar("duplicates", outcomes["duplicate"]),
         Bar("before an erasure", outcomes["erased"]),
+        *([Bar("corrections that changed nothing", idle)] if idle else []),
         Bar("ticks", tally.ticks),
         *([Bar("changes of definitions", tally.changes)] if tally.changes else []),
         Bar("bad lines", tally.bad),

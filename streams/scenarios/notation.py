@@ -35,7 +35,7 @@ def _yes(value: Any) -> Any:
 
 Yes = Annotated[bool, BeforeValidator(_yes)]
 """A key that says all by being there."""
-Cause = Literal["event", "traits", "consent", "list", "erasure", "timer", "backfill"]
+Cause = Literal["event", "traits", "consent", "list", "correction", "erasure", "timer", "backfill"]
 """Kinds of causes that a scenario can bring about."""
 Names = Annotated[list[str], BeforeValidator(_one_or_more), Field(min_length=1)]
 """Names of segments; one may stand without brackets."""

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.quantities import NEVER
 from streams.segmentation.slots import Slots
-from streams.segmentation.stored import Erased
+from streams.segmentation.stored import Erased, Recent
 
 _ID_BYTES = 16
 _ENTRY_BYTES = _ID_BYTES + 6
 MAX_IDS = 10_000
 """Applied event ids that a contact remembers; past that the earliest applied goes."""
+_GIVEN_UP_EVERY_MS = 5_000
 
 
 def id_digest(event_id: str) -> bytes:
@@ -56,10 +57,14 @@ class AppliedIds:
 
     def applied_ms(self, digest: bytes) -> int | None:
         """The clock at which the id was last applied; None where it is not remembered."""
-        entries = bytes(self.entries)
-        for start in range(len(entries) - _ENTRY_BYTES, -1, -_ENTRY_BYTES):
-            if entries.startswith(digest, start):
-                return int.from_bytes(entries[start + _ID_BYTES : start + _ENTRY_BYTES], "big")
+        entries = self.entries
+        place = entries.rfind(digest)
+        while place >= 0:
+            at_entry, within = divmod(place, _ENTRY_BYTES)
+            if within == 0:
+                start = at_entry * _ENTRY_BYTES + _ID_BYTES
+                return int.from_bytes(entries[start : start + 6], "big")
+            place = entries.rfind(digest, 0, place + _ID_BYTES - 1)
         return None
 
     @staticmethod
@@ -122,6 +127,7 @@ class Contact:
         "linked_ids",
         "linked_to",
         "next_due",
+        "recent",
         "retired",
         "sequences",
         "since_ms",
@@ -154,6 +160,8 @@ class Contact:
         """By unit: what its conditions keep of the past."""
         self.facts: dict[str, tuple[int, Any]] = {}
         """`trait:NAME`, `consent:PURPOSE` or `list:NAME` -> (event time, value); a value of None is a removal."""
+        self.recent: Recent | None = None
+        """What of it can be corrected; None where nothing can."""
         self.bits = 0
         """Truth of every leaf condition and every membership, as bits."""
         self.flips: dict[int, int] = {}
@@ -163,11 +171,22 @@ class Contact:
         self.next_due: int | None = None
         """The next instant at which something changes if nothing else comes, in ms; None: never."""
 
-    def schedule(self, purge_after_ms: int) -> None:
-        """Set `next_due` from the flips, and from the end of an erasure's remains."""
+    def schedule(self, purge_after_ms: int, correct_within_ms: int) -> None:
+        """Set `next_due` from the flips, from the end of an erasure's remains, and of what can be corrected."""
         due = NEVER
         for flip_ms in self.flips.values():
             due = min(due, flip_ms)
         if self.erased is not None:
             due = min(due, self.erased.clock_ms + purge_after_ms + 1)
+        if self.recent is not None:
+            due = min(due, _given_up(self.recent, correct_within_ms))
         self.next_due = None if due > LAST_INSTANT_MS else due
+
+
+def _given_up(recent: Recent, correct_within_ms: int) -> int:
+    """When nothing of it can be corrected any more.
+
+    Nothing shows at which instant it goes once it is over; that many contacts share one spares ticks.
+    """
+    last_ms = max(each[-1].clock_ms for each in (recent.events, recent.awaited) if each)
+    return -(-(last_ms + correct_within_ms + 1) // _GIVEN_UP_EVERY_MS) * _GIVEN_UP_EVERY_MS

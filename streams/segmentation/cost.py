@@ -1,7 +1,8 @@
 """What definitions cost: what they keep for one contact, at most how many bytes of it, and what touches it.
 
 Bytes are those of the stored form (`contact.encode_stored`), measured on a contact of which every part is as large
-as it can get. Only traits have no bound of their own: they are as large as they were sent.
+as it can get. Traits have no bound of their own, nor have the properties of events that can
+still be corrected: they are as large as they were sent.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from schemas.instants import LAST_INSTANT_MS
 from streams.segmentation.contact import MAX_IDS, AppliedIds
+from streams.segmentation.corrections import MAX_RECENT, Corrections
 from streams.segmentation.definitions import Definitions
 from streams.segmentation.problems import Problem
 from streams.segmentation.program import Program
@@ -107,7 +109,7 @@ def cost_of(definitions: Definitions) -> Cost:
 
     kept = (*(each for each in by_unit.values() if each.words), *by_fact.values())
     bytes_max = len(encode_stored(_largest(program)))
-    return Cost(tuple(map(place_cost, places)), kept, _base(definitions, kept, bytes_max), bytes_max)
+    return Cost(tuple(map(place_cost, places)), kept, _base(definitions, program, kept, bytes_max), bytes_max)
 
 
 def heavy(definitions: Definitions) -> Problem | None:
@@ -158,7 +160,7 @@ def _memberships(segments: int) -> dict[int, tuple[int, int]]:
     return dict.fromkeys(range(segments), (_GREATEST, LAST_INSTANT_MS))
 
 
-def _base(definitions: Definitions, kept: tuple[Kept, ...], bytes_max: int) -> tuple[Kept, ...]:
+def _base(definitions: Definitions, program: Program, kept: tuple[Kept, ...], bytes_max: int) -> tuple[Kept, ...]:
     """What every contact has, so that all parts together make up `bytes_max`."""
     segments = len(definitions.segments)
     ids = Kept(
@@ -172,5 +174,13 @@ def _base(definitions: Definitions, kept: tuple[Kept, ...], bytes_max: int) -> t
         (),
     )
     rest = bytes_max - sum(each.bytes_max or 0 for each in (*kept, ids, memberships))
+    correctable = Corrections(definitions, program)
+    names = ", ".join(sorted(correctable.events))
+    recent = Kept(
+        (f"for {duration(correctable.within_ms)}: up to {MAX_RECENT} events since one that can be corrected ({names}), "
+         "and what was kept of the contact before them",),
+        None,
+        (),
+    )  # fmt: skip
     identity = Kept(("contact id, id of the first record, clocks, and what is left of an erasure",), rest, ())
-    return identity, memberships, ids
+    return (identity, memberships, ids, recent) if correctable.events else (identity, memberships, ids)

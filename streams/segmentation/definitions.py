@@ -10,6 +10,7 @@ from typing import Any
 from schemas.records import definitions_hash, definitions_identity
 from streams.segmentation.advice import advise
 from streams.segmentation.canonical import canonical_hash, canonical_text
+from streams.segmentation.correctable import Correctable, check_correct, read_correctable
 from streams.segmentation.file_parts import (
     Segment,
     WhileRule,
@@ -54,6 +55,7 @@ class Definitions:
     """SHA-256 of text and version without descriptions, tags and meta. Definitions of one meaning share the states of
     contacts."""
     deduplicate_ms: int
+    correctable: Correctable
     zone: tzinfo
     """Of `@hour`, `@weekday` and `@date`."""
     scores: dict[str, ScoreSpec]
@@ -94,16 +96,19 @@ def compile_definitions(
 
     starts = [*(Place("segments", name) for name in segments), *(Place("scores", name) for name in scores)]
     order = in_order(starts, refers_to, findings)
+    check_correct(spec.correct, spec.deduplicate, findings)
     advise(segments, order, Readings(scores, whiles), findings)
     if findings.problems:
         raise DefinitionsError(findings.problems, warnings=findings.warnings)
     canonical = canonical_text(file | {"lists": {name: [] for name in lists}} if lists else file)
+    bare = _bare(file)
     return Definitions(
         canonical=canonical,
         hash=definitions_hash(canonical),
         semantics=semantics,
-        meaning=definitions_hash(canonical_text(_bare(file) | {"semantics": semantics})),
+        meaning=definitions_hash(canonical_text(bare | {"semantics": semantics})),
         deduplicate_ms=spec.deduplicate,
+        correctable=read_correctable(spec.correct, spec.deduplicate, bare),
         zone=spec.zone,
         scores=scores,
         whiles=whiles,

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from schemas.records import Track
+import msgspec
+
+from schemas.records import Correction, Suspicion, Track
 from streams.segmentation.matching import Pattern
 from streams.segmentation.windows import Since
 from streams.segmentation.wording import instant, plural
@@ -32,9 +34,11 @@ class Occurrence:
     at_ms: int
     event_id: str | None = None
     position: str | None = None
+    corrected_by: str | None = None
+    """The id of the correction that has it count, where one has."""
 
     def __str__(self) -> str:
-        return instant(self.at_ms)
+        return instant(self.at_ms) + (", corrected" if self.corrected_by is not None else "")
 
 
 class Evidence(ABC):
@@ -58,10 +62,20 @@ class Past:
     def __init__(self) -> None:
         self._events: dict[str, deque[tuple[int, Track, str]]] = {}
         self._facts: dict[str, Occurrence] = {}
+        self._corrections: dict[str, str] = {}  # by the event's id
 
     def note_event(self, event: Track, at_ms: int, position: str) -> None:
         """Remember an event with its event time."""
         self._events.setdefault(event.event, deque(maxlen=MAX_EVENTS)).append((at_ms, event, position))
+
+    def correct(self, correction: Correction) -> None:
+        """Mark an event, or take its mark back, as a correction has it."""
+        self._corrections[correction.corrects] = correction.event_id
+        for events in self._events.values():
+            for place, (at_ms, event, position) in enumerate(events):
+                if event.event_id == correction.corrects:
+                    corrected = msgspec.structs.replace(event, machine=Suspicion(correction.machine.suspected))
+                    events[place] = at_ms, corrected, position
 
     def note_fact(self, name: str, fact: Occurrence) -> None:
         """Remember what set a fact; the last by event time stands, at equal ones the later."""
@@ -73,11 +87,12 @@ class Past:
         """Forget all: the contact was erased."""
         self._events.clear()
         self._facts.clear()
+        self._corrections.clear()
 
     def matching(self, pattern: Pattern, takes_part: TakesPart | None = None) -> list[tuple[Occurrence, Track]]:
         """The events that a pattern means, in order of event time."""
         found = [
-            (Occurrence(at_ms, event.event_id, position), event)
+            (Occurrence(at_ms, event.event_id, position, self._corrections.get(event.event_id)), event)
             for at_ms, event, position in self._events.get(pattern.event, ())
             if pattern.matches(event, at_ms) and (takes_part is None or takes_part(event, at_ms))
         ]

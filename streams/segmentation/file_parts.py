@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, StringConstraints
 
 from streams.segmentation.calendars import Zone, load_zone
+from streams.segmentation.correctable import CorrectSpec
 from streams.segmentation.durations import Horizon
 from streams.segmentation.expressions import Node, parse_condition
 from streams.segmentation.names import NAME, NAME_EXPECTED
@@ -31,6 +32,10 @@ class FileSpec(Spec):
         default=DEFAULT_DEDUPLICATE_MS,
         description="For how long a second record with the same event_id is known for a duplicate.",
         examples=["48h"],
+    )
+    correct: CorrectSpec = Field(
+        default_factory=CorrectSpec,
+        description="Which events a later record may still mark as a machine's, or take such a mark from.",
     )
     zone: Zone = Field(
         default_factory=lambda: load_zone("UTC"),

@@ -15,7 +15,7 @@ from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
 from streams.segmentation.core import Core
-from streams.segmentation.outcome import DUPLICATE, Outcome, Sending
+from streams.segmentation.outcomes import DUPLICATE, UNKNOWN, Outcome, Sending
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""
@@ -109,10 +109,12 @@ class Fold:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)
         if contact is None:
+            if record.type == "correction":
+                return UNKNOWN  # it makes no contact
             contact = self.contacts[key] = self._new(record.contact_id, key)
         before, existed = contact.next_due, contact.exists
         outcome = self.core.apply(contact, record, self.clock_ms, (self.partition, offset), self.emitted)
-        if outcome.result == "applied":
+        if outcome.result == "applied" or (outcome.changes and contact.exists):
             self.existing += contact.exists - existed
             self._changed(contact, before)
         if outcome.sent:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from schemas.record_models import ANONYMOUS_PREFIX, HISTORY_RECORDS_MAX
 from schemas.records import ContactRecord, Forward, Link, MovedRecord, Origin
 from streams.segmentation.contact import Contact
-from streams.segmentation.outcome import Sending
+from streams.segmentation.outcomes import Sending
 
 
 def remember(contact: Contact, contact_id: str, offset: int) -> None:

@@ -6,7 +6,15 @@ import hashlib
 
 import msgspec
 
-from schemas.records import Consent, ContactRecord, DefinitionsRecord, Identify, ListMembership, MovedRecord
+from schemas.records import (
+    Consent,
+    ContactRecord,
+    Correction,
+    DefinitionsRecord,
+    Identify,
+    ListMembership,
+    MovedRecord,
+)
 from schemas.topics import position_name
 from schemas.transitions import Cause, CauseKind, Transition
 from streams.segmentation.contact import Contact
@@ -87,6 +95,7 @@ _KINDS: dict[str, CauseKind] = {
     "identify": "traits",
     "consent": "consent",
     "list": "list",
+    "correction": "correction",
     "erase": "erasure",
     "link": "merge",
 }
@@ -115,10 +124,12 @@ def told_by(record: ContactRecord) -> list[MovedRecord]:
     return [] if record.type == "erase" or record.type == "link" else [record]  # noqa: PLR1714 - narrows the type
 
 
-def facts_of(record: Identify | Consent | ListMembership) -> list[tuple[str, object]]:
+def facts_of(record: Identify | Consent | ListMembership | Correction) -> list[tuple[str, object]]:
     """What a record says of its contact: names of facts, and their values."""
     if record.type == "identify":
         return [(f"trait:{name}", value) for name, value in record.traits.items()]
     if record.type == "consent":
         return [(f"consent:{record.purpose}", record.granted)]
+    if record.type == "correction":
+        return []
     return [(f"list:{record.list}", record.member)]

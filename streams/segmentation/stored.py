@@ -37,7 +37,51 @@ class StoredHeir(StoredContact, array_like=True):
     """By name of such a segment: as `moves`. It goes on from there if the segment comes back."""
 
 
-class StoredParty(StoredHeir, array_like=True):
+class RecentEvent(msgspec.Struct, array_like=True):
+    """An event that was applied lately, as far as conditions and scores look at it."""
+
+    digest: bytes
+    """Of its event id."""
+    event: str
+    number: int
+    """Its place among the contact's events, counted from the oldest one that is kept here."""
+    at_ms: int
+    clock_ms: int
+    suspected: bool
+    content: bytes
+    """Its properties and its context, packed; empty where there is nothing to look at."""
+
+
+class AwaitedMark(msgspec.Struct, array_like=True, frozen=True):
+    """A correction that came before its event."""
+
+    digest: bytes
+    """Of the event's id."""
+    suspected: bool
+    clock_ms: int
+
+
+class Recent(msgspec.Struct, array_like=True):
+    """What of a contact can be corrected: its events of late, and what it was before them."""
+
+    base: bytes
+    """Slots as they were before the oldest of these events, packed; only of units that an event can touch which can be
+    corrected."""
+    count: int
+    """Events of any name applied since, the oldest here included."""
+    events: list[RecentEvent]
+    """In the order in which they were applied. The oldest one can be corrected."""
+    awaited: list[AwaitedMark]
+    """In the order in which they came."""
+
+
+class StoredCorrectable(StoredHeir, array_like=True):
+    """The stored form of a contact of whom something can be corrected."""
+
+    recent: Recent | None = None
+
+
+class StoredParty(StoredCorrectable, array_like=True):
     """The stored form of a contact that is anonymous, or was linked with another one."""
 
     history: bytes = b""
@@ -46,7 +90,7 @@ class StoredParty(StoredHeir, array_like=True):
     linked_ids: list[str] = []
 
 
-_HEIR_FIELDS = len(StoredHeir.__struct_fields__)
+_PLAIN_FIELDS = len(StoredContact.__struct_fields__)
 _LONG_NUMBER = 1
 """Code of the extension for whole numbers that do not fit into 64 bits, which somebody may send as a trait."""
 
@@ -69,6 +113,7 @@ def _long_number(code: int, packed: memoryview) -> int:
 
 _decoder = msgspec.msgpack.Decoder(StoredParty, ext_hook=_long_number)
 _encoder = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(ext_hook=_long_number)
 
 
 def pack_offsets(offsets: list[int]) -> bytes:
@@ -105,11 +150,30 @@ def decode_stored(raw: bytes) -> StoredParty:
 
 def encode_stored(stored: StoredContact) -> bytes:
     """The bytes of a stored contact: the same for the same contact, always."""
-    if isinstance(stored, StoredParty) and not (stored.history or stored.linked_to or stored.linked_ids):
-        stored = StoredHeir(*msgspec.structs.astuple(stored)[:_HEIR_FIELDS])
-    if type(stored) is StoredHeir and not stored.retired:
-        stored = StoredContact(*msgspec.structs.astuple(stored)[: _HEIR_FIELDS - 1])
     try:
-        return _encoder.encode(stored)
+        return _encoder.encode(_without_rest(stored))
     except OverflowError:
-        return _encoder.encode(msgspec.structs.replace(stored, facts=_lengthened(stored.facts)))
+        return _encoder.encode(_without_rest(msgspec.structs.replace(stored, facts=_lengthened(stored.facts))))
+
+
+def _without_rest(stored: StoredContact) -> Any:
+    """What is to be encoded: of the parts that few contacts have, none past the last one that this one has."""
+    if type(stored) is StoredContact:
+        return stored
+    parts = list(msgspec.structs.astuple(stored))
+    while len(parts) > _PLAIN_FIELDS and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def pack(value: Any) -> bytes:
+    """The bytes of a plain value."""
+    try:
+        return _encoder.encode(value)
+    except OverflowError:
+        return _encoder.encode(_lengthened(value))
+
+
+def unpack(packed: bytes) -> Any:
+    """The plain value in `packed`."""
+    return _unpacker.decode(packed)

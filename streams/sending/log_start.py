@@ -14,6 +14,10 @@ from schemas.topics import Names
 from streams.ports import Message, TopicReader
 
 
+class NotBegunError(UnavailableError):
+    """Kafka answers, and there is no log yet that may be written to."""
+
+
 @dataclass(slots=True)
 class LogStarts:
     """Partitions by what their log begins with."""
@@ -54,13 +58,13 @@ def _definitions(record: Message) -> DefinitionsRecord | None:
 def check_topics(reader: TopicReader, names: Names) -> int:
     """Partitions of `tracking`, once all topics exist and have equally many.
 
-    Raises `UnavailableError` for a missing topic, `InputError` for counts that differ.
+    Raises `NotBegunError` for a missing topic, `InputError` for counts that differ.
     """
     wanted = (names.tracking, names.transitions, names.dead_letter)
     counts = reader.partition_counts(wanted)
     missing = [topic for topic in wanted if topic not in counts]
     if missing:
-        raise UnavailableError(f"no topic {', '.join(missing)}: create it with `segue topics create`")
+        raise NotBegunError(f"no topic {', '.join(missing)}: create it with `segue topics create`")
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{topic} has {counts[topic]}" for topic in wanted)
         raise InputError(f"topics must have equally many partitions, but {found}: delete them and create them again")
@@ -77,7 +81,7 @@ def check_log_begun(reader: TopicReader, topic: str) -> LogStarts:
     if starts.other:
         raise foreign_start(topic, starts.other)
     if starts.empty:
-        raise UnavailableError(
+        raise NotBegunError(
             f"{topic}: the log of partition {numbers(starts.empty)} has no definitions yet: run `segue apply`"
         )
     return starts

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from schemas.records import (
     Consent,
     ContactRecord,
+    Correction,
     Identify,
     ListMembership,
     MovedRecord,
@@ -41,5 +42,5 @@ class KeptRecords:
         start = self._ends[place - 1] if place else 0
         self._file.seek(start)
         record = decode_record(self._file.read(self._ends[place] - start))
-        assert isinstance(record, Track | Identify | Consent | ListMembership), "no other moves"
+        assert isinstance(record, Track | Identify | Consent | ListMembership | Correction), "no other moves"
         return record

@@ -14,7 +14,7 @@ from streams.segmentation.identity import forward_of
 from streams.simulation.kept_records import KeptRecords
 from streams.simulation.packed_contacts import PackedContacts
 
-_MOVED = frozenset({"track", "identify", "consent", "list"})
+_MOVED = frozenset({"track", "identify", "consent", "list", "correction"})
 
 
 class Partitions:

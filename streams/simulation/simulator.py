@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from schemas.metrics import OUTCOMES
 from schemas.records import ContactRecord, DefinitionsRecord, Forward, InvalidRecordError, Record, Tick
 from schemas.transitions import Transition
 from streams.segmentation import Contact, Core, Definitions, Fold, contact_key, core_of, rehearsing_core_of
@@ -25,9 +26,7 @@ class Tally:
 
     lines: int = 0
     bad: int = 0
-    outcomes: dict[str, int] = field(
-        default_factory=lambda: {"applied": 0, "duplicate": 0, "erased": 0, "forwarded": 0}
-    )
+    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     ticks: int = 0
     changes: int = 0
     """Records that brought other definitions than those that held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,11 @@ from schemas.errors import UnavailableError
 from schemas.metrics import Meters
 from schemas.records import DefinitionsRecord, definitions_hash, encode_record
 from schemas.topics import Names
-from streams.collector.app import create_app
+from schemas.write_keys import KeyEntry, encode_key_entry
+from streams.collector.app import Spool, create_app
 from streams.collector.settings import CollectorSettings
 from streams.links import LinkSigner
-from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, TimestampType
+from streams.ports import Entry, LogBounds, LogIdentity, Message, QueueFullError, RecordRefusedError, TimestampType
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -56,10 +58,11 @@ class MemoryIntake:
         self.entries: list[Entry] = []
         self.full = False
         self.away = False
+        self.refused: set[bytes] = set()
         self.gate: asyncio.Event | None = None
         self.waiting = 0
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry], *, sent_again: bool = False) -> None:  # noqa: ARG002 - the port's
         if self.full:
             raise QueueFullError("the queue is full")
         self.waiting += len(entries)
@@ -68,6 +71,8 @@ class MemoryIntake:
                 await self.gate.wait()
             if self.away:
                 raise UnavailableError("no broker answers")
+            if any(entry.value in self.refused for entry in entries):
+                raise RecordRefusedError("too large")
             self.entries.extend(entries)
         finally:
             self.waiting -= len(entries)
@@ -76,6 +81,20 @@ class MemoryIntake:
     def records(self) -> list[dict[str, Any]]:
         """What was written, decoded."""
         return [json.loads(entry.value) for entry in self.entries]
+
+
+class MemoryFetcher:
+    """Addresses and what lies there; everything else does not answer."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+
+    async def fetch(self, url: str) -> bytes:
+        self.fetched.append(url)
+        if url not in self.pages:
+            raise UnavailableError("no answer there")
+        return self.pages[url]
 
 
 class MemoryTopics:
@@ -111,10 +130,51 @@ class MemoryTopics:
         return self.first
 
 
+class MemoryKeys:
+    """The topic of keys as a test wants it: there and empty by default."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes | None] | None = {}
+        self.away = False
+        self.begun_anew = False
+        self._changes: queue.SimpleQueue[dict[bytes, bytes | None]] = queue.SimpleQueue()
+        self._whole = True
+
+    def put(self, entry: KeyEntry) -> None:
+        """Write an entry, as `segue keys` does."""
+        self.put_raw(entry.id.encode(), encode_key_entry(entry))
+
+    def put_raw(self, key_id: bytes, value: bytes | None) -> None:
+        self.values = (self.values or {}) | {key_id: value}
+        self._changes.put({key_id: value})
+
+    def make_anew(self) -> None:
+        """The topic was deleted and made again; it is empty."""
+        self.values = {}
+        self._whole = True
+
+    def read(self, timeout_ms: int) -> dict[bytes, bytes | None] | None:
+        if self.away:
+            raise UnavailableError("Kafka does not answer")
+        if self.values is None:
+            return None
+        self.begun_anew, self._whole = self._whole, False
+        if self.begun_anew:
+            return dict(self.values)
+        try:
+            return self._changes.get(timeout=min(timeout_ms, 20) / 1000)
+        except queue.Empty:
+            return {}
+
+    def close(self) -> None:
+        self._whole = True
+
+
 class Client:
     """Calls an app that runs, lifespan and all, on an event loop of its own."""
 
     def __init__(self, app: Starlette) -> None:
+        self.app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://collector")
@@ -152,13 +212,22 @@ class Door:
     """The collector's HTTP door."""
 
     def __init__(
-        self, client: Client, intake: MemoryIntake, topics: MemoryTopics, clock: StillClock, bugs: list[BaseException]
+        self,
+        client: Client,
+        intake: MemoryIntake,
+        topics: MemoryTopics,
+        clock: StillClock,
+        bugs: list[BaseException],
+        keys: MemoryKeys,
+        fetcher: MemoryFetcher,
     ) -> None:
         self.client = client
+        self.keys = keys
         self.intake = intake
         self.topics = topics
         self.clock = clock
         self.bugs = bugs
+        self.fetcher = fetcher
 
     def post(self, path: str, body: object, key: str = WRITE_KEY, **headers: str) -> httpx.Response:
         """A call with a write key; a body that is not bytes goes as JSON."""
@@ -179,15 +248,23 @@ class Door:
 
 
 @contextmanager
-def open_door(wait_for_ready: bool = True, topics: MemoryTopics | None = None, **settings: Any) -> Iterator[Door]:
+def open_door(
+    wait_for_ready: bool = True,
+    topics: MemoryTopics | None = None,
+    keys: MemoryKeys | None = None,
+    spool: Spool | None = None,
+    **settings: Any,
+) -> Iterator[Door]:
     """A running collector whose settings are the defaults, with what the test changes in them."""
     values = {"collector_check_interval_ms": 100, "write_keys": {"website": SecretStr(WRITE_KEY)}, **settings}
     configured = CollectorSettings(**{"link_keys": LINK_KEYS, **values})
     intake, reader, clock = MemoryIntake(), topics or MemoryTopics(), StillClock()
     bugs: list[BaseException] = []
+    fetcher = MemoryFetcher()
     assert configured.names == Names("")
-    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append)
+    feed = keys or MemoryKeys()
+    app = create_app(configured, intake, reader, clock, Meters("collector"), bugs.append, fetcher, feed, spool)
     with Client(app) as client:
         if wait_for_ready:
             wait_until(lambda: client.get("/readyz").status_code == 200, 10, "the collector to be ready")
-        yield Door(client, intake, reader, clock, bugs)
+        yield Door(client, intake, reader, clock, bugs, feed, fetcher)

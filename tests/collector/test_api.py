@@ -39,7 +39,7 @@ def test_a_track_call_becomes_a_record_that_the_worker_reads(door: Door) -> None
         "occurred_at": "2026-11-21T09:59:00.123Z",
         "received_at": NOW,
         "event": "cart_add",
-        "properties": {"price": 50},
+        "properties": {"price": 50, "value": 50},
         "context": {"page": {"path": "/x"}},
         "source": "website",
     }
@@ -97,7 +97,7 @@ def test_a_wrong_clock_of_the_sender_is_corrected_and_the_time_on_the_way_is_not
 
 
 def test_a_batch_with_bad_events_takes_the_good_ones_and_names_the_others(door: Door) -> None:
-    answer = door.post("/v1/batch", {"batch": [_event(), _event(event=7, messageId="bad"), 3, _event(type="alias")]})
+    answer = door.post("/v1/batch", {"batch": [_event(), _event(event=7, messageId="bad"), 3, _event(type="wink")]})
     assert answer.status_code == 400
     body = answer.json()
     assert (body["accepted"], body["error"]) == (1, "rejected 3 of 4 events")
@@ -125,9 +125,7 @@ def test_everything_wrong_with_an_event_is_told_at_once(door: Door) -> None:
         ({"messageId": "x" * 129}, "messageId"),
         ({"messageId": ""}, "messageId"),
         ({"event": None}, "event"),
-        ({"event": "Événement"}, "event"),
-        ({"event": "7 days"}, "event"),
-        ({"event": "x" * 65}, "event"),
+        ({"event": "   "}, "event"),
         ({"timestamp": "2026-11-21T10:00:00"}, "timestamp"),
         ({"timestamp": "0001-01-01T00:00:00Z"}, "timestamp"),
         ({"timestamp": "3000-01-01T00:00:00Z"}, "timestamp"),

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from streams.collector.http_protocol import HEAD_BYTES_MAX
+from streams.collector.http_protocol import HEAD_BYTES_MAX, HEADERS_MAX
 from streams.collector.server import CollectorServer, listen
 from tests.support.waiting import wait_until_async
 
@@ -26,6 +26,9 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": answer})
         return
+    more = scope["method"] == "POST"
+    while more:
+        more = (await receive()).get("more_body", False)
     body = scope["path"].encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -33,9 +36,9 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def _connected() -> AsyncIterator[Connection]:
+async def _connected(head_timeout_ms: int = 30_000) -> AsyncIterator[Connection]:
     with listen("127.0.0.1", 0) as bound:
-        server = CollectorServer(_app, connections=10)
+        server = CollectorServer(_app, connections=10, head_timeout_ms=head_timeout_ms)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         await wait_until_async(lambda: server.started, 10, "the server to serve")
         reader, writer = await asyncio.open_connection(*bound.getsockname())
@@ -93,5 +96,142 @@ def test_what_is_no_http_is_answered_400() -> None:
         async with _connected() as (reader, writer):
             writer.write(b"\x16\x03\x01 this is TLS\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+    _run(story)
+
+
+@pytest.mark.parametrize("begun", [b"G", b"\r\n", _GET, _GET + b"X-Slow: ", b"POST / HTTP/1.1\r\n"])
+def test_a_head_that_does_not_come_in_time_is_answered_408_and_closed(begun: bytes) -> None:
+    async def story() -> None:
+        async with _connected(head_timeout_ms=100) as (reader, writer):
+            writer.write(begun)
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"within 0.1 s" in answer
+
+    _run(story)
+
+
+@pytest.mark.parametrize("said", [b"", _GET + b"\r\n\r\n"], ids=["nothing", "behind an answer"])
+def test_who_connects_and_asks_nothing_is_let_go(said: bytes) -> None:
+    async def story() -> None:
+        async with _connected(head_timeout_ms=100) as (reader, writer):
+            writer.write(said)
+            answer = await reader.read()
+        assert answer.count(b"HTTP/1.1") == said.count(b"GET")
+
+    _run(story)
+
+
+def test_a_head_that_drips_is_given_no_more_time_than_one_that_stalls() -> None:
+    async def story() -> None:
+        async with _connected(head_timeout_ms=200) as (reader, writer):
+            writer.write(_GET)
+            ended = asyncio.create_task(reader.read())
+            while not ended.done():
+                writer.write(b"X: 1\r\n")
+                await asyncio.wait([ended], timeout=0.01)
+            # What was on its way when the connection was closed may cost the answer.
+            assert isinstance(ended.exception(), ConnectionResetError) or b" 408 " in ended.result()
+
+    _run(story)
+
+
+def test_a_body_may_take_longer_than_a_head() -> None:
+    """How long it may take, its way in says; see `bodies.py`."""
+
+    async def story() -> None:
+        async with _connected(head_timeout_ms=50) as (reader, writer):
+            writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx")
+            answer = asyncio.create_task(reader.readuntil(b"/slow"))
+            await asyncio.wait([answer], timeout=0.2)
+            assert not answer.done()
+            writer.write(b"x")
+            assert (await answer).startswith(b"HTTP/1.1 200 ")
+
+    _run(story)
+
+
+def test_more_headers_than_the_bound_are_answered_400() -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(_GET + b"X: 1\r\n" * HEADERS_MAX + b"\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+    _run(story)
+
+
+@pytest.mark.parametrize("request_", [_GET + b"\r\n", b"\x16\x03\x01 this is TLS\r\n\r\n"], ids=["served", "refused"])
+def test_every_answer_says_that_it_is_nothing_but_what_it_says(request_: bytes) -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(request_)
+            answer = await reader.readuntil(b"\r\n\r\n")
+        for header in (b"x-content-type-options: nosniff", b"referrer-policy: no-referrer"):
+            assert answer.count(header) == 1
+        assert b"\r\nserver:" not in answer.lower()
+
+    _run(story)
+
+
+_CHUNKED = b"POST /chunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"5\r\nhello\r\n0\r\nX-Trailer: " + b"x" * HEAD_BYTES_MAX, b"5;" + b"x" * HEAD_BYTES_MAX],
+    ids=["a trailer", "an extension of a chunk"],
+)
+def test_what_frames_a_body_is_bounded_as_a_head_is(endless: bytes) -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(_CHUNKED + endless)
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+    _run(story)
+
+
+def test_a_large_body_in_chunks_is_no_large_head() -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(_CHUNKED + b"1000\r\n%s\r\n" % (b"x" * 0x1000) * 60 + b"0\r\n\r\n")
+            assert (await reader.readuntil(b"/chunks")).startswith(b"HTTP/1.1 200 ")
+
+    _run(story)
+
+
+_POST = b"POST /first HTTP/1.1\r\nHost: x\r\n"
+_BEHIND = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "ambiguous",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 0\r\nContent-Length: 4\r\n\r\n",
+        b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+        b"Content-Length: 4, 4\r\n\r\nabcd",
+        b"Content-Length: +4\r\n\r\nabcd",
+        b"Content-Length: -1\r\n\r\n",
+        b"Content-Length : 4\r\n\r\nabcd",
+        b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+        b"X: a\r\n Content-Length: 4\r\n\r\n",
+        b"X: a\nContent-Length: 4\r\n\r\nabcd",
+        b"X: a\rContent-Length: 4\r\n\r\nabcd",
+        b"X: a\x00b\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+)
+def test_a_request_that_a_proxy_might_cut_elsewhere_is_refused_and_nothing_behind_it_is_read(ambiguous: bytes) -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(_POST + ambiguous + _BEHIND)
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+        assert b"/second" not in answer
 
     _run(story)

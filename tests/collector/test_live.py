@@ -139,11 +139,13 @@ def test_a_stop_answers_first_and_ends_with_code_0_and_no_contact_in_the_log(
     assert sum(len(log) for log in _records(kafka, names).values()) == PARTITIONS + 1
 
 
-def test_a_port_that_is_taken_and_settings_that_are_missing_end_with_code_1(names: Names, commands: Commands) -> None:
+def test_a_port_that_is_taken_and_a_file_of_the_settings_that_is_missing_end_with_code_1(
+    names: Names, commands: Commands
+) -> None:
     assert names
     first = commands.start("collector", "--port", "0", environment=KEYS)
     port = first.wait_for_output(r"listens on http://127\.0\.0\.1:(\d+)\n").group(1)
     second = commands.run("collector", "--port", port, environment=KEYS)
     assert (second.returncode, "cannot listen on" in second.stderr) == (EXIT_BAD_INPUT, True)
-    unset = commands.run("collector")
-    assert (unset.returncode, "SEGUE_WRITE_KEYS" in unset.stderr) == (EXIT_BAD_INPUT, True)
+    unset = commands.run("collector", environment={"SEGUE_CONSENT": "/nowhere/consent.yaml"})
+    assert (unset.returncode, "SEGUE_CONSENT: /nowhere/consent.yaml" in unset.stderr) == (EXIT_BAD_INPUT, True)

@@ -56,5 +56,5 @@ def test_everything_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> No
             SEGUE_COLLECTOR_QUEUE_RECORDS="1",
             SEGUE_COLLECTOR_DELIVERY_TIMEOUT_MS="soon",
         )
-    for name in ("WRITE_KEYS", "COLLECTOR_PORT", "COLLECTOR_QUEUE_RECORDS", "COLLECTOR_DELIVERY_TIMEOUT_MS"):
+    for name in ("COLLECTOR_PORT", "COLLECTOR_QUEUE_RECORDS", "COLLECTOR_DELIVERY_TIMEOUT_MS"):
         assert f"SEGUE_{name}: " in str(refused.value)

@@ -7,11 +7,12 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from streams.demo.guests import GUEST
 from streams.demo.measures import Latencies, Rate
+from streams.demo.moves import Moved
 from streams.demo.plain import PlainScreen
 from streams.demo.scrape import Metrics
 from streams.demo.show import Show
-from streams.demo.tally import Moved
 from streams.demo.terminal import TerminalScreen, picture
 from tests.demo.records import published, transition
 from tests.demo.test_tally import good_show
@@ -72,6 +73,37 @@ def test_the_newest_transitions_stay_when_there_is_little_room(show: Show) -> No
     lines = draw(show, 80, 24)
     assert len(lines) <= 24
     assert "visitor-99" in lines[-1]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+def test_the_person_at_the_browser_is_not_lost_among_the_visitors(show: Show, width: int, height: int) -> None:
+    show.storefront = "http://127.0.0.1:54321/"
+    assert "join in with a browser: http://127.0.0.1:54321/" in "\n".join(draw(show, width, height))
+    for sequence in range(1, 6):
+        show.tally.guests.move(Moved(transition(GUEST, "buyers", sequence), 3))
+    show.tally.last.extend(Moved(transition(f"visitor-{number}", "buyers", 1), 1) for number in range(100))
+    lines = draw(show, width, height)
+    assert len(lines) <= height
+    assert max(len(line) for line in lines) <= width
+    (where,) = [number for number, line in enumerate(lines) if "you are in buyers" in line]
+    assert [line.split()[1] for line in lines[where + 1 : where + 5]] == [GUEST, GUEST, GUEST, "last"]
+    assert "visitor-99" in lines[-1]
+
+
+def test_plain_lines_tell_every_move_of_the_person_at_the_browser_once(show: Show) -> None:
+    lines: list[str] = []
+    screen = PlainScreen(lines.append)
+    show.storefront = "http://127.0.0.1:54321/"
+    screen.open(show)
+    assert "join in with a browser: http://127.0.0.1:54321/" in lines
+    for sequence in range(1, 4):
+        moved = Moved(transition(GUEST, "buyers", sequence), 3)
+        show.tally.guests.move(moved)
+        show.tally.last.append(moved)
+        screen.refresh(show)
+        screen.refresh(show)
+    told = [line.split()[1:4] for line in lines if GUEST in line.split()]
+    assert told == [[GUEST, "entered", "buyers"], [GUEST, "left", "buyers"], [GUEST, "entered", "buyers"]]
 
 
 def test_faults_are_seen_at_once(show: Show) -> None:

@@ -62,7 +62,7 @@ def events_of(action: Action) -> list[str]:
         return ["email_open" if action.way == "open" else "email_click"]
     name = event_name(action.event)
     assert name is not None
-    return [name] * max(1, len(action.ages_s))
+    return [name.text] * max(1, len(action.ages_s))
 
 
 def fold_one_minute(seed: int, visitors: int) -> list[Transition]:

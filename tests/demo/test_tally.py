@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from schemas.metrics import METRICS
 from schemas.topics import DEAD_LETTER_REASON
+from streams.demo.guests import GUEST, Guests
+from streams.demo.moves import Moved
 from streams.demo.observer import Seen
 from streams.demo.receiver import Delivery
 from streams.demo.scrape import WANTED, Metrics
@@ -197,3 +199,29 @@ def test_a_program_that_did_not_end_in_order_is_named() -> None:
 
 def test_the_metrics_that_are_looked_at_exist() -> None:
     assert set(WANTED) <= {metric.name for metric in METRICS}
+
+
+def test_only_the_moves_of_the_person_at_the_browser_are_theirs() -> None:
+    guests = Guests()
+    moves = [("browsing_now", 1), ("buyers", 1), ("browsing_now", 2)]
+    for segment, sequence in moves:
+        guests.move(Moved(transition(GUEST, segment, sequence), 5))
+        guests.move(Moved(transition("ada-1", segment, sequence), 5))
+    assert [(moved.transition.segment, moved.transition.sequence) for moved in guests.moves] == moves
+    assert (guests.segments, guests.moved) == (["buyers"], 3)
+
+
+@pytest.mark.parametrize(
+    ("contact_id", "guest"),
+    [(GUEST, True), ("anon:" + "0f" * 16, True), ("ada-1", False), ("anon:guest-7", False), ("you-1", False)],
+)
+def test_a_record_from_a_browser_is_none_that_the_traffic_should_have_sent(contact_id: str, guest: bool) -> None:
+    show = good_show()
+    tally = new_tally()
+    tally.see([logged(definitions_value(), 0, START_MS)])
+    tally.see([logged(track_value(contact_id, "purchase", START_MS, "e1"), 1, START_MS)])
+    assert (tally.guests.records, tally.contact_records) == ((1, 0) if guest else (0, 1))
+    show.tally.guests.records = tally.guests.records
+    show.tally.records["track"] += 1
+    (log,) = [stage for stage in judge(show, missing=0) if stage.name == "log"]
+    assert (log.passed, "1 from a browser" in log.text) == (guest, guest)

@@ -33,11 +33,12 @@ CONFIGS = {
     NAMES.transitions: KEPT,
     NAMES.dead_letter: KEPT | {"max.message.bytes": "2097164"},
     NAMES.lists: {"cleanup.policy": "compact", "min.insync.replicas": "2"},
+    NAMES.keys: {"cleanup.policy": "compact", "min.insync.replicas": "2"},
 }
 KAFKA = KafkaFacts(
     brokers=3,
     topics={
-        name: TopicFacts(1 if name == NAMES.lists else 2, replicas=3, in_sync=3, config=config)
+        name: TopicFacts(1 if name in (NAMES.lists, NAMES.keys) else 2, replicas=3, in_sync=3, config=config)
         for name, config in CONFIGS.items()
     },
     log=LOG,

@@ -57,6 +57,7 @@ def _consumer(offset: int, start: int = 0, end: int = 30) -> Facts:
 
 SPOILT = [
     Spoilt("topics_exist", _without(NAMES.lists), "error", "no shop.lists"),
+    Spoilt("topics_exist", _without(NAMES.keys), "error", "no shop.keys"),
     Spoilt("partition_counts", topic(TRANSITIONS, partitions=3), "error", "equally many"),
     Spoilt(
         "partition_counts",
@@ -72,6 +73,7 @@ SPOILT = [
     Spoilt("timestamps", topic(TRACKING, config={"message.timestamp.type": "CreateTime"}), "warning", "LogAppendTime"),
     Spoilt("cleanup", topic(TRACKING, config={"cleanup.policy": "compact"}), "error", "cleanup.policy=delete"),
     Spoilt("cleanup", topic(NAMES.lists, config={"cleanup.policy": "delete"}), "error", "cleanup.policy=compact"),
+    Spoilt("cleanup", topic(NAMES.keys, config={"cleanup.policy": "delete"}), "error", "cleanup.policy=compact"),
     Spoilt("cleanup", topic(DEAD, config={"cleanup.policy": "compact,delete"}), "error", "cleanup.policy=delete"),
     Spoilt("retention", topic(TRACKING, config={"retention.bytes": "1000"}), "error", "no bound"),
     Spoilt("retention", _old(9), "warning", "cannot be restored"),

@@ -180,7 +180,7 @@ async def test_raising_the_epoch_gives_up_what_is_built(run: Run, redis_url: str
         assert again.cursor == (0, 0)
 
 
-@pytest.mark.parametrize(("number", "refused"), [(2, True), (3, False), (4, False), (5, True)])
+@pytest.mark.parametrize(("number", "refused"), [(2, True), (3, False), (4, False), (5, False), (6, True)])
 def test_a_contact_of_the_format_before_is_shown(
     run: Run, redis_url: str, namespace: str, number: int, refused: bool
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 
@@ -22,10 +23,14 @@ _CONTACTS_EACH = 5
 
 
 class Calls:
-    """A collector, and somebody who calls it until it is stopped; a call that is refused is not made again."""
+    """A collector, and somebody who calls it until it is stopped; a call that is refused is not made again.
 
-    def __init__(self, commands: Commands) -> None:
+    With a `spool`, a directory, the collector takes calls also while Kafka is away.
+    """
+
+    def __init__(self, commands: Commands, spool: Path | None = None) -> None:
         self._commands = commands
+        self._environment = _KEYS | ({} if spool is None else {"SEGUE_COLLECTOR_SPOOL_DIR": str(spool)})
         self._client = httpx.Client(auth=("website-write-key", ""), timeout=90)
         self.collector: StartedCommand
         self._start_collector()
@@ -41,9 +46,10 @@ class Calls:
         self._thread.start()
 
     def stop(self) -> None:
-        """Call no more; returns when the last call was answered."""
+        """Call no more; returns when the last call was answered, and the spool has gone to Kafka."""
         self._stopped.set()
         self._thread.join()
+        wait_until(self._spool_is_empty, 60, "the spool to be empty")
         self._client.close()
 
     def abandon(self) -> None:
@@ -67,8 +73,11 @@ class Calls:
         taken = len(self.answered) + 1  # the one under way may have been made before
         wait_until(lambda: len(self.answered) > taken, timeout_s, "the collector taking calls")
 
+    def _spool_is_empty(self) -> bool:
+        return "\nsegue_collector_spool_bytes 0.0\n" in self._client.get("/metrics").text
+
     def _start_collector(self) -> None:
-        self.collector = self._commands.start("collector", "--port", "0", environment=_KEYS)
+        self.collector = self._commands.start("collector", "--port", "0", environment=self._environment)
         self._client.base_url = self.collector.wait_for_output(r"listens on (http://127\.0\.0\.1:\d+)\n").group(1)
 
     def _run(self) -> None:

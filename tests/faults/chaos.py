@@ -116,7 +116,7 @@ class Chaos:
 
     def _play(self, stage: Stage, commands: Commands, until: float) -> None:
         stage.begin(rate_per_s=_RECORDS_PER_S)
-        calls, listener = Calls(commands), Listener(commands)
+        calls, listener = Calls(commands, self._run.subdirectory("spool")), Listener(commands)
         calls.start()
         mix = Mix(self._servers, stage, calls, listener, self._chance)
         try:

@@ -126,6 +126,15 @@ class Mix:
         pause(30)
         self.servers.broker.start()
 
+    def collector_without_broker(self) -> None:
+        """It takes calls into its spool, dies, takes more, and has all of them written afterwards."""
+        self.servers.broker.kill()
+        for _ in range(2):
+            pause(self.between(0.0, 10.0))
+            self.calls.kill_collector()
+        pause(self.between(0.0, 10.0))
+        self.servers.broker.start()
+
     def hang_broker(self) -> None:
         self.servers.broker.pause()
         pause(self.between(0.2, 6.0))
@@ -156,6 +165,7 @@ KINDS: dict[str, Kind] = {
     "broker restarted": Kind(Mix.restart_broker, 1, heavy=True),
     "broker killed": Kind(Mix.kill_broker, 1, heavy=True),
     "broker away for 30 s": Kind(Mix.long_without_broker, 0.2, heavy=True),
+    "broker away, the collector killed twice meanwhile": Kind(Mix.collector_without_broker, 0.5, heavy=True),
     "collector killed": Kind(lambda mix: mix.calls.kill_collector(), 3, heavy=False),
     "consumer killed": Kind(lambda mix: mix.listener.kill(), 3, heavy=False),
     "broker hung": Kind(Mix.hang_broker, 2, heavy=True),

@@ -6,8 +6,10 @@ import itertools
 import json
 import queue
 import threading
+import time
 from collections import Counter
 from types import TracebackType
+from typing import NamedTuple
 
 import httpx
 
@@ -24,21 +26,24 @@ KEYS = {
 class OpenLoop:
     """Sends events at a steady rate over a few connections that are kept, however the collector does.
 
-    What is not acknowledged is sent again with its id, in its turn. The journal is in memory: an id is in it when
-    the answer was read to its end.
+    Each connection is a contact, whose next event is sent when the last one is acknowledged; until then that is sent
+    again with its id. The journal is in memory: an id is in it when the answer was read to its end.
     """
 
     def __init__(self, port: int, *, connections: int = 4, per_second: int = 300) -> None:
         self._url = f"http://127.0.0.1:{port}/v1/track"
         self._pause_s = 1 / per_second
-        self._waiting: queue.Queue[str] = queue.Queue()
+        self._waiting: queue.Queue[int] = queue.Queue()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._pace, daemon=True)]
-        self._threads += [threading.Thread(target=self._send, daemon=True) for _ in range(connections)]
+        self._threads += [threading.Thread(target=self._send, args=[f"c{n}"], daemon=True) for n in range(connections)]
         self.acknowledged: set[str] = set()
+        self.repeated: set[str] = set()
+        """Ids of events that were sent again, so that the log may have two records of them that differ."""
         self.statuses: Counter[int] = Counter()
         self.unanswered = 0
         """Calls that got no whole answer."""
+        self.slowest_s = 0.0
 
     def __enter__(self) -> OpenLoop:
         for thread in self._threads:
@@ -56,34 +61,53 @@ class OpenLoop:
         for number in itertools.count():
             if self._ended.wait(self._pause_s):
                 return
-            self._waiting.put(f"event-{number}")
+            self._waiting.put(number)
 
-    def _send(self) -> None:
+    def _send(self, contact: str) -> None:
         with httpx.Client(auth=("website-write-key", ""), timeout=10) as client:
             while not self._ended.is_set():
                 try:
-                    event_id = self._waiting.get(timeout=0.1)
+                    event_id = f"event-{self._waiting.get(timeout=0.1)}"
                 except queue.Empty:
                     continue
-                if not self._acknowledged(client, event_id):
-                    self._waiting.put(event_id)
-                    self._ended.wait(self._pause_s)
+                while not self._acknowledged(client, contact, event_id) and not self._ended.wait(self._pause_s):
+                    self.repeated.add(event_id)
 
-    def _acknowledged(self, client: httpx.Client, event_id: str) -> bool:
-        body = {"userId": f"c{event_id[-2:]}", "event": "Page Viewed", "messageId": event_id}
+    def _acknowledged(self, client: httpx.Client, contact: str, event_id: str) -> bool:
+        body = {"userId": contact, "event": "Page Viewed", "messageId": event_id}
+        sent_s = time.monotonic()
         try:
             answer = client.post(self._url, json=body)
         except httpx.TransportError:
             self.unanswered += 1
             return False
+        self.slowest_s = max(self.slowest_s, time.monotonic() - sent_s)
         self.statuses[answer.status_code] += 1
         if answer.status_code == 200:
             self.acknowledged.add(event_id)
         return answer.status_code == 200
 
 
+class Lies(NamedTuple):
+    """An event as it lies in the log, once or more."""
+
+    contact: str
+    values: list[bytes]
+
+
+def log_events(servers: str, topic: str, partitions: int) -> dict[str, Lies]:
+    """Every event in the log by its id, in the order in which they are there first, partition by partition."""
+    found: dict[str, Lies] = {}
+    for messages in read_log(servers, topic, partitions).values():
+        for message in messages:
+            value = message.value() or b""
+            record = json.loads(value)
+            if record["type"] == "track":
+                found.setdefault(record["event_id"], Lies(record["contact_id"], [])).values.append(value)
+    return found
+
+
 def log_ids(servers: str, topic: str, partitions: int) -> Counter[str]:
     """The ids of all events in the log, and how often each lies there."""
-    log = read_log(servers, topic, partitions)
-    records = [json.loads(message.value() or b"") for messages in log.values() for message in messages]
-    return Counter(record["event_id"] for record in records if record["type"] == "track")
+    lies = log_events(servers, topic, partitions)
+    return Counter({event_id: len(event.values) for event_id, event in lies.items()})

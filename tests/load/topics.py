@@ -22,11 +22,12 @@ def create_topics(
     timestamps: str = "CreateTime",
     message_bytes: int = 1_048_588,
     lists: bool = False,
+    keys: bool = False,
     **counts: int,
 ) -> Names:
     """Create the three topics of a namespace; `counts` gives one of them another number of partitions.
 
-    `lists` adds the one that keeps what was published of lists, which deployments of before do not have.
+    `lists` and `keys` add the compacted ones of these names, which deployments of before do not have.
     """
     names = Names(namespace)
     admin = AdminClient({"bootstrap.servers": servers})
@@ -40,8 +41,8 @@ def create_topics(
         NewTopic(getattr(names, topic), counts.get(topic, PARTITIONS), 1, config=config)
         for topic in ("tracking", "transitions", "dead_letter")
     ]
-    if lists:
-        topics.append(NewTopic(names.lists, 1, 1, config={"cleanup.policy": "compact"}))
+    compacted = [names.lists] * lists + [names.keys] * keys
+    topics += [NewTopic(name, 1, 1, config={"cleanup.policy": "compact"}) for name in compacted]
     for created in admin.create_topics(topics).values():
         created.result(30)
     wait_until(

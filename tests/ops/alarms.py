@@ -69,6 +69,14 @@ WELL: Series = {
     'segue_collector_rejected_total{reason="invalid"}': rising(5),
     'segue_collector_requests_total{route="track",status="200"}': rising(600),
     'segue_collector_queue_records{instance="c:1"}': steady(100),
+    'segue_collector_spool_records{instance="c:1"}': steady(0),
+    'segue_collector_spool_bytes{instance="c:1"}': steady(0),
+    'segue_collector_spool_limit_bytes{instance="c:1"}': steady(1_000_000),
+    'segue_collector_spool_damaged_total{instance="c:1"}': rising(0),
+    'segue_collector_spool_refused_total{instance="c:1"}': rising(0),
+    'segue_collector_hook_events_total{event="email_open",provider="ses"}': rising(100),
+    'segue_collector_hook_refused_total{provider="ses",reason="unidentified"}': rising(1),
+    'segue_collector_hook_refused_total{provider="ses",reason="kafka_away"}': rising(0),
     **histogram("segue_collector_request_seconds", 600, 3, "10"),
     'segue_consumer_gaps_total{instance="h:1"}': rising(0),
     'segue_consumer_partitions_stopped{instance="h:1"}': steady(0),
@@ -102,7 +110,12 @@ OVERDUE = 'segue_timer_overdue_seconds{partition="0"}'
 OUTBOX = 'segue_outbox_entries{partition="0"}'
 DEAD = 'segue_dead_letters_total{reason="invalid"}'
 REJECTED = "segue_collector_rejected_total{{reason={}}}".format
+UNIDENTIFIED = 'segue_collector_hook_refused_total{provider="ses",reason="unidentified"}'
+UNWRITTEN = 'segue_collector_hook_refused_total{provider="ses",reason="kafka_away"}'
 QUEUE = 'segue_collector_queue_records{instance="c:1"}'
+SPOOLED = 'segue_collector_spool_records{instance="c:1"}'
+SPOOL_BYTES = 'segue_collector_spool_bytes{instance="c:1"}'
+DAMAGED = 'segue_collector_spool_damaged_total{instance="c:1"}'
 STOPPED = 'segue_consumer_partitions_stopped{instance="h:1"}'
 BEHIND = 'segue_consumer_lag_records{partition="0"}'
 UNREADABLE = 'segue_consumer_transitions_total{outcome="unreadable"}'
@@ -191,7 +204,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case("SegueCollectorTurnsAway", {REJECTED('"kafka_away"'): rising(12)}, {REJECTED('"kafka_away"'): rising(4)}),
     Case("SegueCollectorBadCalls", {REJECTED('"invalid"'): rising(80)}, {REJECTED('"invalid"'): rising(50)}),
+    Case("SegueHookRefusals", {UNIDENTIFIED: rising(15)}, {UNIDENTIFIED: rising(10), UNWRITTEN: rising(90)}),
     Case("SegueCollectorQueueGrows", {QUEUE: latest(3, 10_001)}, {QUEUE: latest(30, 9_000)}),
+    Case("SegueCollectorSpooling", {SPOOLED: latest(4, 10)}, {SPOOLED: latest(1, 10)}),
+    Case("SegueCollectorSpoolFull", {SPOOL_BYTES: latest(1, 500_001)}, {SPOOL_BYTES: latest(20, 499_999)}),
+    Case("SegueCollectorSpoolDamaged", {DAMAGED: once(55)}, {DAMAGED: once(LONG_AGO)}),
     Case("SegueCollectorSlow", *_late("segue_collector_request_seconds", "10")),
     Case(
         "SegueConsumerGap",

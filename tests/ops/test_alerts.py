@@ -26,6 +26,10 @@ NAMES = [rule["alert"] for rule in RULES]
 NORMAL = {
     "segue_collector_requests_total",
     "segue_collector_records_total",
+    "segue_collector_unwritten_total",
+    "segue_collector_withheld_total",
+    "segue_collector_spooled_total",
+    "segue_collector_spool_replayed_total",
     "segue_records_total",
     "segue_record_outcomes_total",
     "segue_records_late_total",
@@ -33,6 +37,7 @@ NORMAL = {
     "segue_timer_steps_total",
     "segue_ticks_total",
     "segue_definitions_changes_total",
+    "segue_events_uncorrectable_total",
 }
 """Counters that rise where all is well; one that is not here must be in an alarm."""
 SECTIONS = ["## What it means", "## Look at", "## Do", "## Over when"]

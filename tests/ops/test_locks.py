@@ -43,9 +43,14 @@ def test_a_lock_has_every_requirement_in_a_version_that_is_asked_for(lock: str, 
 
 
 @pytest.mark.parametrize(
-    "wanted", sorted((CHECKOUT / "bench" / "contenders").glob("*/requirements.in")), ids=lambda path: path.parent.name
+    "wanted",
+    [
+        *sorted((CHECKOUT / "bench" / "contenders").glob("*/requirements.in")),
+        CHECKOUT / "tests/clients/requirements.in",
+    ],
+    ids=lambda path: path.parent.name,
 )
-def test_a_contender_of_the_benchmark_has_a_lock_too(wanted: Path) -> None:
+def test_what_has_an_environment_of_its_own_has_a_lock_too(wanted: Path) -> None:
     versions = locked(str(wanted.with_suffix(".lock").relative_to(CHECKOUT)))
     for line in wanted.read_text().split():
         requirement = Requirement(line)

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from streams.segmentation import DefinitionsError, compile_definitions
-from tests.oracle.drawn_conditions import LISTS, condition
+from tests.oracle.drawn_conditions import EVENTS, LISTS, condition
 from tests.oracle.drawn_scores import written_score
 from tests.oracle.language import File
+from tests.oracle.notation import duration_ms
 from tests.oracle.writer import Taste, Writer
 
 DURATIONS = ("1s", "10s", "90s", "5m", "1h", "1d", "10d", "2w")
@@ -38,6 +39,20 @@ def _base(writer: Writer) -> dict[str, Any]:
     return {"when": condition(writer, (), 1, kinds or ["performed"])}
 
 
+def _correct(writer: Writer, file: File) -> None:
+    """Events can be corrected for as long as ids are known, or for a shorter time."""
+    written: dict[str, Any] = {}
+    if writer.sometimes():
+        longest = duration_ms(file.get("deduplicate", "48h"))
+        shorter = [each for each in writer.durations if duration_ms(each) <= longest]
+        if shorter:
+            written["within"] = writer.one(shorter)
+    if not writer.sometimes():
+        written["events"] = list(writer.one((EVENTS[:2], EVENTS, EVENTS[1:], EVENTS[:0])))
+    if written:
+        file["correct"] = written
+
+
 def _lists(writer: Writer) -> dict[str, list[str]]:
     ids = ("somebody else", *CONTACTS)
     return {name: list(ids[: writer.draw(st.integers(0, len(ids)))]) for name in LISTS}
@@ -63,6 +78,8 @@ def files(draw: st.DrawFn, taste: Taste) -> File:
     file: File = {"version": 1}
     if not writer.sometimes():
         file["deduplicate"] = writer.one(writer.durations)
+    if taste.rich:
+        _correct(writer, file)
     if taste.rich and writer.sometimes():
         file["zone"] = writer.one(_ZONES)
     if taste.rich or "listed" in taste.leaves:

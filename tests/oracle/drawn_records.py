@@ -84,7 +84,10 @@ _DATES: tuple[Any, ...] = (
     ["2026-03-05", "soon", "1990-03-11"],
 )
 _TOLD_APART = 1009
-_KINDS = ("track",) * 6 + ("identify", "again", "tick", "track", "erase", "consent", "list", "identify", "again")
+_KINDS = (
+    *("track",) * 6, "identify", "again", "tick", "track", "correction", "erase", "consent", "list", "identify",
+    "again", "correction", "correction",
+)  # fmt: skip
 _ZONES = (UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11)))
 
 
@@ -113,7 +116,8 @@ def _one(options: Sequence[T], number: int, salt: int) -> T:
     return options[number * (2 * salt + 1) * 7 % _TOLD_APART % len(options)]
 
 
-def _track(number: int, _near: str) -> Body:
+def drawn_track(number: int, _near: str = "") -> Body:
+    """What a track record says, apart from whom it is about and when."""
     body: Body = {"type": "track", "event": _one(EVENTS, number, 0)}
     if _one(range(4), number, 1):
         body["properties"] = _one(_PROPERTIES, number, 2)
@@ -142,8 +146,14 @@ def _list(number: int, _near: str) -> Body:
     return {"type": "list", "list": _one(LISTS, number, 0), "member": number % 2 == 0}
 
 
+def _correction(number: int, _near: str) -> Body:
+    machine: Body = {"suspected": number % 3 != 2}
+    return {"type": "correction", "machine": machine | ({"reasons": ["burst"]} if number % 2 else {})}
+
+
 _BODIES: dict[str, Callable[[int, str], Body]] = {
-    "track": _track,
+    "correction": _correction,
+    "track": drawn_track,
     "identify": _identify,
     "consent": _consent,
     "list": _list,
@@ -184,6 +194,8 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
         body |= {"source": "web", "of_no_interest": {"event_id": 5}}
     body["event_id"] = again["event_id"] if again is not None else f"e{len(earlier)}"
     body["contact_id"] = CONTACTS[max(0, contact % 9 - 6)]
+    if body["type"] == "correction":
+        body |= _corrected(number, told, len(earlier))
     body["occurred_at"] = text_of(clock + shifts[shift % len(shifts)], style)
     if body["occurred_at"] != text_of(clock, style) or number % 2:
         body["received_at"] = text_of(clock, number % 12)
@@ -191,6 +203,15 @@ def _body(drawn: tuple[str, int, int, int, int], clock: int, shifts: list[int], 
     if receipt is not None:
         body["received_at"] = receipt(clock, shifts[shift % len(shifts)])
     return body
+
+
+def _corrected(number: int, told: list[Body], place: int) -> Body:
+    """Which record it corrects: mostly one of the newest events, seldom another one, or one that is still to come."""
+    events = [body for body in told if body["type"] == "track"]
+    if not told or _one(range(9), number, 1) == 8:
+        return {"corrects": f"e{place + 1 + number % 3}"}
+    body = _one((events or told)[-4:], number, 2) if _one(range(7), number, 3) else _one(told, number, 4)
+    return {"corrects": body["event_id"], "contact_id": body["contact_id"]}
 
 
 _RECEIPTS: tuple[Callable[[int, int], str | None] | None, ...] = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.oracle.notation import instant_ms
 
+RECENT = 200
+"""Of so many events of a contact, the newest by arrival, each can be corrected; and so many marks are awaited."""
 MAX_IDS = 10_000
 """Event ids remembered a contact; past that the earliest applied goes."""
 
@@ -42,7 +44,11 @@ class History:
     """Lists of the definition file that name the contact: since before every record."""
     applied: list[Applied] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
+    awaited: list[tuple[str, Any, int]] = field(default_factory=list)
+    """Marks that came before their events: the event's id, the mark, the clock."""
     memo: dict[Any, Any] = field(default_factory=dict)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    """Every record that was applied, as it came, corrections too."""
     created_by: str = ""
     """Event id of the record that made it."""
     known_since: int = 0
@@ -52,13 +58,38 @@ class History:
         """Apply a record."""
         self.memo.clear()
         self.applied.append(record)
-        event_id = record.body["event_id"]
-        self.ids = [kept for kept in self.ids if kept[0] != event_id] + [(event_id, record.clock)]
+        self.remember(record.body["event_id"], record.clock)
+
+    def remember(self, event_id: str, clock: int) -> None:
+        """Know a record by its id."""
+        self.ids = [kept for kept in self.ids if kept[0] != event_id] + [(event_id, clock)]
         self.ids = self.ids[-MAX_IDS:]
 
     def is_duplicate(self, event_id: str, clock: int, horizon_ms: int) -> bool:
         """Whether the id was applied at a clock of at most the horizon ago."""
         return any(seen == event_id and clock - applied <= horizon_ms for seen, applied in self.ids)
+
+    def latest(self, event_id: str, clock: int, horizon_ms: int) -> int | None:
+        """The clock at which the id was applied, if that was at most the horizon ago."""
+        known = [applied for seen, applied in self.ids if seen == event_id and clock - applied <= horizon_ms]
+        return max(known, default=None)
+
+    def correctable(self, event_id: str, since: int, names: set[str]) -> list[int]:
+        """Places of the events of these names with that id: among the newest ones, applied at `since` or later."""
+        events = [place for place, record in enumerate(self.applied) if record.body["type"] == "track"]
+        told = [(place, self.applied[place]) for place in events[-RECENT:]]
+        return [
+            place
+            for place, record in told
+            if record.body["event_id"] == event_id and record.body["event"] in names and record.clock >= since
+        ]
+
+    def mark(self, places: list[int], machine: Any) -> None:
+        """Let events be as if they had come with this mark."""
+        self.memo.clear()
+        for place in places:
+            record = self.applied[place]
+            self.applied[place] = replace(record, body={**record.body, "machine": machine})
 
     def events(self) -> list[Applied]:
         """What the contact did, in the order of arrival."""

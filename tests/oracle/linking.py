@@ -33,6 +33,13 @@ class Links:
         self.linked, self.taken = dict(other.linked), dict(other.taken)
         self.devices = {contact_id: list(devices) for contact_id, devices in other.devices.items()}
 
+    def turn(self, body: Body, offset: int) -> str:
+        """A record that ends a contact, or that comes when it has become another one."""
+        if body["type"] == "erase":
+            self.forget(body["contact_id"], body, offset)
+            return "applied"
+        return self.link(body, offset) if body["type"] == "link" else self.pass_on(body, offset)
+
     def link(self, body: Body, offset: int) -> str:
         """The first link moves the history, later ones only turn what follows to somebody else."""
         oracle, device, to = self._oracle, body["contact_id"], body["to"]
@@ -41,7 +48,7 @@ class Links:
         moved: list[Body] = []
         since = None
         if device not in self.linked and (contact := oracle.contacts.get(device)) is not None:
-            moved = [record.body for record in contact.history.applied[-HISTORY_RECORDS_MAX:]]
+            moved = contact.history.said[-HISTORY_RECORDS_MAX:]
             since = contact.history.known_since
             oracle.end(device, {"kind": "merge", "event_id": body["event_id"]}, offset)
         self.linked[device] = to
@@ -52,7 +59,7 @@ class Links:
     def pass_on(self, body: Body, offset: int) -> str:
         """A record of a device that is linked is one of whom it is linked to."""
         oracle, to = self._oracle, self.linked[body["contact_id"]]
-        if self.at_once and self._fresh(to, [body]):
+        if self.at_once:
             oracle.apply_to(to, [body], oracle.cause(body, offset), body["event_id"])
         return "forwarded"
 
@@ -82,7 +89,7 @@ class Links:
         elif body["kind"] == "history":
             since = instant_ms(body["known_since"]) if "known_since" in body else None
             self._arrive(to, body["linked_id"], body, moved, since, offset)
-        elif self._fresh(to, moved):
+        elif moved:
             oracle.apply_to(to, moved, oracle.cause(moved[0], offset), body["event_id"])
         return "forward"
 
@@ -111,30 +118,16 @@ class Links:
 
     def _arrive(self, to: str, device: str, body: Body, moved: list[Body], since: int | None, offset: int) -> None:
         oracle, time = self._oracle, min(instant_ms(body["occurred_at"]), self._oracle.clock)
-        fresh, gone = self._fresh(to, moved), oracle.was_erased(to, time)
-        if gone and not fresh:
+        cause = {"kind": "merge", "event_id": body["event_id"]} | oracle.place(offset)
+        if not oracle.was_erased(to, time):
+            if device not in self.devices.setdefault(to, []):
+                self.devices[to].append(device)
+            oracle.apply_to(to, moved, cause, body["event_id"], oracle.clock if since is None else since)
+        elif not oracle.apply_to(to, moved, cause, body["event_id"]):
             self._forget_devices(to, [device], time, {"kind": "erasure", "event_id": body["event_id"]}, offset)
-            return
-        if not gone and device not in self.devices.setdefault(to, []):
-            self.devices[to].append(device)
-        oracle.apply_to(
-            to, fresh, {"kind": "merge", "event_id": body["event_id"]} | oracle.place(offset), body["event_id"], since
-        )
-
-    def _fresh(self, to: str, bodies: list[Body]) -> list[Body]:
-        """Those that count for a contact: neither erased nor known by their id, and each once."""
-        oracle, fresh = self._oracle, list[Body]()
-        for body in bodies:
-            known = oracle.contacts.get(to)
-            told_before = known is not None and known.history.is_duplicate(
-                body["event_id"], oracle.clock, oracle.horizon_ms
-            )
-            time = min(instant_ms(body["occurred_at"]), oracle.clock)
-            if not (told_before or oracle.was_erased(to, time)) and all(
-                body["event_id"] != other["event_id"] for other in fresh
-            ):
-                fresh.append(body)
-        return fresh
+        elif since is not None:
+            told = oracle.contacts[to].history
+            told.known_since = min(told.known_since, since)
 
 
 def applied_at(body: Body, clock: int) -> Applied:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tests.oracle.trait_conditions  # noqa: F401 - registers its kinds of conditions
 from tests.oracle import scores
+from tests.oracle.correcting import Correction
 from tests.oracle.history import Erasure, History, clock_of
 from tests.oracle.language import File, closure, conditions_of, meaning, order, scores_used, watched_leaves
 from tests.oracle.linking import Links, applied_at
@@ -19,7 +20,14 @@ MAX_PASSED_OVER = 100
 """Flips that change nothing, after which the search for the next transition ends."""
 LAST_INSTANT = 253_402_300_799_999
 """The last millisecond of the year 9999: what holds longer holds for good."""
-_CAUSES = {"track": "event", "identify": "traits", "consent": "consent", "list": "list", "erase": "erasure"}
+_CAUSES = {
+    "track": "event",
+    "identify": "traits",
+    "consent": "consent",
+    "list": "list",
+    "correction": "correction",
+    "erase": "erasure",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ class Oracle:
         self.taken: list[tuple[dict[str, Any], int]] = []
         self.order = order(file)
         self.horizon_ms = duration_ms(file.get("deduplicate", "48h"))
+        self.correction = Correction(file, self.horizon_ms)
         self.contacts: dict[str, Contact] = {}
         self.erasures: dict[str, Erasure] = {}
         self.links = Links(self, at_once=at_once)
@@ -137,7 +146,7 @@ class Oracle:
         before, self.contacts = self.contacts, told.contacts
         self.erasures, self.lists, self.horizon_ms = told.erasures, told.lists, told.horizon_ms
         self.links.adopt(told.links)
-        self.file, self.order = told.file, told.order
+        self.file, self.order, self.correction = told.file, told.order, told.correction
         for contact_id, new in self.contacts.items():
             changes[contact_id] += self._go_on(new, before.get(contact_id), step)
         for contact_id in sorted(changes, key=str.encode):
@@ -163,18 +172,23 @@ class Oracle:
         contact_id, time = body["contact_id"], min(instant_ms(body["occurred_at"]), self.clock)
         if self.was_erased(contact_id, time):
             return "erased"
-        if body["type"] == "erase":
-            self.links.forget(contact_id, body, offset)
-            return "applied"
-        if body["type"] == "link":
-            return self.links.link(body, offset)
-        if contact_id in self.links.linked:
-            return self.links.pass_on(body, offset)
+        if body["type"] in ("erase", "link") or contact_id in self.links.linked:
+            return self.links.turn(body, offset)
         contact = self.contacts.get(contact_id)
         if contact is not None and contact.history.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
             return "duplicate"
+        if body["type"] == "correction":
+            return "unknown" if contact is None else self._correct(contact, body, offset)
         self.apply_to(contact_id, [body], self.cause(body, offset), body["event_id"])
         return "applied"
+
+    def _correct(self, contact: Contact, body: dict[str, Any], offset: int) -> str:
+        result = self.correction.take(body, contact.history, self.clock)
+        if result in ("applied", "unknown"):
+            contact.history.said.append(body)
+            contact.history.remember(body["event_id"], self.clock)
+            self.changes += self._step(contact, Step(self.clock, self.cause(body, offset)))
+        return result
 
     def was_erased(self, contact_id: str, time: int) -> bool:
         """Whether what happened at `time` is covered by an erasure of the contact."""
@@ -188,18 +202,38 @@ class Oracle:
         cause: dict[str, str],
         made_by: str,
         since: int | None = None,
-    ) -> None:
-        """Apply records to a contact in one step. `since`: it is known at least since that clock."""
+    ) -> bool:
+        """Apply those records that count to a contact, in one step; whether there is one.
+
+        `since`: it is known at least since that clock, and there is a step in any case.
+        """
         contact = self.contacts.get(contact_id)
         if contact is None:
             put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
             history = History(contact_id, put_on, created_by=made_by, known_since=self.clock)
-            contact = self.contacts[contact_id] = Contact(history, self.clock, dict.fromkeys(self.order, False))
-        for body in bodies:
-            contact.history.add(applied_at(body, self.clock))
+            contact = Contact(history, self.clock, dict.fromkeys(self.order, False))
+        counted = [body for body in bodies if self._add(contact, body)]
+        if not counted and since is None:
+            return False
+        self.contacts[contact_id] = contact
         if since is not None:
             contact.history.known_since = min(contact.history.known_since, since)
         self.changes += self._step(contact, Step(self.clock, cause))
+        return True
+
+    def _add(self, contact: Contact, body: dict[str, Any]) -> bool:
+        """Put a record into a history; whether it counts."""
+        told, time = contact.history, min(instant_ms(body["occurred_at"]), self.clock)
+        if self.was_erased(told.contact_id, time) or told.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
+            return False
+        if body["type"] == "correction":
+            if not told.applied or self.correction.take(body, told, self.clock) not in ("applied", "unknown"):
+                return False
+            told.remember(body["event_id"], self.clock)
+        else:
+            told.add(applied_at(self.correction.awaited(body, told, self.clock), self.clock))
+        told.said.append(body)
+        return True
 
     def cause(self, body: dict[str, Any], offset: int) -> dict[str, str]:
         """Why a record's own step is taken."""

@@ -17,6 +17,7 @@ from schemas.lists import decode_entry, encode_entry
 from schemas.record_models import RECORD_TYPES
 from schemas.records import InvalidRecordError, decode_record, encode_record
 from schemas.transitions import decode_transition, encode_transition
+from schemas.write_keys import decode_key_entry, encode_key_entry
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.json"))
@@ -40,7 +41,7 @@ def decode(path: Path) -> object:
     kind, raw = kind_of(path), path.read_bytes()
     if kind in HEADERS:
         return HEADERS[kind].model_validate_json(raw)
-    decoders = {"transition": decode_transition, "list_entry": decode_entry}
+    decoders = {"transition": decode_transition, "list_entry": decode_entry, "key_entry": decode_key_entry}
     return decoders.get(kind, decode_record)(raw)
 
 
@@ -69,6 +70,9 @@ def test_what_we_write_of_a_valid_example_reads_as_the_same(path: Path) -> None:
     elif kind == "list_entry":
         written = encode_entry(decode_entry(raw))
         assert json.loads(written) == json.loads(raw)
+    elif kind == "key_entry":
+        written = encode_key_entry(decode_key_entry(raw))
+        assert json.loads(written) == json.loads(raw)
     else:
         return
     for validator in validators(kind):
@@ -95,6 +99,6 @@ def test_every_invalid_example_says_why_and_nothing_else_does() -> None:
 
 
 def test_every_kind_of_record_has_an_example_of_both_sorts() -> None:
-    wanted = {*RECORD_TYPES, *HEADERS, "transition", "list_entry"}
+    wanted = {*RECORD_TYPES, *HEADERS, "transition", "list_entry", "key_entry"}
     assert wanted == {kind_of(path) for path in VALID}
     assert wanted | {"record"} == {kind_of(path) for path in INVALID}

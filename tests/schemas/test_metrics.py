@@ -12,7 +12,8 @@ from schemas.metrics import METRICS, Meters, Metric, Role
 NAMES = [metric.name for metric in METRICS]
 ROLES: tuple[Role, ...] = ("collector", "worker", "consumer")
 ALLOWED_LABELS = {
-    "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "stage",
+    "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "call", "stage",
+    "provider", "event",
 }  # fmt: skip
 
 

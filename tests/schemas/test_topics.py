@@ -55,6 +55,7 @@ def test_a_namespace_prefixes_topics_groups_and_keys() -> None:
     assert names.transitions == "staging.transitions"
     assert names.dead_letter == "staging.tracking.dead_letter"
     assert names.lists == "staging.lists"
+    assert names.keys == "staging.keys"
     assert names.group("worker") == "staging.segue-worker"
     assert names.key(3, "meta") == "staging:{tracking-3}:meta"
     assert names.shared_key("webhook") == "staging:segue:webhook"

@@ -125,14 +125,14 @@ def test_every_program_as_its_user_while_a_worker_redis_and_the_broker_die(guard
 
 
 def _collect(guarded: Guarded) -> None:
-    """Two events by way of the collector."""
-    keys = {"SEGUE_WRITE_KEYS": '{"website": "a-secret-write-key"}'}
-    collector = guarded.place.commands.start("collector", "--port", "0", environment=guarded.user("collector", **keys))
+    """An event by way of the collector, with a key that the operator made."""
+    made = json.loads(guarded.place.command("keys", "create", "website", "--json").stdout)
+    collector = guarded.place.commands.start("collector", "--port", "0", environment=guarded.user("collector"))
     url = collector.wait_for_output(r"listens on (http://[\d.:]+)").group(1)
 
     def taken() -> bool:
         body = {"userId": "contact-1", "event": "Order Completed", "properties": {"value": 5}}
-        answer = httpx.post(f"{url}/v1/track", json=body, auth=("a-secret-write-key", ""))
+        answer = httpx.post(f"{url}/v1/track", json=body, auth=(made["secret"], ""))
         return answer.status_code == 200
 
     before = sum(guarded.place.log_ends().values())

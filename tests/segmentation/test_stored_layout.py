@@ -8,10 +8,11 @@ from streams.adapters.redis_keys import STATE_FORMAT
 from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
 from tests.segmentation.timeline import Timeline, definitions
 
-LAYOUTS = {3: "39c008b7471b8562", 4: "39c008b7471b8562"}
+LAYOUTS = {3: "39c008b7471b8562", 4: "39c008b7471b8562", 5: "39c008b7471b8562"}
 """By number of the format: a hash of what is stored of one contact, under definitions with every kind of condition.
 
-Format 4 is as 3 for whoever was never in a segment that is no more: so state of format 3 is read as it is.
+Format 4 is as 3 for whoever was never in a segment that is no more, and 5 is as 4 for whoever has nothing that can be
+corrected: so state of formats 3 and 4 is read as it is.
 """
 
 

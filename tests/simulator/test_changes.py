@@ -246,7 +246,9 @@ def test_the_tally_counts_changes_and_who_exists_under_what_holds() -> None:
     simulator, found = simulated(Case(short, bodies, None))
     tally = simulator.tally
     assert (tally.contacts, tally.changes, tally.ticks, tally.transitions) == (1, 1, 1, len(found))
-    assert tally.outcomes == {"applied": 4, "duplicate": 0, "erased": 0, "forwarded": 0}, "as it was when they came"
+    assert {name: count for name, count in tally.outcomes.items() if count} == {"applied": 4}, (
+        "as it was when they came"
+    )
     assert [each.hash for each in simulator.held] == [compile_definitions(each).hash for each in (short, long)]
     assert simulator.contact("c") is None
 

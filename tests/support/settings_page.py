@@ -79,7 +79,7 @@ def is_number(field: FieldInfo) -> bool:
 def unit(name: str) -> str:
     """The unit that a setting's name ends in (before `_max` and `_min`), or nothing."""
     words = [word for word in name.split("_") if word not in ("max", "min")]
-    return UNITS.get(words[-1], "")
+    return "a second" if words[-2:] == ["per", "s"] else UNITS.get(words[-1], "")
 
 
 def _bounds_text(field: FieldInfo) -> str:

@@ -48,12 +48,13 @@ def test_three_topics_come_into_being_with_equal_partition_counts(
     assert outcome.stderr == "", "keeping everything is no reason for a warning"
 
 
-def test_what_apply_remembers_of_lists_is_kept_in_one_compacted_partition(
-    commands: Commands, topics: KafkaTopics, namespace: str
+@pytest.mark.parametrize("name", ["lists", "keys"])
+def test_what_apply_remembers_of_lists_and_the_keys_are_kept_in_one_compacted_partition_each(
+    commands: Commands, topics: KafkaTopics, namespace: str, name: str
 ) -> None:
     assert create(commands, "--partitions", "3").returncode == 0
-    assert topics.partition_counts([f"{namespace}.lists"]) == {f"{namespace}.lists": 1}
-    found = config(topics, f"{namespace}.lists")
+    assert topics.partition_counts([f"{namespace}.{name}"]) == {f"{namespace}.{name}": 1}
+    found = config(topics, f"{namespace}.{name}")
     assert found["cleanup.policy"] == "compact"
     assert found["message.timestamp.type"] == "LogAppendTime"
     assert found["max.compaction.lag.ms"] == str(86_400_000)
@@ -84,7 +85,7 @@ def test_a_second_run_changes_nothing_and_says_so(commands: Commands, topics: Ka
     first = topics.log_identity(f"{namespace}.tracking")
     again = create(commands, "--partitions", "2", "--json")
     assert again.returncode == 0
-    assert [topic["created"] for topic in json.loads(again.stdout)["topics"]] == [False, False, False, False]
+    assert [topic["created"] for topic in json.loads(again.stdout)["topics"]] == [False] * 5
     assert topics.log_identity(f"{namespace}.tracking") == first
     assert "nothing to do" in create(commands, "--partitions", "2").stdout
 
@@ -140,7 +141,13 @@ def test_a_half_done_creation_is_completed(commands: Commands, kafka: Kafka, nam
     created = {
         topic["name"].removeprefix(f"{namespace}."): topic["created"] for topic in json.loads(outcome.stdout)["topics"]
     }
-    assert created == {"tracking": False, "transitions": False, "tracking.dead_letter": True, "lists": False}
+    assert created == {
+        "tracking": False,
+        "transitions": False,
+        "tracking.dead_letter": True,
+        "lists": False,
+        "keys": False,
+    }
 
 
 def test_a_bounded_retention_is_warned_of_with_what_it_costs(

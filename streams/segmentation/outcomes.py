@@ -1,4 +1,4 @@
-"""What became of a record, and what it sends to other contacts."""
+"""What became of a record that was given to the core."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Sending(NamedTuple):
 class Outcome(NamedTuple):
     """What became of a record.
 
-    `applied`; `duplicate`; `erased` (at or before an erasure); or `forwarded`, since its contact is linked to another.
+    It was `applied`, a `duplicate`, `erased` (at or before an erasure), or `forwarded` (its contact is linked to
+    another). A correction may also be `unknown` (its event is not known, perhaps not yet), `too_late`, or
+    `uncorrectable` (its event cannot be corrected).
     """
 
     result: str
@@ -35,7 +37,16 @@ class Outcome(NamedTuple):
     future: bool = False
     sent: tuple[Sending, ...] = ()
 
+    @property
+    def changes(self) -> bool:
+        """Whether the contact's state may be another one now, if there is such a contact."""
+        return self.result in {"applied", "unknown"}
+
 
 DUPLICATE = Outcome("duplicate")
 DROPPED = Outcome("erased")
+UNKNOWN = Outcome("unknown")
+TOO_LATE = Outcome("too_late")
+UNCORRECTABLE = Outcome("uncorrectable")
 APPLIED = {(late, future): Outcome("applied", late, future) for late in (False, True) for future in (False, True)}
+"""By whether the record came late, and whether from the future."""

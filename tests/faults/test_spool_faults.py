@@ -1,0 +1,188 @@
+"""A collector with a spool amid faults: whatever it acknowledged reaches the log, once the broker is there again."""
+
+from __future__ import annotations
+
+import random
+import resource
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE
+from tests.faults.open_loop import KEYS, OpenLoop, log_events
+from tests.live.workers import Place
+from tests.support.brokers import Broker
+from tests.support.processes import Commands, StartedCommand
+from tests.support.run_directory import free_port
+from tests.support.waiting import wait_until
+
+AWAY_EVENTS = 9_000
+"""What comes in during half a minute without a broker."""
+SPOOLED, REPLAYED = "segue_collector_spooled_total", "segue_collector_spool_replayed_total"
+
+
+@pytest.fixture
+def place(commands: Commands, own_kafka: Broker, redis_url: str, namespace: str, tmp_path: Path) -> Place:
+    """Topics on a broker of the test's own, with definitions in them; nobody folds them."""
+    commands.environment["SEGUE_KAFKA_BOOTSTRAP_SERVERS"] = own_kafka.bootstrap_servers
+    commands.environment["SEGUE_COLLECTOR_SPOOL_DIR"] = str(tmp_path / "spool")
+    place = Place(commands, own_kafka.bootstrap_servers, redis_url, namespace, tmp_path)
+    place.prepare("append")
+    return place
+
+
+def _start(place: Place, port: int) -> StartedCommand:
+    collector = place.commands.start("collector", "--port", str(port), environment=KEYS)
+    collector.wait_for_output("collector listens on")
+    return collector
+
+
+def _more(load: OpenLoop, events: int, within_s: float = 60) -> None:
+    """Wait until so many more events are acknowledged."""
+    target = len(load.acknowledged) + events
+    wait_until(lambda: len(load.acknowledged) >= target, within_s, f"{events} more events taken in")
+
+
+def _empty(port: int) -> None:
+    """Wait until the spool has gone to Kafka."""
+    wait_until(lambda: _metric(port, "segue_collector_spool_bytes") == 0, 90, "the spool to be empty")
+
+
+def _metric(port: int, name: str) -> float:
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+def _audit(place: Place, load: OpenLoop) -> None:
+    """All that was acknowledged is there, in the order of its contact; what lies there twice is the same twice."""
+    lies = log_events(place.servers, place.names.tracking, place.partitions)
+    lost = load.acknowledged - lies.keys()
+    assert not lost, f"{len(lost)} of {len(load.acknowledged)} lost, such as {min(lost)}"
+    for event_id, event in lies.items():
+        assert len(set(event.values)) == 1 or event_id in load.repeated, event.values
+    numbers: dict[str, list[int]] = {}
+    for event_id, event in lies.items():
+        numbers.setdefault(event.contact, []).append(int(event_id.removeprefix("event-")))
+    for contact, found in numbers.items():
+        assert all(first < second for first, second in pairwise(found)), f"overtaken: {contact}"
+    twice = sum(len(event.values) - 1 for event in lies.values())
+    print(  # noqa: T201 - the measure
+        f"{len(load.acknowledged)} acknowledged, answers {dict(load.statuses)}, {load.unanswered} without one, the "
+        f"slowest after {load.slowest_s:.2f} s; {len(lies)} in the log, {twice} times again"
+    )
+
+
+def test_no_call_is_refused_while_the_broker_is_away_and_every_event_is_in_the_log_in_order_afterwards(
+    place: Place, own_kafka: Broker
+) -> None:
+    port = free_port()
+    collector = _start(place, port)
+    wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, 30, "a collector that is ready")
+    with OpenLoop(port) as load:
+        _more(load, 300)
+        assert _metric(port, SPOOLED) == 0
+        own_kafka.kill()
+        _more(load, AWAY_EVENTS)
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").json()["status"] == "spooling"
+        assert _metric(port, REPLAYED) == 0
+        own_kafka.start()
+        _empty(port)
+        _more(load, 300)
+    assert set(load.statuses) == {200}
+    assert load.slowest_s < 5
+    assert collector.terminate() == EXIT_DONE
+    _audit(place, load)
+
+
+def test_a_collector_killed_at_any_instant_while_the_broker_comes_and_goes_loses_nothing(
+    place: Place, own_kafka: Broker
+) -> None:
+    chance, port = random.Random(120), free_port()
+    collector = _start(place, port)
+
+    def kill() -> None:
+        nonlocal collector
+        collector.kill()
+        collector = _start(place, port)
+
+    with OpenLoop(port) as load:
+        for _ in range(3):
+            for act in (own_kafka.kill, kill, kill, own_kafka.start, kill, kill):
+                _more(load, chance.randrange(20, 300))
+                act()
+        _empty(port)
+        _more(load, 200)
+    assert set(load.statuses) <= {200, 503}, "503 until the topics were looked at"
+    assert collector.terminate() == EXIT_DONE
+    _audit(place, load)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_broker_that_is_away_for_a_moment_again_and_again_changes_no_order(
+    place: Place, own_kafka: Broker, hangs: bool
+) -> None:
+    leave, come_back = (own_kafka.pause, own_kafka.resume) if hangs else (own_kafka.kill, own_kafka.start)
+    port = free_port()
+    collector = _start(place, port)
+    with OpenLoop(port) as load:
+        for events in (100, 400, 700):
+            _more(load, 300)
+            leave()
+            _more(load, events)
+            come_back()
+            _more(load, 50)
+        _empty(port)
+    assert set(load.statuses) <= {200, 503}
+    assert collector.terminate() == EXIT_DONE
+    _audit(place, load)
+
+
+def test_a_disk_that_is_full_refuses_calls_and_loses_none_that_it_took(place: Place, own_kafka: Broker) -> None:
+    port = free_port()
+    collector = _start(place, port)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with OpenLoop(port) as load:
+        _more(load, 100)
+        own_kafka.kill()
+        _more(load, 300)
+        # No file grows past 20 KB, so each segment fails amid a write; then none takes a byte; then there is room.
+        resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (20_000, hard))
+        wait_until(lambda: load.statuses[503] > 3, 60, "calls refused")
+        _more(load, 100)
+        resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (0, hard))
+        refused = load.statuses[503]
+        wait_until(lambda: load.statuses[503] > refused + 20, 60, "all calls refused")
+        taken = len(load.acknowledged)
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 503, 30, "it to tell")
+        assert _metric(port, 'segue_collector_rejected_total{reason="spool_failed"}') > 20
+        assert len(load.acknowledged) <= taken + 4, "no more than were under way"
+        resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        _more(load, 300)
+        own_kafka.start()
+        _empty(port)
+        _more(load, 100)
+    assert set(load.statuses) == {200, 503}
+    assert collector.terminate() == EXIT_DONE
+    _audit(place, load)
+
+
+def test_what_is_in_the_spool_of_a_collector_that_was_stopped_is_sent_by_the_next_one(
+    place: Place, own_kafka: Broker
+) -> None:
+    port = free_port()
+    own_kafka.kill()
+    collector = _start(place, port)
+    with OpenLoop(port) as load:
+        _more(load, 300)
+    assert set(load.statuses) == {200}
+    other = place.commands.start("collector", "--port", "0", environment=KEYS)
+    assert other.wait(30) == EXIT_BAD_INPUT
+    assert "another collector has it" in other.stderr
+    assert collector.terminate() == EXIT_DONE
+    own_kafka.start()
+    collector = _start(place, port)
+    _empty(port)
+    assert collector.terminate() == EXIT_DONE
+    _audit(place, load)

@@ -1,0 +1,189 @@
+"""What reads bytes of strangers, each with bytes that it takes; whatever comes, it answers with its own error or none.
+
+A target that raises anything else has a bug. A decoder that is new gets a function and a line in `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Callable
+from typing import NamedTuple, get_args
+
+from pydantic import SecretStr
+
+from schemas.lists import decode_entry, decode_key
+from schemas.records import InvalidRecordError, decode_record, encode_record
+from schemas.write_keys import decode_key_entry, encode_key_entry
+from streams.collector.access import Access, Keyring
+from streams.collector.addresses import parse_address, written_address
+from streams.collector.bodies import gunzip
+from streams.collector.event_names import event_name
+from streams.collector.fields import Arrival
+from streams.collector.payloads import PayloadError, erasure
+from streams.collector.refusals import Refusal
+from streams.collector.sorting import sort_batch, sort_single
+from streams.confirmations import ConfirmationSigner
+from streams.links import Link, LinkKind, LinkSigner
+from streams.sealing import BadTokenError
+from tests.support.run_directory import CHECKOUT
+
+_EXAMPLES = sorted((CHECKOUT / "schemas" / "examples" / "valid").glob("*.json"))
+_SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
+_CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
+_NOW_MS = 1_795_255_200_000
+_ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
+_GUNZIPPED_BYTES_MAX = 64 * 1024
+
+
+class Target(NamedTuple):
+    """A decoder: what is called with the bytes, and bytes to begin with."""
+
+    read: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+class _StillClock:
+    def now_ms(self) -> int:
+        return _NOW_MS
+
+
+_ACCESS = Access(Keyring({"website": SecretStr("a-write-key")}), _StillClock())
+
+
+def _record(raw: bytes) -> None:
+    try:
+        record = decode_record(raw)
+    except InvalidRecordError:
+        return
+    assert decode_record(encode_record(record)) == record, "what we write reads as the same"
+
+
+def _call(raw: bytes) -> None:
+    for kind in ("track", "identify", "page", "group", "consent"):
+        for accepted in sort_single(kind, raw, _ARRIVAL).accepted:
+            decode_record(accepted.entry.value)
+
+
+def _batch(raw: bytes) -> None:
+    try:
+        found = sort_batch(raw, _ARRIVAL)
+    except Refusal:
+        return
+    for accepted in found.accepted:
+        for record in (accepted, *accepted.more):
+            decode_record(record.entry.value)
+
+
+def _erasure(raw: bytes) -> None:
+    try:
+        event = json.loads(raw)
+    except (ValueError, RecursionError):
+        return
+    try:
+        decode_record(erasure(event, _ARRIVAL).entry.value)
+    except PayloadError:
+        return
+
+
+def _body(raw: bytes) -> None:
+    try:
+        assert len(gunzip(raw, _GUNZIPPED_BYTES_MAX)) <= _GUNZIPPED_BYTES_MAX
+    except Refusal:
+        return
+
+
+def _token(raw: bytes) -> None:
+    text = raw.decode("latin-1")
+    for kind in get_args(LinkKind):
+        try:
+            link = _SIGNER.read(kind, text, _NOW_MS)
+        except BadTokenError:
+            continue
+        assert _SIGNER.read(kind, _SIGNER.make(kind, link), _NOW_MS) == link
+
+
+def _confirmation(raw: bytes) -> None:
+    try:
+        confirmation = _CONFIRMATIONS.read(raw.decode("latin-1"), _NOW_MS)
+    except BadTokenError:
+        return
+    assert _CONFIRMATIONS.read(_CONFIRMATIONS.make(confirmation), _NOW_MS) == confirmation
+
+
+def _authorization(raw: bytes) -> None:
+    _ACCESS.key(raw.decode("latin-1"))
+
+
+def _key_entry(raw: bytes) -> None:
+    try:
+        entry = decode_key_entry(raw)
+    except ValueError:
+        return
+    assert decode_key_entry(encode_key_entry(entry)) == entry
+
+
+def _list_entry(raw: bytes) -> None:
+    for decode in (decode_entry, decode_key):
+        try:
+            decode(raw)
+        except ValueError:
+            continue
+
+
+def _event_name(raw: bytes) -> None:
+    name = event_name(raw.decode("utf-8", "replace"))
+    assert name is None or event_name(name.text) is not None
+
+
+def _address(raw: bytes) -> None:
+    address = parse_address(raw.decode("latin-1"))
+    assert parse_address(str(address)) == address or address is None
+    written_address(address, "truncated")
+
+
+def _examples(kind: str = "") -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in _EXAMPLES if path.name.startswith(kind))
+
+
+_EVENT = b'{"type":"track","userId":"c1","messageId":"m","event":"Product Added","timestamp":"2026-11-21T09:59:00Z"}'
+_DECISION = b'{"type":"consent","anonymousId":"a","purposes":{"ads":true},"document":"d","method":"m"}'
+TARGETS: dict[str, Target] = {
+    "record": Target(_record, _examples()),
+    "call": Target(
+        _call, (_EVENT, _DECISION, b'{"userId":"c1","traits":{"a":null},"groupId":"g","context":{"ip":"1"}}')
+    ),
+    "batch": Target(_batch, (b'{"batch":[%s,%s],"sentAt":"2026-11-21T10:00:00Z"}' % (_EVENT, _DECISION),)),
+    "erasure": Target(_erasure, (b'{"userId":"c1"}',)),
+    "body": Target(_body, (gzip.compress(_EVENT, mtime=0), gzip.compress(b" " * 10_000, mtime=0))),
+    "token": Target(
+        _token,
+        (
+            _SIGNER.make("open", Link("c1", "welcome")).encode(),
+            _SIGNER.make("click", Link("c1", "welcome", "https://shop.example/sale")).encode(),
+        ),
+    ),
+    "confirmation": Target(_confirmation, (_SIGNER.make("open", Link("c1", "welcome")).encode(), b"k1.AAAA")),
+    "authorization": Target(_authorization, (b"Basic " + base64.b64encode(b"a-write-key:"), b"basic =")),
+    "key_entry": Target(_key_entry, _examples("key_entry")),
+    "list_entry": Target(_list_entry, (*_examples("list_entry"), b'["vip","c1"]')),
+    "event_name": Target(_event_name, ("Añadido al carrito 5".encode(), b"2nd Visit", b"cart_add")),
+    "address": Target(_address, (b"198.51.100.7:80", b"[2001:db8::1%eth0]:443", b"::ffff:1.2.3.4")),
+}
+EVERY = "every"
+"""All of them in one process: the first byte says which."""
+
+
+def _every(raw: bytes) -> None:
+    if raw:
+        names = list(TARGETS)
+        TARGETS[names[raw[0] % len(names)]].read(raw[1:])
+
+
+def target(name: str) -> Target:
+    """The decoder of that name, or every one."""
+    if name != EVERY:
+        return TARGETS[name]
+    seeds = (bytes([number]) + seed for number, each in enumerate(TARGETS.values()) for seed in each.seeds)
+    return Target(_every, tuple(seeds))
