@@ -31,7 +31,7 @@ class Corrections:
 
     def __init__(self, definitions: Definitions, program: Program) -> None:
         correctable = definitions.correctable
-        self.events = frozenset(correctable.events & program.by_event.keys())
+        self.events = correctable.events.intersection(program.by_event)
         """Names of events that can be corrected: one that nothing looks at makes no difference."""
         self.units = [unit for unit in program.units if unit.events & self.events]
         """All that an event which can be corrected may touch."""

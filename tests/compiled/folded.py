@@ -63,6 +63,9 @@ def records(seed: int) -> Iterator[tuple[int, ContactRecord]]:
             body |= {"type": "list", "list": "vip", "member": dice.random() < 0.5}
         elif kind == 3 and dice.random() < 0.3:
             body |= {"type": "erase"}
+        elif kind in {4, 5}:
+            mark = {"suspected": dice.random() < 0.7}
+            body |= {"type": "correction", "corrects": f"e{number - dice.randrange(4)}", "machine": mark}
         else:
             body |= {"type": "track", "event": dice.choice("xxyz"), "properties": {"a": dice.choice((0, 1, 2.5, "b"))}}
         record = decode_record(json.dumps(body).encode())
@@ -73,7 +76,13 @@ def records(seed: int) -> Iterator[tuple[int, ContactRecord]]:
 def digest(seed: int) -> str:
     """Of every transition, and of every contact as it is stored in the end; contacts are stored on the way too."""
     segments = {f"s{number}": {"when": when} for number, when in enumerate([*EVERY_KIND, *MORE])}
-    file = {"version": 1, "scores": {**SCORES, "fading": FADING}, "lists": {"vip": []}, "segments": segments}
+    file = {
+        "version": 1,
+        "correct": {"within": "3h", "events": ["x", "y"]},
+        "scores": {**SCORES, "fading": FADING},
+        "lists": {"vip": []},
+        "segments": segments,
+    }
     fold, seen, dice = Fold(Core(compile_definitions(file))), hashlib.sha256(), random.Random(seed + 1)
     for offset, (clock_ms, record) in enumerate(records(seed)):
         fold.fire(clock_ms, offset)
