@@ -13,6 +13,26 @@ MovedRecord: TypeAlias = Track | Identify | Consent | ListMembership | Correctio
 
 ForwardKind: TypeAlias = Literal["history", "record", "erasure"]
 
+Taken: TypeAlias = tuple[tuple[int, int, int], ...]
+"""By partition that has sent forwards: the offset of the record that sent the last one, and how much of it came."""
+
+
+class Sending(NamedTuple):
+    """What one contact sends to another one, as one `forward` record."""
+
+    offset: int
+    """Of the record that sends it."""
+    first: int
+    """Place of its first record among all that is sent by that one."""
+    to: str
+    linked_id: str
+    kind: ForwardKind
+    event_id: str
+    occurred_at: int
+    known_since: int | None = None
+    records: tuple[int, ...] = ()
+    """Offsets of the records that move, in the partition that sends them."""
+
 
 class Origin(NamedTuple):
     """What sent a forward, and the place of the first of its records among all that it sends."""

@@ -82,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
            ("collector",), ("route",), (("open",), ("click",), ("pixel",))),
     Metric("segue_collector_unwritten_total", "counter",
            "Calls that were taken and of which no record is written, by kind.",
-           ("collector",), ("call",), (("alias",), ("sdk_metrics",))),
+           ("collector",), ("call",), (("sdk_metrics",),)),
     Metric("segue_collector_hook_events_total", "counter",
            "Events that e-mail providers told and that were written, or passed over on purpose.",
            ("collector",), ("event", "provider"),

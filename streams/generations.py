@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from schemas.errors import UnavailableError
-from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord, Taken
+from schemas.forwards import Taken
+from streams.ports import Cursor, Fence, FenceLostError, FoldStore, LogBounds, PartitionMeta, RawRecord
 from streams.versions import Version
 
 

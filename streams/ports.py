@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from schemas.errors import SegueError, UnavailableError
-from streams.segmentation.outcomes import Sending
+from schemas.forwards import Sending, Taken
 from streams.versions import Former, Version
 
 
@@ -46,9 +46,6 @@ class Cursor(NamedTuple):
 
 _START = Cursor(0, 0)
 
-Taken: TypeAlias = tuple[tuple[int, int, int], ...]
-"""By partition that has sent forwards: the offset of the record that sent the last one, and how much of it came."""
-
 
 class LogIdentity(NamedTuple):
     """Which log the state was folded from. Empty, or 0, where it is not known (the embedded broker does not say)."""
@@ -77,11 +74,6 @@ class PartitionMeta:
     taken: Taken = ()
     sendings: tuple[Sending, ...] = ()  # to other contacts, some of them perhaps sent already
     outdated_format: int | None = None  # of a state from which only another one is built: contacts are not worked on
-
-
-def is_telling(former: Former | None, versions: Sequence[Version], cursor: Cursor) -> bool:
-    """Whether the last change of definitions is made, and not all is told yet that it makes different."""
-    return former is not None and bool(versions) and versions[-1].offset == cursor.offset
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -37,3 +38,11 @@ class Former(NamedTuple):
 
     generation: int
     definitions: str  # canonical text
+
+
+def is_telling(former: Former | None, versions: Sequence[Version], offset: int) -> bool:
+    """Whether the last change of definitions is made, and not all is told yet that it makes different.
+
+    `offset` is that of the next record to apply.
+    """
+    return former is not None and bool(versions) and versions[-1].offset == offset

@@ -17,9 +17,8 @@ from streams.ports import (
     LogBounds,
     PartitionMeta,
     RawRecord,
-    is_telling,
 )
-from streams.versions import Former
+from streams.versions import Former, is_telling
 
 _PAGE_KEYS = 100
 _RECORDS_AT_ONCE = 100
@@ -150,7 +149,7 @@ class MemoryGenerationStore:
         """
         built, served = self._built(partition, fence, at, build), self._serving.partitions[partition]
         known, before = served.meta, served.former
-        telling = is_telling(known.former, known.versions, known.cursor)
+        telling = is_telling(known.former, known.versions, known.cursor.offset)
         self._serve(partition, built, at, known.clock_ms, holding)
         if telling:
             built.former, built.meta = before, replace(built.meta, former=known.former)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.forwards import Sending, Taken
 from schemas.records import definitions_hash
 from schemas.topics import Names
 from streams.adapters.redis_connection import RedisConnection, Script
@@ -23,9 +24,7 @@ from streams.ports import (
     FenceLostError,
     Loaded,
     MembershipChange,
-    Taken,
 )
-from streams.segmentation.outcomes import Sending
 from streams.versions import Version
 
 unpack_lengths = msgspec.msgpack.Decoder(list[int]).decode

@@ -21,9 +21,9 @@ from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
 from streams.adapters.redis_points import building_in
 from streams.adapters.redis_state import as_text, former_in
 from streams.generations import Building
-from streams.ports import Cursor, Fence, is_telling
+from streams.ports import Cursor, Fence
 from streams.sending.ports import Progress
-from streams.versions import Former, Version
+from streams.versions import Former, Version, is_telling
 
 _PARTITIONS_ASKED = 1_000
 """Partitions that are asked how many there are; a log of more is known by one of its first."""
@@ -53,7 +53,7 @@ class PartitionState:
     @property
     def is_telling(self) -> bool:
         """Whether the last change is made, and not all is told yet that it makes different."""
-        return is_telling(self.former, self.versions, self.cursor)
+        return is_telling(self.former, self.versions, self.cursor.offset)
 
 
 class FormerContact(NamedTuple):
@@ -185,7 +185,7 @@ class StateInspector:
             raise _other_format(partition, int(fields["format"]))
         cursor, former = Cursor(int(fields.get("offset", 0)), int(fields.get("steps", 0))), former_in(fields)
         versions = versions_in(fields)
-        telling = former if is_telling(former, versions, cursor) else None
+        telling = former if is_telling(former, versions, cursor.offset) else None
         return StoredContact(
             raw,
             None if due is None else int(due),

@@ -19,7 +19,6 @@ from streams.collector.access import Key
 from streams.collector.api_operations import BATCH, BEACON, IMPORT, SINGLE
 from streams.collector.fields import Arrival
 from streams.collector.front_door import Endpoint, FrontDoor, Way
-from streams.collector.payloads import ALIAS
 from streams.collector.raw_headers import header
 from streams.collector.refusals import Refusal
 from streams.collector.settings import BATCH_BYTES_MAX, EVENT_BYTES_MAX
@@ -87,19 +86,13 @@ class Api:
 
     def _report(self, events: Sorted) -> Response:
         accepted, rejected = len(events.accepted), len(events.rejected)
-        if events.unwritten:
-            self._door.meters.counter("segue_collector_unwritten_total", ALIAS).inc(events.unwritten)
-        elif not rejected:
+        if not rejected:
             return Response(b'{"accepted":%d,"rejected":[]}' % accepted, media_type="application/json")
         body: dict[str, object] = {"accepted": accepted, "rejected": [each.body() for each in events.rejected]}
-        if events.unwritten:
-            body["unwritten"] = events.unwritten
-        if not rejected:
-            return JSONResponse(body)
         too_large = any(each.too_large for each in events.rejected)
         reason = "too_large" if too_large else "invalid"
         self._door.count_rejected(reason)
-        error = f"rejected {rejected} of {rejected + accepted + events.unwritten} events"
+        error = f"rejected {rejected} of {rejected + accepted} events"
         first = events.rejected[0].problems[0]
         message = f"{error}; the first of them: {f'{first.path}: ' if first.path else ''}{first.expected}"
         return JSONResponse(body | {"error": error, "code": reason, "message": message}, 413 if too_large else 400)

@@ -6,6 +6,7 @@ takes is never a dead letter.
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ MESSAGE_ID_CHARACTERS_MAX = 128
 CLOCK_SKEW_MS = 5_000
 """How far `sentAt` may lie from our clock before the sender's clock is held to be wrong."""
 ALIAS = "alias"
-"""The call that says that two ids are one contact: no record says so yet."""
+"""The call that says that two ids are one contact, and nothing else."""
 
 _json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
@@ -44,18 +45,17 @@ class Accepted(NamedTuple):
     withheld: bool = False  # it is not written, for want of consent
 
 
-def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None:
+def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted:
     """The record of one event. `kind` is what the route says it is; None: the event itself says.
 
-    None where the event is right and nothing is written of it. Raises `PayloadError` with everything that is wrong.
+    Raises `PayloadError` with everything that is wrong.
     """
     if not isinstance(event, dict):
         raise PayloadError([Problem("", "expected a JSON object")])
     fields = Fields(event)
     kind = _kind(fields, kind)
     if kind == ALIAS:
-        _check_alias(fields)
-        return None
+        return encode(_alias(fields, arrival))
     body = _begun(fields, arrival)
     if kind is not None:
         body |= KINDS[kind](fields, arrival)
@@ -65,7 +65,19 @@ def accept(kind: str | None, event: object, arrival: Arrival) -> Accepted | None
         raise PayloadError(fields.problems)
     if body.get("event") == PREFERENCES_EVENT:
         body = _preferences(body)
-    return _admitted(body, event, arrival)
+    accepted = _admitted(body, event, arrival)
+    device = fields.text("anonymousId", CONTACT_CHARACTERS_MAX - len(ANONYMOUS_PREFIX)) if kind == "identify" else None
+    if device is None or not fields.has("userId") or accepted.withheld:
+        return accepted
+    link = _link(body, device, body["contact_id"])
+    link["event_id"] = hashlib.blake2b(f"link:{body['event_id']}".encode(), digest_size=16).hexdigest()
+    return accepted._replace(more=(*accepted.more, encode(link)))
+
+
+def _link(body: JsonObject, device: str, to: str) -> JsonObject:
+    """The record that says who an anonymous contact is, as of the call that told so."""
+    told = {name: body[name] for name in ("event_id", "occurred_at", "received_at", "backfill") if name in body}
+    return {"type": "link", "contact_id": ANONYMOUS_PREFIX + device, "to": to} | told
 
 
 def erasure(event: object, arrival: Arrival) -> Accepted:
@@ -134,12 +146,20 @@ def _kind(fields: Fields, kind: str | None) -> str | None:
     return None
 
 
-def _check_alias(fields: Fields) -> None:
-    for name in ("previousId", "userId"):
-        if fields.text(name, CONTACT_CHARACTERS_MAX) is None and not fields.has(name):
-            fields.problem(name, "expected the id of a contact")
+def _alias(fields: Fields, arrival: Arrival) -> JsonObject:
+    """An alias links: its `previousId` is taken for an anonymous one, since nobody becomes another customer."""
+    device = fields.text("previousId", CONTACT_CHARACTERS_MAX - len(ANONYMOUS_PREFIX))
+    if device is None and not fields.has("previousId"):
+        fields.problem("previousId", "expected the id that the contact had while it was anonymous")
+    if not fields.has("userId"):
+        fields.problem("userId", "expected the id of a contact")
+    body = _begun(fields, arrival)
     if fields.problems:
         raise PayloadError(fields.problems)
+    assert device is not None
+    if arrival.backfill:
+        body["backfill"] = True
+    return _link(body, device, body["contact_id"])
 
 
 def _contact_id(fields: Fields) -> str | None:

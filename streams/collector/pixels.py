@@ -67,8 +67,9 @@ class Pixels:
             context=dict(self._visitors.context(request)), suspected=tuple(self._visitors.suspicion(request, "open"))
         )
         record = accept(call, body, arrival)
-        if record is not None and not record.withheld:
-            await self._door.writer.write_unanswered("pixel", record, key.source)
+        if not record.withheld:
+            for each in (record, *record.more):
+                await self._door.writer.write_unanswered("pixel", each, key.source)
 
 
 def _key(body: JsonObject, request: Request) -> str | None:

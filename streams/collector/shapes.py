@@ -188,7 +188,6 @@ class Refused(BaseModel):
 
     accepted: int
     rejected: list[Rejected]
-    unwritten: int | None = None
     error: str
     code: str = Field(description="The reason in one word.")
     message: str

@@ -40,11 +40,10 @@ class Rejected:
 
 @dataclass(slots=True)
 class Sorted:
-    """The events of a call: records, what cannot be one, and how many are right without being written."""
+    """The events of a call: records, and what cannot be one."""
 
     accepted: list[Accepted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    unwritten: int = 0
 
 
 def sort_single(call: str, raw: bytes, arrival: Arrival) -> Sorted:
@@ -96,10 +95,7 @@ def _sort(events: list[bytes], call: str | None, arrival: Arrival) -> Sorted:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             found.rejected.append(Rejected(index, None, [Problem("", f"expected JSON in UTF-8: {error}")]))
         else:
-            if record is None:
-                found.unwritten += 1
-            else:
-                found.accepted.append(record)
+            found.accepted.append(record)
     return found
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.forwards import Sending, Taken
 from schemas.transitions import Transition, encode_transition
 from streams.pipeline.workspace import Changes
-from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta, Taken
-from streams.segmentation import Sending
+from streams.ports import Commit, Cursor, Fence, MembershipChange, OutboxEntry, PartitionMeta
 from streams.versions import Version
 
 

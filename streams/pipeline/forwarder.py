@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.errors import UnavailableError
+from schemas.forwards import Sending
 from schemas.records import encode_forward
 from schemas.topics import partition_of
 from streams.pipeline.ports import PipelinePorts
 from streams.ports import Message, RawRecord
-from streams.segmentation import Sending
 from streams.segmentation.identity import forward_of
 
 FORWARD_BYTES_MAX = 900_000

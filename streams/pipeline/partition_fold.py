@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from schemas.forwards import Taken
 from streams.pipeline.admission import Admission, Admitted
 from streams.pipeline.draft import Draft
 from streams.pipeline.folding import Folding, FoldMeters
 from streams.pipeline.ports import PipelineBounds
 from streams.pipeline.workspace import Workspace
-from streams.ports import Cursor, FoldStore, Taken
+from streams.ports import Cursor, FoldStore
 from streams.segmentation import Core
 
 

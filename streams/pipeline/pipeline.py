@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from schemas.errors import BugError
+from schemas.forwards import Sending
 from schemas.records import DefinitionsRecord
 from streams.generations import Holding
 from streams.pipeline.admission import Admitted, Change, consecutive_from
@@ -30,7 +31,7 @@ from streams.pipeline.succeeding import Serving
 from streams.pipeline.upgrading import Upgrading
 from streams.pipeline.workspace import Changes
 from streams.ports import Cursor, CursorMismatchError, Fence, PartitionMeta, RawRecord
-from streams.segmentation import Definitions, Sending, core_of, parse_canonical
+from streams.segmentation import Definitions, core_of, parse_canonical
 
 __all__ = ["PartitionPipeline", "PipelineBounds", "PipelinePorts"]
 

@@ -21,8 +21,9 @@ from streams.generations import Build, Heirs, Holding
 from streams.pipeline.building import HistoryGoneError
 from streams.pipeline.ports import PipelineBounds, PipelinePorts
 from streams.pipeline.succeeding import Serving, Succeeding, in_order, names_in
-from streams.ports import Cursor, PartitionMeta, is_telling
+from streams.ports import Cursor, PartitionMeta
 from streams.segmentation import Core, Definitions, Succession, contact_key, core_of, parse_canonical
+from streams.versions import is_telling
 
 log = logging.getLogger("segue.worker")
 
@@ -41,7 +42,7 @@ class _Taken:
     @property
     def telling(self) -> bool:
         """Whether a change is made, and not all is told yet."""
-        return is_telling(self.meta.former, self.meta.versions, self.meta.cursor)
+        return is_telling(self.meta.former, self.meta.versions, self.meta.cursor.offset)
 
 
 class Upgrading:

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from schemas.errors import BugError
-from streams.ports import Loaded, Taken
+from schemas.forwards import Taken
+from streams.ports import Loaded
 from streams.segmentation import Contact, Core, Fold
 
 _NEVER = 1 << 62

@@ -15,7 +15,7 @@ from streams.segmentation.definitions import (
     parse_canonical,
 )
 from streams.segmentation.fold import Fold
-from streams.segmentation.outcomes import Outcome, Sending
+from streams.segmentation.outcomes import Outcome
 from streams.segmentation.problems import DefinitionsError, Problem
 from streams.segmentation.rehearsal import RehearsingCore
 from streams.segmentation.semantics import KNOWN_SEMANTICS, Cores, check_semantics, core_of, rehearsing_core_of
@@ -41,7 +41,6 @@ __all__ = [
     "Problem",
     "RehearsingCore",
     "Segment",
-    "Sending",
     "Step",
     "Succession",
     "check_semantics",

@@ -10,12 +10,13 @@ from collections.abc import MutableMapping
 
 import msgspec
 
+from schemas.forwards import Sending
 from schemas.records import ContactRecord, Forward
 from schemas.transitions import Transition
 from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
 from streams.segmentation.core import Core
-from streams.segmentation.outcomes import DUPLICATE, UNKNOWN, Outcome, Sending
+from streams.segmentation.outcomes import DUPLICATE, UNKNOWN, Outcome
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.forwards import Sending
 from schemas.record_models import ANONYMOUS_PREFIX, HISTORY_RECORDS_MAX
 from schemas.records import ContactRecord, Forward, Link, MovedRecord, Origin
 from streams.segmentation.contact import Contact
-from streams.segmentation.outcomes import Sending
 
 
 def remember(contact: Contact, contact_id: str, offset: int) -> None:

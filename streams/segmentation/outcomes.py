@@ -4,24 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas.records import ForwardKind
-
-
-class Sending(NamedTuple):
-    """What one contact sends to another one, as one `forward` record."""
-
-    offset: int
-    """Of the record that sends it."""
-    first: int
-    """Place of its first record among all that is sent by that one."""
-    to: str
-    linked_id: str
-    kind: ForwardKind
-    event_id: str
-    occurred_at: int
-    known_since: int | None = None
-    records: tuple[int, ...] = ()
-    """Offsets of the records that move, in the partition that sends them."""
+from schemas.forwards import Sending
 
 
 class Outcome(NamedTuple):

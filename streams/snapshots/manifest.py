@@ -11,8 +11,8 @@ import msgspec
 from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.records import definitions_hash
-from streams.ports import Cursor, Fence, LogIdentity, is_telling
-from streams.versions import Former, Version
+from streams.ports import Cursor, Fence, LogIdentity
+from streams.versions import Former, Version, is_telling
 
 MANIFEST_FORMAT = 1
 
@@ -39,7 +39,7 @@ class StatePoint:
     @property
     def is_telling(self) -> bool:
         """Whether the last change is made, and not all is told yet that it makes different."""
-        return is_telling(self.former, self.versions, self.cursor)
+        return is_telling(self.former, self.versions, self.cursor.offset)
 
     @property
     def untouched(self) -> bool:

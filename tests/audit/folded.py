@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from schemas.forwards import Sending
 from schemas.records import DefinitionsRecord, Tick
-from streams.segmentation import Core, Fold, Sending, parse_canonical
+from streams.segmentation import Core, Fold, parse_canonical
 from streams.segmentation.contact import Contact, Standing
 from tests.audit.log import Change, Counted, PartitionLog, changes_of, counted_records
 

@@ -46,6 +46,10 @@ def _events(stage: Stage, count: int) -> dict[str, dict[str, Any]]:
     return {record["event"]: record for record in stage.by_event_id(count).values() if record["type"] == "track"}
 
 
+def _links(stage: Stage) -> set[tuple[str, str]]:
+    return {(record["contact_id"], record["to"]) for record in stage.records() if record["type"] == "link"}
+
+
 def test_every_call_of_the_library_ends_as_the_right_record(page: Page, visit: Visit, stage: Stage) -> None:
     visit()
     page.evaluate("analytics.track('Product Viewed', {price: 30})")
@@ -57,7 +61,7 @@ def test_every_call_of_the_library_ends_as_the_right_record(page: Page, visit: V
     page.evaluate("analytics.group('g1', {plan: 'team'})")
     page.evaluate("analytics.alias('c2', 'c1')")
     page.evaluate("analytics.track('Order Completed', {revenue: 50})")
-    events = _events(stage, 6)
+    events = _events(stage, 8)
     assert {name: record["contact_id"] for name, record in events.items()} == {
         "product_view": f"anon:{anonymous}",
         "page_view": "c1",
@@ -72,7 +76,8 @@ def test_every_call_of_the_library_ends_as_the_right_record(page: Page, visit: V
     assert "Chrom" in seen["context"]["userAgent"]
     others = [record["traits"] for record in stage.records() if record["type"] == "identify"]
     assert sorted(others, key=len) == [{"plan": "pro"}, {"group_id": "g1", "group": {"plan": "team"}}]
-    wait_until(lambda: stage.unwritten("alias") == 1, 10, "the alias")
+    wait_until(lambda: len(_links(stage)) == 2, 10, "what identify and alias link")
+    assert _links(stage) == {(f"anon:{anonymous}", "c1"), ("anon:c1", "c2")}
 
 
 def test_what_waits_in_a_batch_is_sent_as_the_page_closes(

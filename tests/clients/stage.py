@@ -62,12 +62,6 @@ class Stage:
         records = self.records()
         return records if len(records) >= count else []
 
-    def unwritten(self, call: str) -> float:
-        """How many calls of a kind were taken and not written."""
-        wanted = f'segue_collector_unwritten_total{{call="{call}"}} '
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
-        return next(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
-
     def transitions(self) -> set[tuple[str, str, str]]:
         """Contact, segment and event id of the cause, of all that was published."""
         return {

@@ -48,14 +48,32 @@ def test_traits_are_read_from_the_context_where_no_others_are_sent(door: Door) -
     assert answer.json()["rejected"][0]["problems"][0]["path"] == "context.traits"
 
 
-def test_an_alias_is_taken_and_counted_and_not_written(door: Door) -> None:
-    answer = door.post("/v1/alias", {"previousId": "anonymous-1", "userId": "c1"})
-    assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": [], "unwritten": 1})
-    batch = [{"type": "alias", "previousId": "p", "userId": "c1"}, {"type": "page", "userId": "c1"}]
-    answer = door.post("/v1/batch", {"batch": batch})
-    assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": [], "unwritten": 1})
-    assert [record["event"] for record in door.intake.records] == ["page_view"]
-    assert door.metric("segue_collector_unwritten_total", call="alias") == 2
+def test_an_alias_links_the_anonymous_contact_to_the_known_one(door: Door) -> None:
+    answer = door.post("/v1/alias", {"previousId": "a1", "userId": "c1", "messageId": "m1"})
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": []})
+    assert door.intake.records == [
+        {
+            "type": "link",
+            "event_id": "m1",
+            "contact_id": "anon:a1",
+            "to": "c1",
+            "occurred_at": NOW,
+            "received_at": NOW,
+        }
+    ]
+    assert door.intake.entries[0].contact_id == "anon:a1"
+
+
+def test_an_identify_with_both_ids_sets_traits_of_the_known_one_and_links_the_anonymous_one(door: Door) -> None:
+    call = {"userId": "c1", "anonymousId": "a1", "traits": {"plan": "pro"}, "messageId": "m1"}
+    for _ in range(2):
+        assert door.post("/v1/identify", call).json() == {"accepted": 1, "rejected": []}
+    traits, link, again, link_again = door.intake.records
+    assert (traits["type"], traits["contact_id"]) == ("identify", "c1")
+    assert (link["type"], link["contact_id"], link["to"]) == ("link", "anon:a1", "c1")
+    assert (again, link_again) == (traits, link), "what is sent again is the same records again"
+    door.post("/v1/track", {"userId": "c1", "anonymousId": "a1", "event": "x"})
+    assert [record["type"] for record in door.intake.records[4:]] == ["track"], "an event links nobody"
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ WELL: Series = {
     "segue_batches_dropped_total": rising(0),
     "segue_watchdog_stops_total": rising(0),
     'segue_dead_letters_total{reason="invalid"}': rising(0),
+    "segue_forward_records_lost_total": rising(0),
     "segue_records_future_total": rising(60),
     "segue_window_entries_merged_total": rising(0),
     'segue_collector_lost_total{route="open"}': rising(0),
@@ -115,6 +116,7 @@ UNWRITTEN = 'segue_collector_hook_refused_total{provider="ses",reason="kafka_awa
 QUEUE = 'segue_collector_queue_records{instance="c:1"}'
 SPOOLED = 'segue_collector_spool_records{instance="c:1"}'
 SPOOL_BYTES = 'segue_collector_spool_bytes{instance="c:1"}'
+MOVED_LOST = "segue_forward_records_lost_total"
 DAMAGED = 'segue_collector_spool_damaged_total{instance="c:1"}'
 STOPPED = 'segue_consumer_partitions_stopped{instance="h:1"}'
 BEHIND = 'segue_consumer_lag_records{partition="0"}'
@@ -202,6 +204,7 @@ CASES: tuple[Case, ...] = (
         {'segue_collector_lost_total{route="open"}': once(55)},
         {'segue_collector_lost_total{route="open"}': once(LONG_AGO)},
     ),
+    Case("SegueForwardRecordsLost", {MOVED_LOST: once(55)}, {MOVED_LOST: once(LONG_AGO)}),
     Case("SegueCollectorTurnsAway", {REJECTED('"kafka_away"'): rising(12)}, {REJECTED('"kafka_away"'): rising(4)}),
     Case("SegueCollectorBadCalls", {REJECTED('"invalid"'): rising(80)}, {REJECTED('"invalid"'): rising(50)}),
     Case("SegueHookRefusals", {UNIDENTIFIED: rising(15)}, {UNIDENTIFIED: rising(10), UNWRITTEN: rising(90)}),

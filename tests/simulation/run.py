@@ -8,8 +8,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
+from schemas.forwards import Sending
 from schemas.topics import DEAD_LETTER_OFFSET, HEADER_TRANSITION_ID, partition_of
-from streams.segmentation import Sending
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.audit.auditor import past_the_gate
 from tests.audit.crossing import audit_crossing
