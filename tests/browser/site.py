@@ -86,10 +86,7 @@ class Site:
         return self.collector.wait_for_call(count=count)
 
     def events(self, count: int, *types: str) -> list[dict[str, Any]]:
-        """So many events of these types, waited for, as they happened; `AssertionError` if there are more.
-
-        What a page sends as it goes may arrive after what the next one sends.
-        """
+        """So many events of these types, waited for, as they came; `AssertionError` if there are more."""
 
         def arrived() -> list[dict[str, Any]]:
             batches = [call.json["batch"] for call in list(self.collector.calls) if call.method == "POST"]
@@ -98,7 +95,7 @@ class Site:
 
         found: list[dict[str, Any]] = wait_until(arrived, _TIMEOUT_S, f"{count} events")
         assert len(found) == count, found
-        return sorted(found, key=lambda event: str(event["timestamp"]))
+        return found
 
     def cookies(self) -> dict[str, Any]:
         """The tab's cookies by name."""

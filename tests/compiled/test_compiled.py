@@ -46,7 +46,7 @@ def test_compiled_or_not_the_core_makes_the_same_bytes_of_the_same_records(tree:
 
 def test_the_compiled_core_agrees_with_the_brute_force(tree: Path) -> None:
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "fuzzed", "tests/oracle")
-    outcome = run(tree, *arguments, SEGUE_FUZZ_DRAWS="300")
+    outcome = run(tree, *arguments, SEGUE_FUZZ_DRAWS="150")
     assert outcome.returncode == 0, outcome.stdout[-4000:]
 
 

@@ -36,7 +36,7 @@ def _file(directory: Path, name: str, text: str) -> str:
 
 def test_a_plan_that_is_interrupted_says_how_to_go_on_and_does(shop: Place, tmp_path: Path) -> None:
     after = _file(tmp_path, "after.yaml", AFTER)
-    started = shop.commands.start("plan", after, "--records-per-second", "4")
+    started = shop.commands.start("plan", after, "--records-per-second", "1")
     wait_until(lambda: any(shop.redis.scan_iter(match=f"{shop.names.namespace}:*:build")), 30, "a build")
     wait_until(lambda: any(shop.redis.scan_iter(match=f"{shop.names.namespace}:*:g2:contact:*")), 30, "contacts")
     started.signal(signal.SIGINT)

@@ -14,7 +14,7 @@ from streams.adapters.redis_room import read_filled, read_room
 from streams.planning.planner import Planner
 from streams.planning.room import Filled
 from streams.segmentation import compile_definitions
-from tests.engine.stories import LogWriter, story
+from tests.engine.stories import MINUTE, LogWriter, story
 from tests.engine.world import world_on_redis
 from tests.planning.drafts import ports_of
 from tests.planning.test_planner import OTHER
@@ -29,6 +29,7 @@ def _log() -> LogWriter:
         for _ in range(number % 4):
             writer.track("email_open", f"contact-{number:05}", 1)
         writer.track("cart_add", f"contact-{number:05}", 1)
+    writer.tick(20 * MINUTE)  # past it no event can be corrected, so nothing is kept for that
     return writer
 
 
