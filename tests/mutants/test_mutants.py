@@ -28,6 +28,7 @@ QUICK = (
     "tests/engine/test_upgrade.py",
     "tests/engine/test_upgrade_faults.py",
     "tests/engine/test_semantics.py",
+    "tests/engine/test_links.py",
     "tests/simulation/test_simulation.py::test_nothing_is_lost_and_nothing_comes_twice_whatever_breaks",
 )
 """What needs no server, in the order of what is quickest."""
