@@ -67,9 +67,9 @@ def test_what_happens_on_a_page_is_in_the_log_as_records(
     page.click("button[data-segue-cart-add]")
     page.click("form button")  # the page goes, and what waits goes with it
     page.wait_for_url("**/thanks*")
-    wait_until(lambda: len(_records(kafka, names)) >= 5, 30, "five records in the log")
+    wait_until(lambda: len(_records(kafka, names)) >= 6, 30, "six records in the log")
     view, added, *rest = _records(kafka, names)
-    submitted, identified, consented = sorted(rest, key=lambda one: str(one["type"]), reverse=True)
+    submitted, linked, identified, consented = sorted(rest, key=lambda one: str(one["type"]), reverse=True)
 
     assert (view["event"], view["properties"]["path"], view["source"]) == ("page_view", "/", "website")
     assert view["contact_id"].startswith("anon:")
@@ -79,6 +79,7 @@ def test_what_happens_on_a_page_is_in_the_log_as_records(
     bought = {"product_id": "lamp", "price": 19.9, "quantity": 2, "value": 39.8}
     assert (added["event"], added["properties"], added["contact_id"]) == ("cart_add", bought, view["contact_id"])
     assert (identified["contact_id"], identified["traits"]) == ("ada@shop.example", {"city": "Bern"})
+    assert (linked["contact_id"], linked["to"]) == (view["contact_id"], "ada@shop.example")
     assert (submitted["event"], submitted["contact_id"]) == ("form_submit", "ada@shop.example")
     assert submitted["properties"] == {"form": "signup"}
     decision = {name: consented[name] for name in ("contact_id", "purpose", "granted", "document")}

@@ -79,6 +79,8 @@ class Stage:
 
 def check_story(records: dict[str, dict[str, Any]], contact: str) -> None:
     """What the calls of `python_sdk.py` and `node_sdk.cjs` must have become."""
+    link = records.pop("m-alias")
+    assert (link["type"], link["contact_id"], link["to"]) == ("link", "anon:somebody", contact)
     for record in records.values():
         assert abs(parse_instant(record["received_at"]) - parse_instant(record["occurred_at"])) < 5_000
         assert record["contact_id"] == ("anon:visitor" if record["event_id"] == "m-anonymous" else contact)
