@@ -127,7 +127,7 @@ async def test_what_a_dead_owner_had_committed_and_not_published_is_published_by
         assert len(held.given) == 1  # what is in the producer's hands waits for its ack before more is
         assert held.given[0] <= PUBLISHED_AT_ONCE
         assert dying.outbox_waiting == 2_300
-        dead = [task for task in asyncio.all_tasks() if task.get_name().startswith("relay")]
+        dead = [task for task in asyncio.all_tasks() if task.get_name().startswith(("relay", "forwarder"))]
         for task in dead:
             task.cancel()
         await asyncio.wait(dead)
