@@ -35,6 +35,7 @@ COMPILED = [
     "streams/segmentation/rehearsal.py",
     "streams/segmentation/steps.py",
     "streams/segmentation/succession.py",
+    "streams/segmentation/taking.py",
     "streams/segmentation/units.py",
     "streams/segmentation/windows.py",
 ]

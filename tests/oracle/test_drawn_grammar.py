@@ -115,7 +115,8 @@ def test_every_key_and_every_option_of_the_language_is_drawn() -> None:
 
 
 def test_every_field_of_every_record_is_drawn() -> None:
-    kinds = {name: model for name, model in RECORD_TYPES.items() if name != "definitions"}
+    # Links are drawn by `drawn_links.py`, and forwards come of them.
+    kinds = {name: model for name, model in RECORD_TYPES.items() if name not in {"definitions", "link", "forward"}}
     wanted = set().union(*(sayable(model) for model in kinds.values()))
     found: set[str] = set()
     for case in drawn():
