@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.kafka_connection import KafkaConnection
+from streams.adapters.kafka_tail import message_of
 from streams.ports import Message
 
 _AT_ONCE = 5_000
@@ -72,20 +73,5 @@ class KafkaFollower:
         assert partition is not None
         assert offset is not None
         if error is None:
-            found.append(_message(raw, partition, offset))
+            found.append(message_of(raw))
         self._positions[partition] = offset if error is not None else offset + 1
-
-
-def _message(raw: KafkaMessage, partition: int, offset: int) -> Message:
-    topic, key, value, headers = raw.topic(), raw.key(), raw.value(), raw.headers()
-    assert topic is not None
-    pairs = headers.items() if isinstance(headers, dict) else headers or []
-    return Message(
-        topic=topic,
-        partition=partition,
-        key=key.encode() if isinstance(key, str) else key,
-        value=value.encode() if isinstance(value, str) else value,
-        headers=tuple((name, text.encode() if isinstance(text, str) else text or b"") for name, text in pairs),
-        timestamp_ms=raw.timestamp()[1],
-        offset=offset,
-    )

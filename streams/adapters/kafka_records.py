@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from schemas.errors import UnavailableError
 from schemas.kafka_connection import KafkaConnection
 from streams.adapters.kafka_follower import PASSING
+from streams.adapters.kafka_tail import message_of
 from streams.ports import RawRecord
 
 _NEAR = 200
@@ -71,17 +72,12 @@ class KafkaRecordReader:
                 continue
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise self._connection.failure("does not answer", error.code(), error.str()) from KafkaException(error)
-            offset = message.offset()
-            assert offset is not None, "what was read has an offset"
-            if error is None and offset <= last:
-                key, value = message.key(), message.value()
-                yield RawRecord(
-                    offset,
-                    message.timestamp()[1],
-                    key.encode() if isinstance(key, str) else key,
-                    value.encode() if isinstance(value, str) else value,
-                )
-            if error is not None or offset >= last:
+            if error is not None:
+                return
+            found = message_of(message)
+            if found.offset <= last:
+                yield RawRecord(found.offset, found.timestamp_ms, found.key, found.value)
+            if found.offset >= last:
                 return
 
     def _connected(self) -> Consumer:

@@ -27,7 +27,7 @@ class Core(StepTaker):
         at_ms = min(record.occurred_at, now_ms)
         if record.type == "forward":
             return self._take_over(contact, record, at_ms, Step(now_ms, now_ms, position, emitted, record))
-        if contact.erased is not None and at_ms <= contact.erased.at_ms:
+        if _was_erased(contact, at_ms):
             return DROPPED
         if record.type == "erase" or record.type == "link" or contact.linked_to is not None:  # noqa: PLR1714 - narrows
             return self._turn(contact, record, at_ms, Step(now_ms, now_ms, position, emitted, record))
@@ -62,16 +62,21 @@ class Core(StepTaker):
         return Outcome("forwarded", sent=(passed_on(record, contact.linked_to, step.offset),))
 
     def _correct(self, contact: Contact, record: Correction, digest: bytes, step: Step) -> Outcome:
-        """Apply a correction. It makes no contact."""
+        """Apply a correction."""
+        outcome, touched = self._mark(contact, record, digest, step.now_ms)
+        if contact.exists and outcome.changes:
+            remember(contact, record.contact_id, step.offset)
+            self._take_all(contact, touched, step, first=False)
+        return outcome
+
+    def _mark(self, contact: Contact, record: Correction, digest: bytes, now_ms: int) -> tuple[Outcome, list[Unit]]:
+        """Mark an event of the contact as a correction says, and the units that this touches. It makes no contact."""
         if not contact.exists:
-            return UNKNOWN
-        now_ms = step.now_ms
+            return UNKNOWN, []
         outcome, touched = self.corrections.correct(contact, record, now_ms)
         if outcome.changes:
-            remember(contact, record.contact_id, step.offset)
             contact.applied_ids.add(digest, now_ms, self._horizon_ms)
-            self._take_all(contact, list(touched), step, first=False)
-        return outcome
+        return outcome, list(touched)
 
     # --- contacts that turn out to be others -----------------------------------------------------------
 
@@ -93,7 +98,7 @@ class Core(StepTaker):
         """Let records of a linked contact count for this one, in one step."""
         if forward.kind == "erasure":
             return self._forget_with(contact, forward, at_ms, step)
-        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
+        gone = _was_erased(contact, at_ms)
         first, applied, touched = not contact.exists, False, list[Unit]()
         if forward.kind == "history" and not gone:
             applied = True
@@ -122,18 +127,13 @@ class Core(StepTaker):
     def _absorb(self, contact: Contact, record: MovedRecord, forward: Forward, now_ms: int) -> list[Unit] | None:
         """Put a moved record into the contact's state: the units it has touched, None where it does not count."""
         at_ms, digest = min(record.occurred_at, now_ms), id_digest(record.event_id)
-        if contact.erased is not None and at_ms <= contact.erased.at_ms:
+        if _was_erased(contact, at_ms):
             return None
         if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
             return None
         if record.type == "correction":
-            if not contact.exists:
-                return None
-            outcome, touched = self.corrections.correct(contact, record, now_ms)
-            if not outcome.changes:
-                return None
-            contact.applied_ids.add(digest, now_ms, self._horizon_ms)
-            return list(touched)
+            outcome, touched = self._mark(contact, record, digest, now_ms)
+            return touched if contact.exists and outcome.changes else None
         if not contact.exists:
             self._begin(contact, forward, now_ms)
         contact.applied_ids.add(digest, now_ms, self._horizon_ms)
@@ -141,7 +141,7 @@ class Core(StepTaker):
 
     def _forget_with(self, contact: Contact, erasure: Forward, at_ms: int, step: Step) -> Outcome:
         """Apply the erasure of a linked contact. A device that is somebody else's by now is not forgotten with it."""
-        gone = contact.erased is not None and at_ms <= contact.erased.at_ms
+        gone = _was_erased(contact, at_ms)
         if gone or (erasure.contact_id.startswith(ANONYMOUS_PREFIX) and contact.linked_to != erasure.linked_id):
             return DROPPED
         return self._erase(contact, erasure, at_ms, step)
@@ -157,3 +157,8 @@ class Core(StepTaker):
         self._blank(contact)
         contact.contact_id = None
         return Outcome("applied", at_ms < step.now_ms, record.occurred_at > step.now_ms, sent)
+
+
+def _was_erased(contact: Contact, at_ms: int) -> bool:
+    """Whether an erasure covers what happened at an instant."""
+    return contact.erased is not None and at_ms <= contact.erased.at_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.history import Applied, Erasure
+from tests.oracle.history import Applied
 from tests.oracle.notation import instant_ms
 
 if TYPE_CHECKING:
@@ -133,6 +133,3 @@ class Links:
 def applied_at(body: Body, clock: int) -> Applied:
     """A record as it is applied at a clock."""
     return Applied(body, clock, min(instant_ms(body["occurred_at"]), clock))
-
-
-__all__ = ["Erasure", "Links", "applied_at"]
