@@ -86,11 +86,17 @@ class Site:
         return self.collector.wait_for_call(count=count)
 
     def events(self, count: int, *types: str) -> list[dict[str, Any]]:
-        """So many events of these types, waited for, as they came; `AssertionError` if there are more."""
+        """So many events of these types, waited for, as they first came; `AssertionError` if there are more.
+
+        What a page has under way when it goes, it gives to a beacon too: the same id again is the same event.
+        """
 
         def arrived() -> list[dict[str, Any]]:
-            batches = [call.json["batch"] for call in list(self.collector.calls) if call.method == "POST"]
-            found = [event for batch in batches for event in batch if not types or event["type"] in types]
+            sent: dict[str, dict[str, Any]] = {}
+            for call in list(self.collector.calls):
+                for event in call.json["batch"] if call.method == "POST" else ():
+                    sent.setdefault(event["messageId"], event)
+            found = [event for event in sent.values() if not types or event["type"] in types]
             return found if len(found) >= count else []
 
         found: list[dict[str, Any]] = wait_until(arrived, _TIMEOUT_S, f"{count} events")
