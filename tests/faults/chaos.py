@@ -18,6 +18,7 @@ from tests.faults.auditing import Verdict, read_topic
 from tests.faults.calls import Calls
 from tests.faults.listener import Listener
 from tests.faults.mix import Mix
+from tests.faults.outage import Outage, Toll
 from tests.faults.servers import Servers, pause
 from tests.faults.stage import Stage
 from tests.support.processes import Commands, base_environment
@@ -26,6 +27,7 @@ from tests.support.run_directory import Run, RunDirectory
 _ROUND_S = 60.0
 _FAULTS_LEAST = 5
 _RECORDS_PER_S = 30
+_AWAY_MINUTES_MAX = 10.0
 _LIMIT_S = 90.0
 """After which a fault counts as never mended."""
 _OVERLAP = 0.3  # of the heavy faults: the next one does not wait for their recovery
@@ -42,6 +44,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     verdict: Verdict = field(default_factory=Verdict)
     recoveries: list[tuple[str, float]] = field(default_factory=list)
+    outage: Toll | None = None
 
     def count(self, word: str) -> int:
         """How many problems speak of something lost, or doubled."""
@@ -68,6 +71,7 @@ class Tally:
             "lost": self.count("lost"),
             "doubled": self.count("doubled"),
             "problems": self.verdict.problems,
+            "outage": None if self.outage is None else self.outage.as_json(),
             "recoveries": len(self.recoveries),
             "recovery_s": {
                 "p50": round(self.percentile(0.5), 2),
@@ -114,6 +118,16 @@ class Chaos:
             self._keep_logs(commands)
         self._tidy(stage)
 
+    def play_outage(self, away_s: float) -> None:
+        """The broker away for so long, and a collector whose spool takes what comes in; audited."""
+        outage = Outage(self._servers, self._run, self._chance)
+        toll = outage.play(away_s)
+        self.tally.outage = toll
+        self.tally.verdict.acknowledged += toll.acknowledged
+        self.tally.verdict.problems += toll.problems
+        if toll.problems:
+            self._keep_logs(outage.commands)
+
     def _play(self, stage: Stage, commands: Commands, until: float) -> None:
         stage.begin(rate_per_s=_RECORDS_PER_S)
         calls, listener = Calls(commands, self._run.subdirectory("spool")), Listener(commands)
@@ -151,7 +165,7 @@ class Chaos:
     def _keep_logs(self, commands: Commands) -> None:
         path = Path(tempfile.gettempdir(), f"segue-chaos-{self.tally.seed}-{self.tally.rounds}.log")
         path.write_text(commands.tails())
-        self.tally.verdict.problems.append(f"what the workers of this round wrote is in {path}")
+        self.tally.verdict.problems.append(f"what the processes of this round wrote is in {path}")
 
     def _tidy(self, stage: Stage) -> None:
         """What a round left would only be in the way of the next ones."""
@@ -181,40 +195,61 @@ def _report(tally: Tally) -> None:
         f"recovery (of {len(tally.recoveries)} faults, one by one): p50 {tally.percentile(0.5):.2f} s, "
         f"p99 {tally.percentile(0.99):.2f} s, max {tally.percentile(1):.2f} s"
     )
+    if tally.outage is not None:
+        _show(tally.outage.as_line())
     for problem in tally.verdict.problems:
         _show(f"PROBLEM {problem}")
 
 
 def main() -> int:
-    """Play rounds until the time is over; 1 where anything was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=None, help="of what is done and in which order; instants differ")
-    parser.add_argument("--json", type=Path, default=None, help="write the report here, too")
-    given = parser.parse_args()
+    """Play rounds until the time is over, then an outage; 1 where anything was wrong."""
+    given = _arguments()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
-    _show(f"seed {seed}, {given.minutes:g} minutes")
+    away_minutes = given.away_minutes
+    if away_minutes is None:
+        away_minutes = min(_AWAY_MINUTES_MAX, 2 * given.minutes)
+    _show(f"seed {seed}, {given.minutes:g} minutes, then {away_minutes:g} without a broker")
     run = Run()
     try:
         chaos = Chaos(run.directory, seed)
-        began = time.monotonic()
-        while time.monotonic() < began + 60 * given.minutes:
-            known = len(chaos.tally.verdict.problems)
-            chaos.play_round(began + 60 * given.minutes)
-            tally = chaos.tally
-            for problem in tally.verdict.problems[known:]:
-                _show(f"PROBLEM {problem}")
-            tally.minutes = (time.monotonic() - began) / 60
-            _show(
-                f"{tally.minutes:5.1f} min  round {tally.rounds}: {tally.faults.total()} faults, "
-                f"{tally.verdict.transitions} transitions, {len(tally.verdict.problems)} problems"
-            )
+        _play_rounds(chaos, 60 * given.minutes)
+        if away_minutes:
+            chaos.play_outage(60 * away_minutes)
     finally:
         run.end()
     _report(chaos.tally)
     if given.json is not None:
         given.json.write_text(json.dumps(chaos.tally.as_json(), indent=2) + "\n")
     return 1 if chaos.tally.verdict.problems else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="of rounds; 0: none")
+    parser.add_argument(
+        "--away-minutes",
+        type=float,
+        default=None,
+        help="that the broker is away afterwards, while a collector spools; by default twice --minutes, at most 10",
+    )
+    parser.add_argument("--seed", type=int, default=None, help="of what is done and in which order; instants differ")
+    parser.add_argument("--json", type=Path, default=None, help="write the report here, too")
+    return parser.parse_args()
+
+
+def _play_rounds(chaos: Chaos, for_s: float) -> None:
+    began = time.monotonic()
+    while time.monotonic() < began + for_s:
+        tally = chaos.tally
+        known = len(tally.verdict.problems)
+        chaos.play_round(began + for_s)
+        for problem in tally.verdict.problems[known:]:
+            _show(f"PROBLEM {problem}")
+        tally.minutes = (time.monotonic() - began) / 60
+        _show(
+            f"{tally.minutes:5.1f} min  round {tally.rounds}: {tally.faults.total()} faults, "
+            f"{tally.verdict.transitions} transitions, {len(tally.verdict.problems)} problems"
+        )
 
 
 if __name__ == "__main__":

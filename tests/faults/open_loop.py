@@ -8,6 +8,8 @@ import queue
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple
 
@@ -111,3 +113,31 @@ def log_ids(servers: str, topic: str, partitions: int) -> Counter[str]:
     """The ids of all events in the log, and how often each lies there."""
     lies = log_events(servers, topic, partitions)
     return Counter({event_id: len(event.values) for event_id, event in lies.items()})
+
+
+def problems_of(load: OpenLoop, lies: Mapping[str, Lies]) -> list[str]:
+    """What is wrong with the log: an event that is not there, or there as two that differ, or overtaken."""
+    problems = []
+    if lost := load.acknowledged - lies.keys():
+        problems.append(f"lost: {len(lost)} of {len(load.acknowledged)} acknowledged events, such as {min(lost)}")
+    differ = [name for name, event in lies.items() if len(set(event.values)) > 1 and name not in load.repeated]
+    if differ:
+        problems.append(f"doubled: {len(differ)} events that were sent once lie there as two, such as {differ[0]}")
+    numbers: dict[str, list[int]] = {}
+    for event_id, event in lies.items():
+        numbers.setdefault(event.contact, []).append(int(event_id.removeprefix("event-")))
+    for contact, found in numbers.items():
+        overtaken = [first for first, second in pairwise(found) if first >= second]
+        problems += [f"overtaken: {len(overtaken)} events of {contact}, such as {overtaken[0]}"] if overtaken else []
+    return problems
+
+
+def again(lies: Mapping[str, Lies]) -> int:
+    """How many records the log has more than events."""
+    return sum(len(event.values) - 1 for event in lies.values())
+
+
+def metric(port: int, name: str) -> float:
+    """What the collector there says of itself; `name` with its labels."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))

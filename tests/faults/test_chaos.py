@@ -15,7 +15,7 @@ def test_a_short_run_of_chaos_finds_nothing_and_says_what_it_did(run_directory: 
     report = tmp_path / "report.json"
     commands = Commands(run_directory, base_environment())
     try:
-        arguments = ("--minutes", "0.2", "--seed", "5", "--json", str(report))
+        arguments = ("--minutes", "0.2", "--away-minutes", "0.1", "--seed", "5", "--json", str(report))
         chaos = commands.start_module("tests.faults.chaos", *arguments)
         assert chaos.wait(300) == 0, chaos.tail()
     finally:
@@ -24,6 +24,9 @@ def test_a_short_run_of_chaos_finds_nothing_and_says_what_it_did(run_directory: 
     assert (found["seed"], found["rounds"], found["problems"]) == (5, 1, [])
     assert found["faults_total"] == sum(found["faults"].values()) > 3
     assert found["transitions_checked"] > 0
+    assert found["outage"]["acknowledged"] > 1_000
+    assert found["outage"]["spooled_bytes"] > 0
+    assert found["outage"]["in_the_log"] >= found["outage"]["acknowledged"]
     assert "0 lost, 0 doubled" in chaos.stdout
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import resource
-from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE
-from tests.faults.open_loop import KEYS, OpenLoop, log_events
+from tests.faults.open_loop import KEYS, OpenLoop, again, log_events, metric, problems_of
 from tests.live.workers import Place
 from tests.support.brokers import Broker
 from tests.support.processes import Commands, StartedCommand
@@ -47,30 +46,16 @@ def _more(load: OpenLoop, events: int, within_s: float = 60) -> None:
 
 def _empty(port: int) -> None:
     """Wait until the spool has gone to Kafka."""
-    wait_until(lambda: _metric(port, "segue_collector_spool_bytes") == 0, 90, "the spool to be empty")
-
-
-def _metric(port: int, name: str) -> float:
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+    wait_until(lambda: metric(port, "segue_collector_spool_bytes") == 0, 90, "the spool to be empty")
 
 
 def _audit(place: Place, load: OpenLoop) -> None:
     """All that was acknowledged is there, in the order of its contact; what lies there twice is the same twice."""
     lies = log_events(place.servers, place.names.tracking, place.partitions)
-    lost = load.acknowledged - lies.keys()
-    assert not lost, f"{len(lost)} of {len(load.acknowledged)} lost, such as {min(lost)}"
-    for event_id, event in lies.items():
-        assert len(set(event.values)) == 1 or event_id in load.repeated, event.values
-    numbers: dict[str, list[int]] = {}
-    for event_id, event in lies.items():
-        numbers.setdefault(event.contact, []).append(int(event_id.removeprefix("event-")))
-    for contact, found in numbers.items():
-        assert all(first < second for first, second in pairwise(found)), f"overtaken: {contact}"
-    twice = sum(len(event.values) - 1 for event in lies.values())
+    assert problems_of(load, lies) == []
     print(  # noqa: T201 - the measure
         f"{len(load.acknowledged)} acknowledged, answers {dict(load.statuses)}, {load.unanswered} without one, the "
-        f"slowest after {load.slowest_s:.2f} s; {len(lies)} in the log, {twice} times again"
+        f"slowest after {load.slowest_s:.2f} s; {len(lies)} in the log, {again(lies)} times again"
     )
 
 
@@ -82,11 +67,11 @@ def test_no_call_is_refused_while_the_broker_is_away_and_every_event_is_in_the_l
     wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, 30, "a collector that is ready")
     with OpenLoop(port) as load:
         _more(load, 300)
-        assert _metric(port, SPOOLED) == 0
+        assert metric(port, SPOOLED) == 0
         own_kafka.kill()
         _more(load, AWAY_EVENTS)
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").json()["status"] == "spooling"
-        assert _metric(port, REPLAYED) == 0
+        assert metric(port, REPLAYED) == 0
         own_kafka.start()
         _empty(port)
         _more(load, 300)
@@ -156,7 +141,7 @@ def test_a_disk_that_is_full_refuses_calls_and_loses_none_that_it_took(place: Pl
         wait_until(lambda: load.statuses[503] > refused + 20, 60, "all calls refused")
         taken = len(load.acknowledged)
         wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 503, 30, "it to tell")
-        assert _metric(port, 'segue_collector_rejected_total{reason="spool_failed"}') > 20
+        assert metric(port, 'segue_collector_rejected_total{reason="spool_failed"}') > 20
         assert len(load.acknowledged) <= taken + 4, "no more than were under way"
         resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (hard, hard))
         _more(load, 300)
