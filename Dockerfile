@@ -16,7 +16,9 @@ RUN SEGUE_COMPILED=1 /opt/compiler/bin/pip wheel --no-deps --no-build-isolation 
     && pip install --no-deps /wheels/*.whl
 
 FROM python:3.11-slim
-RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin segue
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin segue \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/segue-collector
+# A volume that is mounted there takes the owner over.
 COPY --from=build /opt/segue /opt/segue
 ENV PATH=/opt/segue/bin:$PATH PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1
 USER 10001:10001

@@ -23,6 +23,8 @@ from streams.doctor.checks import examine
 from streams.doctor.facts import Facts, KafkaFacts, Limits, RedisFacts, StateFacts
 from streams.doctor.findings import Finding
 from streams.settings import WorkerSettings
+from streams.spool.settings import SpoolSettings
+from streams.spool.survey import survey
 
 _TIMEOUT_MS = 10_000
 _WORKER = "worker"
@@ -33,11 +35,12 @@ _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is not well.")
 def command(as_json: bool, quiet: bool) -> None:
-    """Look at topics, Redis, state, workers, consumers, clocks and snapshots, and change nothing.
+    """Look at topics, Redis, state, workers, consumers, clocks, snapshots and a spool, and change nothing.
 
     Each line says what was found; where it is not well also what was expected, and the command or setting that
-    mends it. The exit code is 0 when nothing is worse than a warning, 1 when something is an error, and 75 when
-    Kafka or Redis are away.
+    mends it. A collector's spool is looked at where SEGUE_COLLECTOR_SPOOL_DIR is set as for the collector and the
+    directory can be reached: run this on its machine, or in its container. The exit code is 0 when nothing is worse
+    than a warning, 1 when something is an error, and 75 when Kafka or Redis are away.
 
     \b
     Examples:
@@ -71,7 +74,10 @@ def _gather(settings: CommonSettings) -> Facts:
         away.append(str(error))
     if redis is None or state is None or kafka is None:
         raise UnavailableError("; ".join(away))
-    return Facts(time.time_ns() // 1_000_000, settings.names, kafka, redis, state, _limits())
+    place = load_settings(SpoolSettings)
+    directory = place.collector_spool_dir
+    spool = None if directory is None else survey(directory, place.collector_spool_bytes)
+    return Facts(time.time_ns() // 1_000_000, settings.names, kafka, redis, state, _limits(), directory, spool)
 
 
 def _redis(settings: CommonSettings) -> tuple[RedisFacts, StateFacts]:

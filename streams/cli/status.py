@@ -20,6 +20,8 @@ from streams.adapters.redis_inspect import PartitionState, StateInspector
 from streams.cli.printing import plain_table, print_shown
 from streams.generations import Building
 from streams.ports import LogBounds
+from streams.spool.settings import SpoolSettings
+from streams.spool.survey import SpoolSurvey, survey
 
 _TIMEOUT_MS = 5_000
 _COLUMNS = ("partition", "log end", "next", "lag", "clock", "timers due", "of", "outbox", "last owner")
@@ -33,6 +35,8 @@ def command(as_json: bool) -> None:
     Timers are due when their instant has come by this machine's clock; a worker that is well fires them within
     moments. The outbox holds transitions that are committed and not yet acknowledged by Kafka. The last owner
     is the worker that took the partition last; it stays there after the worker has ended.
+
+    Where SEGUE_COLLECTOR_SPOOL_DIR is set as for a collector, what lies in its spool is told, too.
 
     A change of definitions shows where it is under way: a state that is built for others beside the one that
     serves, a change whose steps are being told, a state from before it that is being removed.
@@ -53,15 +57,35 @@ def command(as_json: bool) -> None:
         states = {partition: inspector.state(partition, now_ms) for partition in sorted(bounds)}
     finally:
         inspector.close()
-    status = {
+    status: dict[str, Any] = {
         "partitions": [_row(partition, bounds[partition], state) for partition, state in states.items()],
         "segments": _sizes([state for state in states.values() if state is not None]),
         "definitions": _definitions([state for state in states.values() if state is not None]),
+        "spool": _spool(),
     }
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(status)) + b"\n")
     else:
         _print(status)
+
+
+def _spool() -> dict[str, Any] | None:
+    place = load_settings(SpoolSettings)
+    if place.collector_spool_dir is None:
+        return None
+    found = survey(place.collector_spool_dir, place.collector_spool_bytes)
+    return None if found is None else _surveyed(found)
+
+
+def _surveyed(found: SpoolSurvey) -> dict[str, Any]:
+    return {
+        "directory": str(found.directory),
+        "files": found.segments,
+        "bytes": found.bytes,
+        "bytes_max": found.bytes_max,
+        "oldest": format_instant(found.oldest_ms) if found.oldest_ms else None,
+        "damaged_files": found.damaged,
+    }
 
 
 def _row(partition: int, bounds: LogBounds, state: PartitionState | None) -> dict[str, Any]:
@@ -149,7 +173,7 @@ def _number(state: PartitionState) -> int:
 def _print(status: dict[str, Any]) -> None:
     rows = [_cells(row) for row in status["partitions"]]
     segments = [[segment, str(size)] for segment, size in status["segments"].items()]
-    changes = [Text(line) for line in (*_held(status), *_under_way(status))]
+    changes = [Text(line) for line in (*_held(status), *_under_way(status), *_spooled(status))]
     print_shown(
         plain_table(
             _COLUMNS,
@@ -204,6 +228,16 @@ def _under_way(status: dict[str, Any]) -> Iterator[str]:
             )
         if row["removing"]:
             yield f"{about} removes the state from before definitions {row['definitions_number']}"
+
+
+def _spooled(status: dict[str, Any]) -> Iterator[str]:
+    spool = status["spool"]
+    if spool is None:
+        return
+    told = f"spool {spool['directory']}: "
+    told += f"{spool['bytes']} bytes in {spool['files']} files wait for Kafka" if spool["files"] else "empty"
+    told += f", the oldest of {spool['oldest']}" if spool["oldest"] else ""
+    yield told + (f"; {spool['damaged_files']} damaged files set aside" if spool["damaged_files"] else "")
 
 
 def _no_segments(status: dict[str, Any]) -> str:

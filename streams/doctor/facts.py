@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from schemas.topics import Names
 from streams.ports import LogBounds, LogIdentity
 from streams.snapshots.manifest import StatePoint
+from streams.spool.survey import SpoolSurvey
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +142,5 @@ class Facts:
     redis: RedisFacts
     state: StateFacts
     limits: Limits
+    spool_directory: Path | None  # as it is set where this runs
+    spool: SpoolSurvey | None  # None where there is no such directory

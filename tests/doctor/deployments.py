@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from schemas.instants import DAY_MS, parse_instant
@@ -21,6 +22,7 @@ from streams.doctor.facts import (
     TopicFacts,
 )
 from streams.ports import Fence, LogBounds
+from streams.spool.survey import SpoolSurvey
 from streams.versions import Version
 from tests.snapshots.points import LOG, point
 
@@ -79,11 +81,25 @@ STATE = StateFacts(
     consumer_dead_letters={"webhook": 0},
     snapshots=(SnapshotFacts("segue-shop-1", NOW_MS - DAY_MS, {0: 50, 1: 50}),),
 )
+SPOOL = SpoolSurvey(
+    directory=Path("/spool"),
+    bytes_max=1_000_000,
+    segments=0,
+    bytes=0,
+    oldest_ms=0,
+    damaged=0,
+    damaged_bytes=0,
+    refused_bytes=0,
+    writable=True,
+    free_bytes=5_000_000,
+    filesystem="ext4",
+    owned=True,
+)
 
 
 def well(**other: Any) -> Facts:
     """Nothing to find fault with, but for `other` in place of whole parts."""
-    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS), **other)
+    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS, SPOOL.directory, SPOOL), **other)
 
 
 def with_kafka(**other: Any) -> Facts:
@@ -99,6 +115,11 @@ def with_redis(**other: Any) -> Facts:
 def with_state(**other: Any) -> Facts:
     """Another state."""
     return well(state=replace(STATE, **other))
+
+
+def with_spool(**other: Any) -> Facts:
+    """Another spool."""
+    return well(spool=replace(SPOOL, **other))
 
 
 def with_topic(name: str, **other: Any) -> Facts:

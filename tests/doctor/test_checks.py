@@ -13,7 +13,19 @@ from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
 from streams.ports import Cursor, Fence, LogBounds
 from streams.versions import Former
-from tests.doctor.deployments import HELD, KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
+from tests.doctor.deployments import (
+    HELD,
+    KAFKA,
+    NAMES,
+    NOW_MS,
+    POINTS,
+    STATE,
+    well,
+    with_kafka,
+    with_redis,
+    with_state,
+)
+from tests.doctor.deployments import with_spool as spool
 from tests.doctor.deployments import with_topic as topic
 from tests.snapshots.points import LOG, point
 
@@ -55,6 +67,7 @@ def _consumer(offset: int, start: int = 0, end: int = 30) -> Facts:
     return replace(facts, state=replace(STATE, consumers=(ConsumerFacts("webhook-crm", 1, offset),)))
 
 
+MINUTE_MS = 60_000
 SPOILT = [
     Spoilt("topics_exist", _without(NAMES.lists), "error", "no shop.lists"),
     Spoilt("topics_exist", _without(NAMES.keys), "error", "no shop.keys"),
@@ -140,6 +153,22 @@ SPOILT = [
     Spoilt("snapshots", with_state(snapshots=()), "warning", "none is known"),
     Spoilt("snapshots", _old(8), "warning", "one within a week"),
     Spoilt("snapshots", with_kafka(tracking={0: LogBounds(51, 100), 1: LogBounds(0, 100)}), "error", "in partition 0"),
+    Spoilt("spool_place", well(spool=None), "error", "no /spool"),
+    Spoilt("spool_place", spool(writable=False), "error", "/spool may not be written to"),
+    Spoilt("spool_place", spool(filesystem="tmpfs"), "warning", "/spool lies on tmpfs"),
+    Spoilt("spool_place", spool(filesystem="overlay"), "warning", "outlives the process"),
+    Spoilt(
+        "spool_waiting",
+        spool(segments=2, bytes=700, oldest_ms=NOW_MS - 16 * MINUTE_MS),
+        "warning",
+        "700 bytes in 2 files, the oldest of 2026-03-01T11:44:00.000Z",
+    ),
+    Spoilt("spool_waiting", spool(segments=1, bytes=700, owned=False), "warning", "no process that can be seen"),
+    Spoilt("spool_room", spool(bytes=500_001), "warning", "batches are answered 503"),
+    Spoilt("spool_room", spool(bytes=400_000, damaged_bytes=500_001), "error", "900,001 of 1,000,000 bytes used"),
+    Spoilt("spool_room", spool(bytes=100_000, free_bytes=899_999), "warning", "lower SEGUE_COLLECTOR_SPOOL_BYTES"),
+    Spoilt("spool_damage", spool(damaged=2, damaged_bytes=300), "error", "2 files with damage, 300 bytes"),
+    Spoilt("spool_damage", spool(refused_bytes=70), "warning", "/spool/refused"),
 ]
 
 
@@ -184,6 +213,11 @@ def test_every_check_has_been_seen_firing() -> None:
         (with_redis(maxmemory=0, used_memory=10**12), "memory"),
         (with_redis(aof=False, rdb_points=None), "persistence"),
         (with_kafka(newest_ms=0), "broker_clock"),
+        (spool(segments=1, bytes=700, oldest_ms=NOW_MS - 14 * MINUTE_MS), "spool_waiting"),
+        (spool(segments=1, bytes=700, oldest_ms=0, owned=None), "spool_waiting"),
+        (spool(owned=False, filesystem=None), ""),
+        (spool(bytes=500_000, free_bytes=500_000), "spool_room"),
+        (well(spool_directory=None, spool=None), ""),
         (with_kafka(topics={name: TopicFacts(2, 1, 1, None) for name in KAFKA.topics}), "replication"),
     ],
 )

@@ -111,6 +111,20 @@ def test_a_collector_s_keys_may_be_set_without_breaking_the_json_around_them() -
         assert list(yaml.safe_load(plain)) == ["local"]
 
 
+def test_a_collector_s_spool_lies_on_a_volume_that_its_user_may_write_to() -> None:
+    collector = SERVICES["collector"]
+    spool = Path(collector["environment"]["SEGUE_COLLECTOR_SPOOL_DIR"])
+    (volume,) = collector["volumes"]
+    source, target = volume.split(":")
+    assert source in COMPOSE["volumes"]
+    assert spool.is_relative_to(target)
+    user = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)[-1]
+    uid, gid = user.split(":")
+    # Docker gives an empty volume the owner of the directory of the image that it is mounted over.
+    assert f"install -d -o {uid} -g {gid} -m 0700 {target}\n" in DOCKERFILE
+    assert "deploy" not in collector, "several collectors would need a directory each"
+
+
 def test_prometheus_scrapes_the_ports_that_the_programs_listen_on() -> None:
     config = yaml.safe_load((CHECKOUT / "ops" / "prometheus" / "prometheus.yml").read_text())
     targets = set()

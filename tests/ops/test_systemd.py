@@ -60,6 +60,17 @@ def test_a_unit_starts_a_command_that_there_is_and_lets_it_do_little_else(unit: 
     assert settings["Service.CapabilityBoundingSet"] == [""]
 
 
+def test_a_collector_s_spool_lies_in_the_directory_that_systemd_keeps_for_it() -> None:
+    settings = _settings(CHECKOUT / "ops" / "systemd" / "collector.service")
+    (state,) = settings["Service.StateDirectory"]
+    (variable,) = settings["Service.Environment"]
+    name, _, directory = variable.partition("=")
+    assert name == "SEGUE_COLLECTOR_SPOOL_DIR"
+    assert Path(directory).parent == Path("/var/lib") / state
+    assert settings["Service.StateDirectoryMode"] == ["0700"]
+    assert settings["Service.ProtectSystem"] == ["strict"], "else it could lie anywhere"
+
+
 def test_systemd_takes_the_units_where_there_is_one(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     for unit in UNITS:
