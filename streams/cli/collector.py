@@ -26,6 +26,7 @@ from streams.collector.settings import CollectorSettings
 from streams.logs import set_up_log
 from streams.spool.segments import SegmentFiles
 from streams.spool.spool import DiskSpool
+from streams.spool.survey import TRANSIENT_FILESYSTEMS, filesystem_of
 
 _log = logging.getLogger(__name__)
 _TOPICS_TIMEOUT_MS = 5_000
@@ -129,11 +130,17 @@ def _intake(settings: CollectorSettings, delivery_timeout_ms: int, end: Callable
 
 
 def _spool(settings: CollectorSettings, meters: Meters) -> DiskSpool | None:
-    """The spool, where there is to be one, with what an earlier process left in it. Raises `InputError`."""
+    """The spool, where there is to be one, with what an earlier process left in it.
+
+    Raises `InputError`; `UnavailableError` where what was left cannot be read now.
+    """
     if settings.collector_spool_dir is None:
         return None
     bytes_max = settings.collector_spool_bytes
     files = SegmentFiles(settings.collector_spool_dir, min(_SEGMENT_BYTES_MAX, bytes_max // _SEGMENTS_LEAST))
+    filesystem = filesystem_of(settings.collector_spool_dir)
+    if filesystem in TRANSIENT_FILESYSTEMS:
+        _log.warning("the spool lies on %s: it goes with the machine, or with its container", filesystem)
     meters.gauge("segue_collector_spool_limit_bytes").set(bytes_max)
     return DiskSpool(files, bytes_max, meters.counter("segue_collector_spool_damaged_total").inc)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 
-from schemas.settings import CommonSettings, OptionalFile
+from schemas.settings import OptionalFile
 from streams.collector.access import WriteKeys
 from streams.collector.addresses import Networks, Written
 from streams.collector.origins import ANY, Origins
 from streams.collector.providers.settings import HOOKS_DESCRIPTION, Hooks
 from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
+from streams.spool.settings import SpoolSettings
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -20,7 +19,7 @@ BATCH_CONTEXT_BYTES_MAX = 4 * 1024
 """The context of a batch goes into each of its records, so it is bounded apart."""
 
 
-class CollectorSettings(CommonSettings):
+class CollectorSettings(SpoolSettings):
     """Where it listens, who may write, and its bounds."""
 
     write_keys: WriteKeys = Field(
@@ -81,17 +80,6 @@ class CollectorSettings(CommonSettings):
     )
     collector_check_interval_ms: int = Field(
         default=2_000, ge=100, le=60_000, description="Milliseconds between looks at Kafka's topics for readiness."
-    )
-    collector_spool_dir: Path | None = Field(
-        default=None,
-        description="Directory that no other collector has, on a disk that lasts, for records that come in while Kafka "
-        "is away. Not set: calls are answered 503 then.",
-    )
-    collector_spool_bytes: int = Field(
-        default=1024**3,
-        ge=32 * 1024**2,
-        le=1024**4,
-        description="Bytes of the spool on disk; batches may fill half of it. Past it 503.",
     )
     collector_spool_after_ms: int = Field(
         default=500,

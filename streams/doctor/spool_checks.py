@@ -7,31 +7,29 @@ from collections.abc import Iterable
 from schemas.instants import format_instant
 from streams.doctor.facts import Facts
 from streams.doctor.findings import Finding, error, ok, warning
-from streams.spool.survey import SpoolSurvey
+from streams.spool.layout import SETTING
+from streams.spool.survey import TRANSIENT_FILESYSTEMS, SpoolSurvey
 
-_SETTING = "SEGUE_COLLECTOR_SPOOL_DIR"
 WAITING_MAX_MS = 15 * 60_000
 """Longer than a restart of brokers takes."""
 _BATCHES_SHARE = 0.5
 _NEARLY_FULL_SHARE = 0.9
-_TRANSIENT = ("tmpfs", "ramfs", "devtmpfs", "overlay")
-"""They go with the machine, or with the container."""
 
 
 def spool_place(facts: Facts) -> Iterable[Finding]:
     """The directory is there, may be written to, and outlives the process."""
     spool = facts.spool
     if facts.spool_directory is None:
-        yield ok("spool", f"{_SETTING} is not set here")
+        yield ok("spool", f"{SETTING} is not set here")
     elif spool is None:
         expected = "a directory that the collector has made; without one its calls are answered 503 while Kafka is away"
-        yield error("spool", f"no {facts.spool_directory}", expected, f"start the collector, or correct {_SETTING}")
+        yield error("spool", f"no {facts.spool_directory}", expected, f"start the collector, or correct {SETTING}")
     elif not spool.writable:
         fix = f"run this as the collector's user, or give {spool.directory} to it"
         yield error("spool", f"{spool.directory} may not be written to", "the collector's own directory", fix)
-    elif spool.filesystem in _TRANSIENT:
+    elif spool.filesystem in TRANSIENT_FILESYSTEMS:
         expected = "a disk that outlives the process: what it has acknowledged is there and nowhere else"
-        fix = f"{_SETTING} on a volume or a local disk; stop the collector and take the directory along"
+        fix = f"{SETTING} on a volume or a local disk; stop the collector and take the directory along"
         yield warning("spool", f"{spool.directory} lies on {spool.filesystem}", expected, fix)
     else:
         yield ok("spool", f"{spool.directory} on {spool.filesystem or 'a file system that is not told'}")

@@ -7,18 +7,21 @@ kernel that could not write a page may call it clean afterwards, so that a later
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from schemas.errors import InputError
+from schemas.errors import InputError, UnavailableError
+from streams.spool.layout import DAMAGED, DAMAGED_SUFFIX, LOCK, REFUSED, SEGMENT, SETTING
 
-_SETTING = "SEGUE_COLLECTOR_SPOOL_DIR"
-_SEGMENT = re.compile(r"\d{20}\.spool")
-_LOCK = "lock"
-_REFUSED = "refused"
+MEDIUM_ERRORS = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENOENT})
+"""What a read fails with when trying again does not help, if the disk is well otherwise."""
+_BLOCK_BYTES = 4_096
+_NO_FRAME = b"\xff"
+_PROBE = "probe"
 
 
 class Disk:
@@ -48,9 +51,17 @@ class Disk:
 
     def read(self, path: Path, start: int, count: int) -> bytes:
         """Bytes of a file; fewer where it ends before."""
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(count)
+        pieces: list[bytes] = []
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Unbuffered: no more is asked for than is wanted, which may lie beside what the disk cannot give.
+            while count and (piece := os.pread(file, count, start)):
+                pieces.append(piece)
+                start += len(piece)
+                count -= len(piece)
+        finally:
+            os.close(file)
+        return b"".join(pieces)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +71,14 @@ class Segment:
     path: Path
     synced: int
     """Bytes that the disk has for certain; what lies behind them is not read while we run."""
+
+
+class Stretch(NamedTuple):
+    """Part of a segment."""
+
+    content: bytes
+    missing: int
+    """Bytes that the disk does not give. They stand in the content as what is part of no frame, or are not in it."""
 
 
 class SegmentFiles:
@@ -76,21 +95,27 @@ class SegmentFiles:
         self._open: tuple[Segment, int] | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise InputError(
-                f"{_SETTING}: {directory}: expected a directory that may be written to: {error.strerror}"
-            ) from error
+            raise _unfit(directory, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
+        except BlockingIOError:
             os.close(self._lock)
             raise InputError(
-                f"{_SETTING}: {directory}: another collector has it; expected a directory for each of them"
+                f"{SETTING}: {directory}: another collector has it; expected a directory for each of them"
             ) from None
-        self.found = self._found()
+        except OSError as error:
+            os.close(self._lock)
+            raise _unfit(directory, error) from error
+        damaged = [name for name in sizes if DAMAGED.fullmatch(name)]
+        found = sorted(name for name in sizes if SEGMENT.fullmatch(name))
+        self.found = [Segment(directory / name, sizes[name]) for name in found]
         """What an earlier process left, oldest first."""
-        self._number = int(self.found[-1].path.stem) if self.found else 0
+        self.damaged_bytes = sum([sizes[name] for name in damaged])
+        """Of segments that were set aside: nobody sends them, and they take room."""
+        self._number = max((int(Path(name).stem) for name in (*found, *damaged)), default=0)
 
     def append(self, content: bytes) -> tuple[Segment, int]:
         """Write behind all there is; returns, when the disk has it, the segment that it lies in and where it ends.
@@ -109,23 +134,69 @@ class SegmentFiles:
             self._close()
         return segment, segment.synced
 
-    def read(self, segment: Segment, start: int, end: int) -> bytes:
+    def read(self, segment: Segment, start: int, end: int) -> Stretch:
         """A stretch of a segment. Raises `OSError`."""
-        return self._disk.read(segment.path, start, end - start)
+        content = self._disk.read(segment.path, start, end - start)
+        return Stretch(content, end - start - len(content))
 
-    def remove(self, segment: Segment, read_to: int) -> bool:
-        """Remove it, unless it has grown past what was read of it. Raises `OSError`."""
+    def read_around(self, segment: Segment, start: int, end: int) -> Stretch:
+        """The same where the disk cannot give all of it. Raises `OSError` where the disk is not to blame."""
+        pieces: list[bytes] = []
+        missing = 0
+        while start < end:
+            count = min(end, (start // _BLOCK_BYTES + 1) * _BLOCK_BYTES) - start
+            try:
+                piece = self._disk.read(segment.path, start, count)
+            except OSError as error:
+                if error.errno not in MEDIUM_ERRORS:
+                    raise
+                piece = b""
+            missing += count - len(piece)
+            pieces.append(piece.ljust(count, _NO_FRAME))
+            start += count
+        return Stretch(b"".join(pieces), missing)
+
+    def look_through(self, segment: Segment) -> bytes:
+        """All of what an earlier process left, as far as the disk gives it. Raises `InputError`, `UnavailableError`."""
+        try:
+            return self.read_around(segment, 0, segment.synced).content
+        except (PermissionError, IsADirectoryError) as error:
+            found = f"{SETTING}: {segment.path}: {error.strerror}"
+            raise InputError(f"{found}; expected a file of the spool that may be read") from error
+        except OSError as error:
+            raise UnavailableError(f"{segment.path}: cannot be read: {error.strerror}") from error
+
+    def probe(self) -> None:
+        """Returns when the disk has taken something. Raises `OSError`."""
+        path = self._directory / _PROBE
+        path.unlink(missing_ok=True)
+        file = self._disk.create(path)
+        try:
+            self._disk.write(file, b"?")
+            self._disk.sync(file)
+        finally:
+            os.close(file)
+            path.unlink(missing_ok=True)
+
+    def remove(self, segment: Segment, read_to: int, *, damaged: bool = False) -> bool:
+        """Remove it, unless it has grown past what was read of it. Raises `OSError`.
+
+        One that is `damaged` is kept, under a name by which nobody sends it.
+        """
         if segment.synced > read_to:
             return False
         if self._open is not None and self._open[0] is segment:
             self._close()
-        segment.path.unlink(missing_ok=True)
+        if damaged:
+            self._keep(segment)
+        else:
+            segment.path.unlink(missing_ok=True)
         self._disk.sync_directory(self._directory)
         return True
 
     def set_aside(self, content: bytes) -> None:
         """Keep what Kafka will never take, for a person to look at. Raises `OSError`."""
-        path = self._directory / _REFUSED
+        path = self._directory / REFUSED
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._disk.write(file, content)
@@ -139,9 +210,12 @@ class SegmentFiles:
         self._close()
         os.close(self._lock)
 
-    def _found(self) -> list[Segment]:
-        paths = sorted(path for path in self._directory.iterdir() if _SEGMENT.fullmatch(path.name))
-        return [Segment(path, path.stat().st_size) for path in paths]
+    def _keep(self, segment: Segment) -> None:
+        aside = segment.path.with_suffix(DAMAGED_SUFFIX)
+        with contextlib.suppress(FileNotFoundError):  # somebody has removed it
+            segment.path.rename(aside)
+            segment.path = aside
+            self.damaged_bytes += segment.synced
 
     def _writable(self) -> tuple[Segment, int]:
         if self._open is None:
@@ -171,3 +245,7 @@ class SegmentFiles:
         if self._open is not None:
             os.close(self._open[1])
             self._open = None
+
+
+def _unfit(directory: Path, error: OSError) -> InputError:
+    return InputError(f"{SETTING}: {directory}: expected a directory that may be written to: {error.strerror}")

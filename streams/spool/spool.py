@@ -13,13 +13,15 @@ from typing import NamedTuple, TypeVar
 from schemas.errors import UnavailableError
 from streams.ports import Entry
 from streams.spool.frames import HEAD_BYTES, Frame, encode, find
-from streams.spool.segments import Segment, SegmentFiles
+from streams.spool.segments import MEDIUM_ERRORS, Segment, SegmentFiles, Stretch
 
 ROOM_BYTES = 64 * 1024
 """With less room than this no single record is certain to fit."""
 _UNSYNCED_BYTES_MAX = 16 * 1024**2
 _DISTRUST_S = 5.0
 """For so long after a failure of the disk the next attempt is not expected to succeed."""
+_READ_ATTEMPTS = 5
+"""After so many a part of a segment that cannot be read is given up, if the disk is well otherwise."""
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -43,11 +45,15 @@ class DiskSpool:
     """Takes records at one end and gives them back at the other, oldest first, until they are acknowledged.
 
     What a process left when it ended, in whatever way, is given back by the next one; a segment that was acknowledged
-    in part then from its beginning.
+    in part then from its beginning. One of which something is damaged is not removed when the rest of it was
+    acknowledged, but set aside, for a person to look at.
     """
 
     def __init__(self, files: SegmentFiles, bytes_max: int, on_damage: Callable[[int], None]) -> None:
-        """Looks through what is there, which blocks. `on_damage` is told of stretches that cannot be read."""
+        """Looks through what is there, which blocks. `on_damage` is told of stretches that cannot be read.
+
+        Raises `InputError` and `UnavailableError` where it cannot be looked through.
+        """
         self._files = files
         self._bytes_max = bytes_max
         self._on_damage = on_damage
@@ -56,6 +62,8 @@ class DiskSpool:
         self._leftover: list[Segment] = []  # acknowledged, and could not be removed yet
         self._read: deque[Frame] = deque()
         self._read_to = 0  # of the oldest segment
+        self._failed_reads = 0  # behind one another
+        self._damaged = False  # something of the oldest segment
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._waiting_bytes = 0
@@ -74,8 +82,9 @@ class DiskSpool:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the segments on disk, and of what is on its way there."""
-        return sum(self._ends.values()) + sum([each.synced for each in self._leftover]) + self._waiting_bytes
+        """Bytes of the segments on disk, also of those that were set aside, and of what is on its way there."""
+        useless = self._files.damaged_bytes + sum([each.synced for each in self._leftover])
+        return sum(self._ends.values()) + useless + self._waiting_bytes
 
     @property
     def oldest_ms(self) -> int:
@@ -151,8 +160,8 @@ class DiskSpool:
         self._thread.shutdown()
 
     def _count_what_is_there(self) -> None:
-        for segment, end in self._ends.items():
-            found = find(self._files.read(segment, 0, end))
+        for segment in self._ends:
+            found = find(self._files.look_through(segment))
             if found.frames and not self.records:
                 self._oldest_ms = found.frames[0].arrived_ms
             self.records += len(found.frames)
@@ -207,24 +216,48 @@ class DiskSpool:
                 waiting.durable.set_result(None)
 
     async def _read_on(self, segment: Segment, end: int) -> None:
-        try:
-            content = await asyncio.to_thread(self._files.read, segment, self._read_to, end)
-        except OSError as error:
-            raise SpoolFailedError(f"cannot read the spool: {error.strerror}") from error
-        found = await asyncio.to_thread(find, content)
+        stretch = await self._stretch(segment, end)
+        found = await asyncio.to_thread(find, stretch.content)
         self._read.extend(found.frames)
         self._read_to = end
-        if found.damaged:
-            self._on_damage(found.damaged)
+        # A process writes whole frames; only what it was writing as it died may be unfinished.
+        cut = 0 if segment in self._files.found else found.unfinished_bytes
+        if stretch.missing or found.damaged or cut:
+            self._damaged = True
+            self._on_damage(max(1, found.damaged))
             _log.error(
-                "%s: %s bytes in %s places are damaged and passed over; the records in them are lost",
-                segment.path.name, found.damaged_bytes, found.damaged,
+                "%s: %s bytes are damaged, of which the disk does not give %s; the records in them do not reach Kafka, "
+                "and the file is kept",
+                segment.path.name, found.damaged_bytes + cut, stretch.missing,
             )  # fmt: skip
-        if found.unfinished_bytes:
+        elif found.unfinished_bytes:
             _log.warning(
                 "%s: %s bytes at its end were never acknowledged and are passed over",
                 segment.path.name, found.unfinished_bytes,
             )  # fmt: skip
+
+    async def _stretch(self, segment: Segment, end: int) -> Stretch:
+        """What is unread of a segment. Raises `SpoolFailedError`."""
+        try:
+            stretch = await asyncio.to_thread(self._files.read, segment, self._read_to, end)
+        except OSError as error:
+            self._failed_reads += 1
+            told = f"cannot read {segment.path}: {error.strerror}"
+            if error.errno not in MEDIUM_ERRORS or self._failed_reads < _READ_ATTEMPTS:
+                raise SpoolFailedError(told) from error
+            return await self._what_is_left(segment, end, told)
+        self._failed_reads = 0
+        return stretch
+
+    async def _what_is_left(self, segment: Segment, end: int, told: str) -> Stretch:
+        """The same, block by block, unless the whole disk is away: then it is waited for."""
+        try:
+            await self._blocking(self._files.probe)
+            left = await self._blocking(self._files.read_around, segment, self._read_to, end)
+        except OSError as error:
+            raise SpoolFailedError(f"{told}; nor does its disk take anything: {error.strerror}") from error
+        self._failed_reads = 0
+        return left
 
     async def _remove(self, segment: Segment) -> bool:
         """Remove the oldest segment, of which all was read; False where more has come into it meanwhile.
@@ -232,14 +265,22 @@ class DiskSpool:
         One that cannot be removed is as good as gone until the next process finds it.
         """
         try:
-            if not await self._blocking(self._files.remove, segment, self._read_to):
+            if not await self._blocking(self._removed, segment):
                 return False
         except OSError as error:
-            _log.error("%s: cannot be removed, and so may be sent again: %s", segment.path.name, error.strerror)
+            _log.error(
+                "%s: cannot be removed or set aside, and so may be sent again: %s", segment.path.name, error.strerror
+            )
             self._leftover.append(segment)
         del self._ends[segment]
         self._read_to = 0
+        self._damaged = False
+        if not self._ends:
+            self.records = 0  # what was damaged was counted as it came in
         return True
+
+    def _removed(self, segment: Segment) -> bool:
+        return self._files.remove(segment, self._read_to, damaged=self._damaged)
 
     async def _blocking(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

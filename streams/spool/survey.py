@@ -10,6 +10,8 @@ from schemas.errors import InputError
 from streams.spool.frames import find
 from streams.spool.layout import DAMAGED, LOCK, REFUSED, SEGMENT, SETTING
 
+TRANSIENT_FILESYSTEMS = ("tmpfs", "ramfs", "devtmpfs", "overlay")
+"""They go with the machine, or with the container."""
 _HEAD_BYTES = 64 * 1024
 """The oldest frame lies within: an event has 32 KiB at most."""
 _OCTAL_DIGITS = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import resource
 from pathlib import Path
@@ -151,6 +152,38 @@ def test_a_disk_that_is_full_refuses_calls_and_loses_none_that_it_took(place: Pl
     assert set(load.statuses) == {200, 503}
     assert collector.terminate() == EXIT_DONE
     _audit(place, load)
+
+
+def test_a_file_of_the_spool_that_changed_on_the_disk_costs_its_record_alone_and_is_kept(
+    place: Place, own_kafka: Broker, tmp_path: Path
+) -> None:
+    port = free_port()
+    own_kafka.kill()
+    collector = _start(place, port)
+    with OpenLoop(port) as load:
+        _more(load, 300)
+    collector.kill()
+    (segment,) = (tmp_path / "spool").glob("*.spool")
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    own_kafka.start()
+    collector = _start(place, port)
+    wait_until(lambda: metric(port, "segue_collector_spool_records") == 0, 60, "the rest in Kafka")
+    assert metric(port, "segue_collector_spool_damaged_total") == 1
+    lies = log_events(place.servers, place.names.tracking, place.partitions)
+    (lost,) = load.acknowledged - lies.keys()
+    (kept,) = (tmp_path / "spool").glob("*.damaged")
+    assert lost.encode() in kept.read_bytes()
+    assert f"{segment.name}: " in collector.stderr
+    assert "the file is kept" in collector.stderr
+    looked = place.commands.run("doctor", "--quiet", "--json")
+    (told,) = [each for each in json.loads(looked.stdout)["findings"] if each["about"] == "set aside by the spool"]
+    assert (told["level"], "1 files with damage" in told["found"]) == ("error", True)
+    status = json.loads(place.command("status", "--json").stdout)["spool"]
+    assert (status["files"], status["damaged_files"]) == (0, 1)
+    assert "; 1 damaged files set aside" in place.command("status").stdout
+    assert collector.terminate() == EXIT_DONE
 
 
 def test_what_is_in_the_spool_of_a_collector_that_was_stopped_is_sent_by_the_next_one(

@@ -15,7 +15,7 @@ from tests.spool.disks import FailingDisk
 
 
 def _content(files: SegmentFiles) -> list[bytes]:
-    return [files.read(segment, 0, segment.synced) for segment in files.found]
+    return [files.read(segment, 0, segment.synced).content for segment in files.found]
 
 
 def test_a_process_finds_what_another_left_oldest_first_and_writes_behind_it(tmp_path: Path) -> None:
