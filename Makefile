@@ -4,7 +4,7 @@
 #   make test            all tests, on a real Kafka and a real Redis
 #   make fuzz            the core against the brute force, and every decoder against bytes, with N=… draws from SEED=… on
 #   make simulate        faults of every kind in one process, on SEEDS=… seeds from SEED=… on
-#   make chaos           everything that may befall Segue, mixed at random, on real servers (MINUTES=30 SEED=7)
+#   make chaos           everything that may befall Segue, on real servers, and then long without a broker (MINUTES=30 SEED=7)
 #   make mutation        which changes to the core no test notices (ARGS="streams.segmentation.windows*")
 #   make lint            formatting, linting, types, layers
 #   make generate        write the generated files anew: schemas/generated, ops/settings.md

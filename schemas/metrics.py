@@ -105,7 +105,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_collector_spool_replayed_total", "counter", "Records of the spool that Kafka has acknowledged.",
            ("collector",)),
     Metric("segue_collector_spool_damaged_total", "counter",
-           "Stretches of the spool that could not be read and were passed over: their records are lost.",
+           "Stretches of the spool that could not be read and were passed over; their files are kept.",
            ("collector",)),
     Metric("segue_collector_spool_refused_total", "counter",
            "Records of the spool that Kafka refuses for good: they were set aside in its directory.",

@@ -140,21 +140,25 @@ class SegmentFiles:
         return Stretch(content, end - start - len(content))
 
     def read_around(self, segment: Segment, start: int, end: int) -> Stretch:
-        """The same where the disk cannot give all of it. Raises `OSError` where the disk is not to blame."""
-        pieces: list[bytes] = []
+        """The same, around what the disk cannot give. Raises `OSError` where the disk is not to blame."""
+        try:
+            return self.read(segment, start, end)
+        except OSError as error:
+            if error.errno not in MEDIUM_ERRORS:
+                raise
+        content = b""
         missing = 0
-        while start < end:
-            count = min(end, (start // _BLOCK_BYTES + 1) * _BLOCK_BYTES) - start
+        while (at := start + len(content)) < end:
+            count = min(end, (at // _BLOCK_BYTES + 1) * _BLOCK_BYTES) - at
             try:
-                piece = self._disk.read(segment.path, start, count)
+                piece = self._disk.read(segment.path, at, count)
             except OSError as error:
                 if error.errno not in MEDIUM_ERRORS:
                     raise
                 piece = b""
             missing += count - len(piece)
-            pieces.append(piece.ljust(count, _NO_FRAME))
-            start += count
-        return Stretch(b"".join(pieces), missing)
+            content += piece.ljust(count, _NO_FRAME)
+        return Stretch(content, missing)
 
     def look_through(self, segment: Segment) -> bytes:
         """All of what an earlier process left, as far as the disk gives it. Raises `InputError`, `UnavailableError`."""

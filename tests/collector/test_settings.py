@@ -58,3 +58,9 @@ def test_everything_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         )
     for name in ("COLLECTOR_PORT", "COLLECTOR_QUEUE_RECORDS", "COLLECTOR_DELIVERY_TIMEOUT_MS"):
         assert f"SEGUE_{name}: " in str(refused.value)
+
+
+def test_an_empty_directory_of_the_spool_is_none_and_not_where_the_collector_happens_to_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _load(monkeypatch, SEGUE_COLLECTOR_SPOOL_DIR="").collector_spool_dir is None
