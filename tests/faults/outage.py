@@ -1,13 +1,19 @@
-"""One long outage: the broker away under load, the collector killed meanwhile, and again while it empties its spool."""
+"""One long outage: the broker away under load, the collector killed meanwhile, and again while it empties its spool.
+
+Afterwards a worker folds the log: each contact must have counted each of its events once.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.faults.open_loop import KEYS, OpenLoop, again, log_events, metric, problems_of
+from tests.faults.open_loop import KEYS, Lies, OpenLoop, again, log_events, metric, problems_of
 from tests.faults.servers import Servers, pause
 from tests.live.workers import Place
 from tests.support.processes import Commands, StartedCommand, base_environment
@@ -17,6 +23,12 @@ from tests.support.waiting import wait_until
 _PER_SECOND = 300
 _CONTACTS = 8
 _EMPTY_S = 300.0
+_FOLDED_S = 300.0
+_DEFINITIONS = """
+version: 1
+scores: {seen: {points: [{event: page_view, points: 1}]}}
+segments: {seen: {when: {score: {name: seen, gte: 1}}}}
+"""
 _BYTES, _RECORDS = "segue_collector_spool_bytes", "segue_collector_spool_records"
 _REPLAYED = "segue_collector_spool_replayed_total"
 
@@ -64,6 +76,7 @@ class Outage:
         directory = run.subdirectory("outage")
         environment = base_environment(
             SEGUE_KAFKA_BOOTSTRAP_SERVERS=servers.broker.bootstrap_servers,
+            SEGUE_REDIS_URL=servers.line.url,
             SEGUE_NAMESPACE="outage",
             SEGUE_COLLECTOR_SPOOL_DIR=str(directory / "spool"),
         )
@@ -76,7 +89,7 @@ class Outage:
     def play(self, away_s: float) -> Toll:
         """Have it, and tell what became of every event that was acknowledged."""
         toll = Toll(away_s)
-        self._place.prepare("append")
+        self._place.prepare("append", _DEFINITIONS)
         self._start()
         load = OpenLoop(self._port, connections=_CONTACTS, per_second=_PER_SECOND)
         try:
@@ -85,11 +98,11 @@ class Outage:
                 self._endure(load, toll)
                 self._recover(load, toll)
             self._collector.terminate()
+            self._audit(load, toll)
         except AssertionError as error:
             toll.problems.append(f"a broker away for {away_s:.0f} s: {error}")
         finally:
             self.commands.kill_all()
-        self._audit(load, toll)
         return toll
 
     def _endure(self, load: OpenLoop, toll: Toll) -> None:
@@ -119,12 +132,24 @@ class Outage:
 
     def _audit(self, load: OpenLoop, toll: Toll) -> None:
         lies = log_events(self._place.servers, self._place.names.tracking, self._place.partitions)
-        toll.problems += problems_of(load, lies)
+        toll.problems += problems_of(load, lies) + self._miscounted(lies)
         toll.acknowledged, toll.unanswered = len(load.acknowledged), load.unanswered
         toll.repeated = len(load.repeated)
         toll.statuses = {str(status): count for status, count in sorted(load.statuses.items())}
         toll.slowest_s = round(load.slowest_s, 2)
         toll.in_the_log, toll.again_in_the_log = len(lies), again(lies)
+
+    def _miscounted(self, lies: Mapping[str, Lies]) -> list[str]:
+        """What is wrong with what a worker makes of the log."""
+        self._place.worker()
+        self._place.wait_until_folded(_FOLDED_S)
+        problems = []
+        for contact, events in Counter(event.contact for event in lies.values()).items():
+            seen = json.loads(self._place.command("contact", contact, "--json").stdout)["scores"]["seen"]["reading"]
+            if seen != events:
+                word = "lost" if seen < events else "doubled"
+                problems.append(f"{word}: {contact} counted {seen:g} events of {events}")
+        return problems
 
     def _start(self) -> None:
         self._collector = self.commands.start("collector", "--port", str(self._port), environment=KEYS)
