@@ -241,8 +241,8 @@ class DiskSpool:
         try:
             stretch = await asyncio.to_thread(self._files.read, segment, self._read_to, end)
         except OSError as error:
-            self._failed_reads += 1
             told = f"cannot read {segment.path}: {error.strerror}"
+            self._failed_reads += error.errno in MEDIUM_ERRORS
             if error.errno not in MEDIUM_ERRORS or self._failed_reads < _READ_ATTEMPTS:
                 raise SpoolFailedError(told) from error
             return await self._what_is_left(segment, end, told)
