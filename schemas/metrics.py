@@ -73,7 +73,7 @@ METRICS: tuple[Metric, ...] = (
            (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
             ("queue_full",), ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",),
             ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",), ("address_rate",), ("key_rate",),
-            ("spool_full",), ("spool_failed",))),
+            ("spool_full",), ("spool_failed",), ("source_disabled",))),
     Metric("segue_collector_withheld_total", "counter",
            "Records not written for want of consent: by event where the policy says count, else as dropped.",
            ("collector",), ("event",), (("dropped",),)),

@@ -15,6 +15,7 @@ ANSWERS: Mapping[int, Answer] = {
     400: Answer("`rejected` says which events are wrong and why; all others are written.", shapes.Refused),
     401: UNKNOWN_KEY,
     403: Answer("The key, or the site that the call comes from, may not do this.", shapes.Refused),
+    404: Answer("The key is disabled.", shapes.Refused),
     408: Answer("The body did not come in time.", shapes.Refused),
     413: Answer("Too large: over 32 KiB an event, 500 KiB or 2,500 events a batch.", shapes.Refused),
     415: Answer("A `Content-Encoding` other than gzip.", shapes.Refused),

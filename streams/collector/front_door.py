@@ -70,8 +70,8 @@ class FrontDoor:
     def key(self, request: Request, scope: Scope = "write", in_body: str | None = None) -> Key:
         """Whose key the request carries, in its header or, as browsers send it, in its body.
 
-        Raises `Refusal`: 401 where it is none of ours, 403 where it may not do this or not from this page, 429 where
-        its address calls too often, 503 where the keys are not known yet.
+        Raises `Refusal`: 401 where it is none of ours, 403 where it may not do this or not from this page, 404 where
+        it is disabled, 429 where its address calls too often, 503 where the keys are not known yet.
         """
         if self._rates.bounds_addresses:
             self._rates.take_call(self.screening.address(request))
@@ -79,6 +79,8 @@ class FrontDoor:
         if key is None:
             raise self._unknown()
         request.scope[KEY_OF_CALL] = key.id
+        if key.disabled:
+            raise Refusal(404, "source_disabled", f"the source {key.source} is disabled for this key")
         if scope not in key.scopes:
             raise Refusal(403, "forbidden", f"expected a key that may {scope}")
         if key.origins and origin_of(request) not in key.origins:
