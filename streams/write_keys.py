@@ -1,4 +1,7 @@
-"""The life of a key: made, rotated, disabled and enabled, revoked. Plain functions of its entry; `segue keys` keeps what they return."""
+"""The life of a key: made, rotated, disabled and enabled, revoked.
+
+Plain functions of its entry; `segue keys` keeps what they return.
+"""
 
 from __future__ import annotations
 
