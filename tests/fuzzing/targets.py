@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, get_args
 
 from pydantic import SecretStr
@@ -27,6 +28,7 @@ from streams.collector.sorting import sort_batch, sort_single
 from streams.confirmations import ConfirmationSigner
 from streams.links import Link, LinkKind, LinkSigner
 from streams.sealing import BadTokenError
+from tests.fuzzing import callers
 from tests.support.run_directory import CHECKOUT
 
 _EXAMPLES = sorted((CHECKOUT / "schemas" / "examples" / "valid").glob("*.json"))
@@ -40,7 +42,7 @@ _GUNZIPPED_BYTES_MAX = 64 * 1024
 class Target(NamedTuple):
     """A decoder: what is called with the bytes, and bytes to begin with."""
 
-    read: Callable[[bytes], None]
+    read: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
 
 
@@ -169,6 +171,9 @@ TARGETS: dict[str, Target] = {
     "key_entry": Target(_key_entry, _examples("key_entry")),
     "list_entry": Target(_list_entry, (*_examples("list_entry"), b'["vip","c1"]')),
     "event_name": Target(_event_name, ("Añadido al carrito 5".encode(), b"2nd Visit", b"cart_add")),
+    **{f"hook_{name}": Target(partial(callers.hook, name), seeds) for name, seeds in callers.HOOK_SEEDS.items()},
+    "sns": Target(callers.sns, callers.SNS_SEEDS),
+    "form": Target(callers.form, callers.FORM_SEEDS),
     "address": Target(_address, (b"198.51.100.7:80", b"[2001:db8::1%eth0]:443", b"::ffff:1.2.3.4")),
 }
 EVERY = "every"
