@@ -76,7 +76,7 @@ METRICS: tuple[Metric, ...] = (
             ("spool_full",), ("spool_failed",), ("source_disabled",))),
     Metric("segue_collector_withheld_total", "counter",
            "Records not written for want of consent: by event where the policy says count, else as dropped.",
-           ("collector",), ("event",), (("dropped",),)),
+           ("collector",), ("event",), (("dropped",), ("email_open",))),
     Metric("segue_collector_lost_total", "counter",
            "Opens, clicks and pixels that were answered and could not be written: nobody sends them again.",
            ("collector",), ("route",), (("open",), ("click",), ("pixel",))),
