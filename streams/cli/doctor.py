@@ -18,6 +18,7 @@ from streams.adapters.redis_errors import OLDEST_VERSION
 from streams.adapters.redis_facts import redis_facts, state_facts
 from streams.adapters.redis_keys import OLDEST_BUILT_FROM, OLDEST_FORMAT, STATE_FORMAT
 from streams.adapters.redis_server import errors_of, server_client
+from streams.cli.doctor_door import door_facts
 from streams.cli.printing import print_shown
 from streams.doctor.checks import examine
 from streams.doctor.facts import Facts, KafkaFacts, Limits, RedisFacts, StateFacts
@@ -35,6 +36,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 def command(as_json: bool, quiet: bool) -> None:
     """Look at topics, Redis, state, workers, consumers, clocks and snapshots, and change nothing.
 
+    What is set for the collector is judged as it stands where this runs: its signs of machines, keys of links, hooks.
     Each line says what was found; where it is not well also what was expected, and the command or setting that
     mends it. The exit code is 0 when nothing is worse than a warning, 1 when something is an error, and 75 when
     Kafka or Redis are away.
@@ -71,7 +73,7 @@ def _gather(settings: CommonSettings) -> Facts:
         away.append(str(error))
     if redis is None or state is None or kafka is None:
         raise UnavailableError("; ".join(away))
-    return Facts(time.time_ns() // 1_000_000, settings.names, kafka, redis, state, _limits())
+    return Facts(time.time_ns() // 1_000_000, settings.names, kafka, redis, state, _limits(), door_facts())
 
 
 def _redis(settings: CommonSettings) -> tuple[RedisFacts, StateFacts]:

@@ -10,6 +10,7 @@ from schemas.topics import Names
 from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.facts import (
     ConsumerFacts,
+    DoorFacts,
     Facts,
     GroupFacts,
     GroupMember,
@@ -79,11 +80,19 @@ STATE = StateFacts(
     consumer_dead_letters={"webhook": 0},
     snapshots=(SnapshotFacts("segue-shop-1", NOW_MS - DAY_MS, {0: 50, 1: 50}),),
 )
+DOOR = DoorFacts(
+    signs_file="Segue's own",
+    signs_as_of_ms=NOW_MS - 30 * DAY_MS,
+    link_keys=2,
+    link_base_url="https://t.shop.example",
+    link_base_url_set=True,
+    hooks=1,
+)
 
 
 def well(**other: Any) -> Facts:
     """Nothing to find fault with, but for `other` in place of whole parts."""
-    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS), **other)
+    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS, DOOR), **other)
 
 
 def with_kafka(**other: Any) -> Facts:
@@ -99,6 +108,11 @@ def with_redis(**other: Any) -> Facts:
 def with_state(**other: Any) -> Facts:
     """Another state."""
     return well(state=replace(STATE, **other))
+
+
+def with_door(**other: Any) -> Facts:
+    """Other settings of the collector."""
+    return well(door=DOOR._replace(**other))
 
 
 def with_topic(name: str, **other: Any) -> Facts:

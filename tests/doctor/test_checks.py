@@ -13,7 +13,19 @@ from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
 from streams.ports import Cursor, Fence, LogBounds
 from streams.versions import Former
-from tests.doctor.deployments import HELD, KAFKA, NAMES, NOW_MS, POINTS, STATE, well, with_kafka, with_redis, with_state
+from tests.doctor.deployments import (
+    HELD,
+    KAFKA,
+    NAMES,
+    NOW_MS,
+    POINTS,
+    STATE,
+    well,
+    with_door,
+    with_kafka,
+    with_redis,
+    with_state,
+)
 from tests.doctor.deployments import with_topic as topic
 from tests.snapshots.points import LOG, point
 
@@ -140,6 +152,14 @@ SPOILT = [
     Spoilt("snapshots", with_state(snapshots=()), "warning", "none is known"),
     Spoilt("snapshots", _old(8), "warning", "one within a week"),
     Spoilt("snapshots", with_kafka(tracking={0: LogBounds(51, 100), 1: LogBounds(0, 100)}), "error", "in partition 0"),
+    Spoilt("door_settings", with_door(problems=("SEGUE_HOOKS: expected",)), "error", "SEGUE_HOOKS: expected"),
+    Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS - 181 * DAY_MS), "warning", "not older than 180 days"),
+    Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS + 2 * DAY_MS), "warning", "a day that has been"),
+    Spoilt("links", with_door(link_keys=0), "warning", "SEGUE_LINK_KEYS is not"),
+    Spoilt("links", with_door(twin_keys=("k1", "k2")), "warning", "keys k1, k2 have the same secret"),
+    Spoilt("links", with_door(link_base_url="http://127.0.0.1:8080"), "warning", "that readers of e-mails reach"),
+    Spoilt("links", with_door(link_base_url="https://localhost/t"), "warning", "that readers of e-mails reach"),
+    Spoilt("links", with_door(link_base_url="http://t.shop.example"), "warning", "https, else"),
 ]
 
 
@@ -184,6 +204,9 @@ def test_every_check_has_been_seen_firing() -> None:
         (with_redis(maxmemory=0, used_memory=10**12), "memory"),
         (with_redis(aof=False, rdb_points=None), "persistence"),
         (with_kafka(newest_ms=0), "broker_clock"),
+        (with_door(signs_as_of_ms=NOW_MS + DAY_MS), "machine_signs"),
+        (with_door(signs_as_of_ms=NOW_MS - 180 * DAY_MS), "machine_signs"),
+        (with_door(link_keys=0, link_base_url_set=False), "links"),
         (with_kafka(topics={name: TopicFacts(2, 1, 1, None) for name in KAFKA.topics}), "replication"),
     ],
 )
