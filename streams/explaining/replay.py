@@ -190,38 +190,63 @@ class Replay:
 class _Lines:
     """Gives a contact's replay the lines of a simulation, as far as they are of its partition."""
 
-    def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        until_ms: int,
+        partitions: int,
+        lists: Mapping[str, Sequence[str]],
+        earlier: Callable[[int], Iterable[tuple[int, Record]]] | None,
+    ) -> None:
+        """`earlier` gives so many lines again, from the first on: until a link comes nobody asks what it would move.
+
+        Without it, all that may be linked one day is followed.
+        """
         self.replay = replay
-        # Who is linked with whom, and what they send, hangs on no segment and no score.
-        bare = replace(replay.core.definitions, scores={}, whiles={}, segments=(), order=())
-        self._linked = Partitions(Core(bare), partitions, _CONTACTS_DECODED_MAX)
         self._until_ms = until_ms
         self._partitions = partitions
+        self._lists = lists
+        self._earlier = earlier
+        self._linked = None if earlier is not None else self._links()
         # As in the simulator: in a log of one partition a line's place stands for its offset.
         self._offset = 0 if partitions == 1 else 1
 
     def take(self, place: int, record: Record) -> bool:
         """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
-        told = None if isinstance(record, Tick | DefinitionsRecord | Forward) else record
         clock_ms = stated_ms(record)
         assert clock_ms is not None, "records without an instant were refused"
-        self._linked.at_line(place)
-        if told is None:
-            if clock_ms > self._until_ms:
-                return False
-            self._linked.tick(clock_ms)
-            self.replay.move_on(clock_ms, self._next(place))
-            return True
-        is_ours = partition_of(told.contact_id, self._partitions) == self.replay.partition
+        told = _told(record)
+        is_ours = told is None or partition_of(told.contact_id, self._partitions) == self.replay.partition
         if is_ours and clock_ms > self._until_ms:
             return False
-        self._linked.apply(told, clock_ms)
+        forwarded = self._follow_links(place, record)
+        if told is None:
+            self.replay.move_on(clock_ms, self._next(place))
+            return True
         if is_ours:
             self.replay.apply(told, self._next(place), clock_ms)
-        for forward in self._linked.forwarded:
+        for forward in forwarded:
             if partition_of(forward.contact_id, self._partitions) == self.replay.partition:
                 self.replay.apply(forward, self._next(place), clock_ms, is_new=True)
         return True
+
+    def _follow_links(self, place: int, record: Record) -> Sequence[Forward]:
+        """What linked contacts send by this record."""
+        if self._linked is None:
+            if record.type != "link":
+                return ()
+            assert self._earlier is not None, "else links are followed from the start"
+            self._linked = self._links()
+            for earlier_place, earlier in self._earlier(place):
+                _take_in(self._linked, earlier_place, earlier)
+        return _take_in(self._linked, place, record)
+
+    def _links(self) -> Partitions:
+        # Who is linked with whom, and what they send, hangs on no segment and no score.
+        bare = replace(self.replay.core.definitions, scores={}, whiles={}, segments=(), order=())
+        linked = Partitions(Core(bare), self._partitions, _CONTACTS_DECODED_MAX)
+        linked.put_on_lists(self._lists)
+        return linked
 
     def _next(self, place: int) -> int:
         """The offset of the next record."""
@@ -241,6 +266,22 @@ class _Lines:
         return self.replay
 
 
+def _told(record: Record) -> ContactRecord | None:
+    """The record, if it is about a contact. What a log forwards is forwarded here anew."""
+    return None if isinstance(record, Tick | DefinitionsRecord | Forward) else record
+
+
+def _take_in(linked: Partitions, place: int, record: Record) -> Sequence[Forward]:
+    clock_ms, told = stated_ms(record), _told(record)
+    assert clock_ms is not None, "records without an instant were refused"
+    linked.at_line(place)
+    if told is None:
+        linked.tick(clock_ms)
+        return ()
+    linked.apply(told, clock_ms)
+    return linked.forwarded
+
+
 def replay_lines(
     definitions: Definitions,
     lines: Iterable[bytes],
@@ -257,15 +298,17 @@ def replay_lines(
     reader, active = Reader(), definitions.identity
     read = read_line if history is None else reader.read
     who = contact_id, partition_of(contact_id, partitions), definitions.lists
-    taken = _Lines(Replay(definitions, *who), until_ms, partitions)
+    again = None if history is None else lambda count: _records(history(count), read)
+    bounds = until_ms, partitions, definitions.lists, again
+    taken = _Lines(Replay(definitions, *who), *bounds)
     for place, record in _records(lines, read):
         if not taken.take(place, record):
             break
         if record.type == "definitions" and (brought := reader.definitions(record)).identity != active:
-            assert history is not None, "without a history no definitions are read"
+            assert again is not None, "without a history no definitions are read"
             active, former = brought.identity, taken.replay
-            taken = _Lines(Replay(brought, *who, rehearsing_core_of), until_ms, partitions)
-            for earlier_place, earlier in _records(history(place + 1), read):
+            taken = _Lines(Replay(brought, *who, rehearsing_core_of), *bounds)
+            for earlier_place, earlier in again(place + 1):
                 taken.take(earlier_place, earlier)
             taken.replay.follow(former, record, taken.last_offset)
     return taken.end()
