@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from schemas.transitions import Transition
-from streams.explaining.replay import replay_lines
+from streams.explaining.line_replay import replay_lines
 from streams.explaining.view import segment_view
 from streams.segmentation import compile_definitions
 from streams.segmentation.explanation import Explainer
