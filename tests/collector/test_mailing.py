@@ -211,6 +211,7 @@ def test_a_batch_wants_to_know_its_format_and_names_for_its_urls() -> None:
     [
         ("", "expected a JSON object"),
         ("hush-this-is-no-json", "expected a JSON object"),
+        ("[" * 100_000, "expected a JSON object"),
         ('{"k1": 5}', "expected a JSON object"),
         ('{"k1": "hush"}', "expected at least 16 characters"),
         ('{"k.1": "hush-this-is-long-enough"}', "expected key ids"),
