@@ -179,8 +179,8 @@ METRICS: tuple[Metric, ...] = (
            ("detector",), ("reason",), tuple((reason,) for reason in DETECTED_REASONS)),
     Metric("segue_detector_events_held", "gauge", "Opens, clicks and deliveries remembered.", ("detector",)),
     Metric("segue_detector_events_given_up_total", "counter",
-           "Events forgotten before their time, since there was no room for more of a contact, or of all.",
-           ("detector",), ("bound",), (("contact",), ("all",))),
+           "Events forgotten before their time: a contact had 200 newer ones, or there was no room for more of all.",
+           ("detector",), ("reason",), (("contact_full",), ("memory_full",))),
     Metric("segue_detector_partitions", "gauge", "Partitions read along by this detector.", ("detector",)),
     Metric("segue_detector_lag_records", "gauge", "Records in the log that were not looked at yet.", ("detector",)),
     # --- consumers: what became of transitions ---------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import click
 
@@ -20,11 +22,14 @@ from streams.detecting.detector import Detector, DetectorParts
 from streams.detecting.memory import Memory
 from streams.detecting.settings import DetectorSettings
 from streams.logs import set_up_log
+from streams.ports import LogWriter
 from streams.probes import ProbeServer
 from streams.sending.log_start import check_topics
 
 _log = logging.getLogger(__name__)
 _HANGS_MARGIN_MS = 30_000
+Around: TypeAlias = Callable[[LogWriter], LogWriter]
+"""Puts something of its own around what corrections are written through."""
 
 
 @click.command(short_help="Find machines among opens and clicks, and correct what they did.")
@@ -48,15 +53,19 @@ def command() -> None:
       segue detect
       SEGUE_DETECT_BURST_LINKS=4 SEGUE_METRICS_PORT=9300 segue detect
     """
-    settings = load_settings(DetectorSettings)
+    run_detector(load_settings(DetectorSettings))
+
+
+def run_detector(settings: DetectorSettings, around: Around = lambda writer: writer) -> None:
+    """Run a detector in this process until it ends. Raises the `SegueError` that ended it, if one did."""
     set_up_log(settings.log_level)
-    asyncio.run(_detect(settings))
+    asyncio.run(_detect(settings, around))
 
 
-async def _detect(settings: DetectorSettings) -> None:
+async def _detect(settings: DetectorSettings, around: Around) -> None:
     await asyncio.to_thread(check_topics, KafkaTopics(settings.kafka), settings.names)
     loop, meters, manager = asyncio.get_running_loop(), Meters("detector"), ServiceManager()
-    detector = _detector(settings, meters)
+    detector = _detector(settings, meters, around)
     probes = ProbeServer(settings.metrics_host, settings.metrics_port, meters.registry, detector.health)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, detector.stop)
@@ -73,7 +82,7 @@ async def _detect(settings: DetectorSettings) -> None:
         probes.close()
 
 
-def _detector(settings: DetectorSettings, meters: Meters) -> Detector:
+def _detector(settings: DetectorSettings, meters: Meters, around: Around) -> Detector:
     names = settings.names
     share = KafkaShare(
         settings.kafka,
@@ -86,7 +95,7 @@ def _detector(settings: DetectorSettings, meters: Meters) -> Detector:
     writer = KafkaWriter(settings.kafka, names.tracking, settings.detect_publish_timeout_ms)
     memory = Memory(settings.thresholds, window_ms=settings.detect_window_ms, events_max=settings.detect_events_max)
     hangs_after_ms = settings.detect_publish_timeout_ms + _HANGS_MARGIN_MS
-    return Detector(DetectorParts(share, writer, memory, meters), hangs_after_ms=hangs_after_ms)
+    return Detector(DetectorParts(share, around(writer), memory, meters), hangs_after_ms=hangs_after_ms)
 
 
 def _condition(detector: Detector) -> Condition:

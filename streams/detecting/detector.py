@@ -24,7 +24,6 @@ from streams.ports import LogWriter, Message
 from streams.probes import Health
 
 _READ_MS = 250
-_BOUNDS = ("contact", "all")
 
 
 class _Glance(msgspec.Struct):
@@ -135,8 +134,9 @@ class Detector:
         positions = self._share.positions
         lag = sum(max(0, end - positions.get(number, end)) for number, end in self._share.ends().items())
         meters.gauge("segue_detector_lag_records").set(lag)
-        for bound in _BOUNDS:
-            meters.counter("segue_detector_events_given_up_total", bound).inc(memory.given_up.pop(bound, 0))
+        while memory.given_up:
+            reason, events = memory.given_up.popitem()
+            meters.counter("segue_detector_events_given_up_total", reason).inc(events)
 
 
 def _record_of(message: Message) -> Record | None:

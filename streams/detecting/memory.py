@@ -21,6 +21,10 @@ CONTACT_EVENTS_MAX = 200
 """Events noted of one contact, the newest. The core corrects no older ones either."""
 
 
+CONTACT_FULL, MEMORY_FULL = "contact_full", "memory_full"
+"""Why events are forgotten before their time."""
+
+
 class Finding(NamedTuple):
     """What is to be written of an event, and the reasons that are new in it."""
 
@@ -48,7 +52,7 @@ class Memory:
         self.held = 0
         """Events in memory."""
         self.given_up: Counter[str] = Counter()
-        """Events that were forgotten before their time so far, by what had no room: `contact` or `all`."""
+        """Events that were forgotten before their time, by why; whoever counts them takes them out."""
 
     def take(self, partition: int, record: Record, timestamp_ms: int) -> None:
         """Look at the next record of a partition, which Kafka stamped with `timestamp_ms`."""
@@ -96,13 +100,13 @@ class Memory:
             return
         if len(notes) == CONTACT_EVENTS_MAX:
             _let_go(place, notes.pop(next(iter(notes))))
-            self.given_up["contact"] += 1
+            self.given_up[CONTACT_FULL] += 1
         notes[event.event_id] = note
         place.arrivals.append(note)
         self.held += 1
         self._look(place, note)
         if self.held > self._events_max:
-            self.given_up["all"] += place.arrivals[0].kept
+            self.given_up[MEMORY_FULL] += place.arrivals[0].kept
             self._drop_oldest(place)
 
     def _correct(self, place: _Partition, correction: Correction) -> None:

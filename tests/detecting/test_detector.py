@@ -197,6 +197,16 @@ def test_it_shows_what_it_does() -> None:
         assert meters.registry.get_sample_value("segue_detector_found_total", {"reason": reason}) == count
 
 
+def test_it_shows_what_it_had_no_room_for() -> None:
+    meters = Meters("detector")
+    one = detector(Log(*(opened(f"o{number}", 0) for number in range(203))), meters=meters)
+    one.turn()
+    one.turn()
+    one.turn()
+    counted = meters.registry.get_sample_value("segue_detector_events_given_up_total", {"reason": "contact_full"})
+    assert counted == 3
+
+
 def test_who_dies_leaves_the_group() -> None:
     log = Log(*BURST)
     share = FakeShare(log)

@@ -112,13 +112,13 @@ def test_who_is_erased_is_forgotten() -> None:
 def test_of_a_contact_the_newest_events_are_remembered() -> None:
     story = Story().take(*(opened(f"o{number}", 0) for number in range(CONTACT_EVENTS_MAX + 1)))
     assert set(story.take(delivered("d", 0)).marks()) == {f"o{number}" for number in range(2, CONTACT_EVENTS_MAX + 1)}
-    assert story.memory.given_up == {"contact": 2}
+    assert story.memory.given_up == {"contact_full": 2}
 
 
 def test_of_all_contacts_so_many_events_are_remembered_and_the_others_counted() -> None:
     story = Story(events_max=10).take(*(opened(f"o{number}", 0, contact=f"c{number}") for number in range(12)))
     assert story.memory.held == 10
-    assert story.memory.given_up == {"all": 2}
+    assert story.memory.given_up == {"memory_full": 2}
     sent = [delivered(f"d{number}", 0, contact=f"c{number}") for number in (1, 11)]
     assert set(story.take(*sent).marks()) == {"o11"}
 
