@@ -76,9 +76,8 @@ class Memory:
         found, place.found = place.found, {}
         findings = []
         for note in found.values():
-            new = tuple(note.found)
+            new, note.found = note.found, ()
             note.reasons = (*note.reasons, *new)
-            note.found.clear()
             findings.append(Finding(correction_of(note), new))
         return findings
 
@@ -115,12 +114,12 @@ class Memory:
             return
         if not correction.machine.suspected:
             note.cleared = True
-            note.found.clear()
+            note.found = ()
             place.found.pop(_key(note), None)
             return
         was_trap = HONEYPOT in note.reasons
         note.reasons = tuple(dict.fromkeys((*note.reasons, *correction.machine.reasons)))
-        note.found = [reason for reason in note.found if reason not in note.reasons]
+        note.found = tuple(reason for reason in note.found if reason not in note.reasons)
         if not note.found:
             place.found.pop(_key(note), None)
         if HONEYPOT in note.reasons and not was_trap:
@@ -137,7 +136,7 @@ class Memory:
         for reason, rule in RULES.items():
             for note in rule(about, self._thresholds):
                 if not note.cleared and reason not in note.reasons and reason not in note.found:
-                    note.found.append(reason)
+                    note.found = (*note.found, reason)
                     note.found_ms = place.clock_ms
                     place.found[_key(note)] = note
 

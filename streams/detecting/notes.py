@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from schemas.records import Track
@@ -37,7 +37,7 @@ class Note:
     """For which it is suspected by what is in the log: its own mark and corrections of it."""
     cleared: bool = False
     """Somebody said that no machine caused it: that word stands."""
-    found: list[str] = field(default_factory=list)
+    found: tuple[str, ...] = ()
     """Reasons that were found and are not written yet."""
     found_ms: int = 0
     """The clock at which the last of them was found."""

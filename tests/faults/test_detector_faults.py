@@ -1,4 +1,4 @@
-"""What may befall a detector between finding and the broker's word: every finding is written, and has its effect once."""
+"""What may befall a detector between a finding and the broker's ack: each is written, and has its effect once."""
 
 from __future__ import annotations
 
