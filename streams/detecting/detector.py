@@ -108,7 +108,7 @@ class Detector:
 
     def _take(self, message: Message) -> None:
         self._meters.counter("segue_detector_records_total").inc()
-        record = _record_of(message)
+        record = record_of(message)
         if record is not None:
             self._memory.take(message.partition, record, message.timestamp_ms)
 
@@ -139,7 +139,7 @@ class Detector:
             meters.counter("segue_detector_events_given_up_total", reason).inc(events)
 
 
-def _record_of(message: Message) -> Record | None:
+def record_of(message: Message) -> Record | None:
     """The record of a contact's own partition that a message holds, if rules look at such records.
 
     What is no valid record is the worker's to say.
@@ -153,4 +153,4 @@ def _record_of(message: Message) -> Record | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidRecordError):
         return None
     assert isinstance(record, Track | Correction | Erase), "no other type passes the glance"
-    return record if record.contact_id.encode("utf-8", "surrogatepass") == message.key else None
+    return record if record.contact_id.encode() == message.key else None

@@ -85,5 +85,4 @@ def _digest(value: object) -> bytes | None:
     """A value of bounded length in its place; 7 and "7" are one, since some senders write ids as numbers."""
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None
-    # A lone surrogate may stand in JSON and in no UTF-8.
-    return hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(str(value).encode(), digest_size=_DIGEST_BYTES).digest()

@@ -25,11 +25,11 @@ QUICK = {"SEGUE_DETECT_SESSION_TIMEOUT_MS": "2000"}
 
 
 class Mailing:
-    """One e-mail to many contacts, in topics that the broker stamps, with a worker that folds them."""
+    """One e-mail to many contacts, by default in topics that the broker stamps, with a worker that folds them."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, timestamps: str = "append", definitions: str = DEFINITIONS) -> None:
         self.place = place
-        place.prepare("append", DEFINITIONS)
+        place.prepare(timestamps, definitions)
         self._writer = KafkaWriter(KafkaConnection(place.servers), place.names.tracking)
         self._began_ms = time.time_ns() // 1_000_000
         self.worker = place.worker()
@@ -44,14 +44,18 @@ class Mailing:
     def track(self, contact: str, event: str, at_ms: int = 0, link: str | None = None, **more: Any) -> None:
         """A contact did something, `at_ms` after the mailing began; acknowledged on return."""
         properties = {"campaign_id": "welcome"} | ({} if link is None else {"link_url": link})
-        body = Track(f"{contact}-{event}-{link}", contact, event, self._began_ms + at_ms, properties, **more)
-        self._writer.append(encode_record(body), contact_id=contact)
+        occurred_ms = self._began_ms + at_ms
+        body = Track(f"{contact}-{event}-{link}", contact, event, occurred_ms, properties, **more)
+        # The broker stamps it anew where it stamps at all.
+        self._writer.append(
+            encode_record(body), contact_id=contact, timestamp_ms=min(occurred_ms, time.time_ns() // 10**6)
+        )
         self._writer.flush()
 
-    def click(self, contact: str, *links: str) -> None:
+    def click(self, contact: str, *links: str, at_ms: int = 0) -> None:
         """A contact followed links, all at one instant."""
         for link in links:
-            self.track(contact, "email_click", link=link)
+            self.track(contact, "email_click", at_ms, link)
 
     def corrections(self) -> list[Correction]:
         """Those in the log, partition by partition."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 
 import pytest
 
 from schemas.record_models import Correction
 from schemas.records import Suspicion
-from tests.live.detectors import IN, OUT, QUICK, Mailing, repeated
+from tests.live.detectors import DEFINITIONS, IN, OUT, QUICK, Mailing, repeated
 from tests.live.workers import PARTITIONS, Place, metric
 from tests.support.waiting import wait_until
+
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture
@@ -68,6 +71,28 @@ def test_a_detector_that_begins_later_finds_what_lies_in_its_window_and_one_afte
     assert repeated(after) == 0
     assert {one.event_id for one in found} < {one.event_id for one in after}
     assert again.terminate() == 0
+
+
+def test_a_first_start_looks_at_nothing_that_is_older_than_the_window(place: Place) -> None:
+    mailing = Mailing(place, "create")
+    mailing.click("earlier", "a", "b", "c", at_ms=-HOUR_MS)
+    mailing.click("scanner", "a", "b", "c")
+    detector = mailing.detector()
+    mailing.wait_for_corrections(3)
+    wait_until(lambda: metric(detector, "segue_detector_records_total") == 3 + 3, 30, "its own corrections read, too")
+    assert {one.contact_id for one in mailing.corrections()} == {"scanner"}
+    assert metric(detector, "segue_detector_lag_records") == 0
+
+
+def test_what_is_found_too_late_is_written_and_changes_nothing(place: Place) -> None:
+    mailing = Mailing(place, definitions="version: 1\ncorrect: {within: 1s}\n" + DEFINITIONS.replace("version: 1", ""))
+    mailing.click("scanner", "a", "b", "c")
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() - since > 1.1, 10, "the time for corrections over")
+    mailing.detector()
+    mailing.wait_for_corrections(3)
+    assert mailing.moves() == {"scanner": [IN]}
+    assert metric(mailing.worker, 'segue_record_outcomes_total{outcome="too_late"}') == 3
 
 
 def test_two_detectors_share_the_partitions_and_one_takes_over_what_the_other_had(mailing: Mailing) -> None:
