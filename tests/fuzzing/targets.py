@@ -26,7 +26,11 @@ from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
 from streams.confirmations import ConfirmationSigner
+from streams.detecting.detector import record_of
+from streams.detecting.memory import Memory
+from streams.detecting.rules import Thresholds
 from streams.links import Link, LinkKind, LinkSigner
+from streams.ports import Message
 from streams.sealing import BadTokenError
 from tests.fuzzing import callers
 from tests.support.run_directory import CHECKOUT
@@ -36,6 +40,7 @@ _SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
 _CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
 _NOW_MS = 1_795_255_200_000
 _ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
+_SUSPECT_ALL = Thresholds(burst_links=1, burst_ms=1, after_delivery_ms=1, near_honeypot_ms=1)
 _GUNZIPPED_BYTES_MAX = 64 * 1024
 
 
@@ -60,6 +65,16 @@ def _record(raw: bytes) -> None:
     except InvalidRecordError:
         return
     assert decode_record(encode_record(record)) == record, "what we write reads as the same"
+
+
+def _read_along(raw: bytes) -> None:
+    record = record_of(Message("tracking", 0, b"c1", raw, timestamp_ms=_NOW_MS))
+    if record is None:
+        return
+    memory = Memory(_SUSPECT_ALL, window_ms=_NOW_MS, events_max=10)
+    memory.take(0, record, _NOW_MS)
+    for finding in memory.due(0):
+        assert decode_record(encode_record(finding.correction)) == finding.correction
 
 
 def _call(raw: bytes) -> None:
@@ -150,9 +165,14 @@ def _examples(kind: str = "") -> tuple[bytes, ...]:
 
 
 _EVENT = b'{"type":"track","userId":"c1","messageId":"m","event":"Product Added","timestamp":"2026-11-21T09:59:00Z"}'
+_CLICK = (
+    b'{"type":"track","event_id":"e","contact_id":"c1","event":"email_click","occurred_at":"2026-11-21T09:59:00Z",'
+    b'"properties":{"campaign_id":7,"link_url":"a"},"machine":{"suspected":true,"reasons":["honeypot"]}}'
+)
 _DECISION = b'{"type":"consent","anonymousId":"a","purposes":{"ads":true},"document":"d","method":"m"}'
 TARGETS: dict[str, Target] = {
     "record": Target(_record, _examples()),
+    "read_along": Target(_read_along, (_CLICK, *_examples())),
     "call": Target(
         _call, (_EVENT, _DECISION, b'{"userId":"c1","traits":{"a":null},"groupId":"g","context":{"ip":"1"}}')
     ),
