@@ -73,7 +73,7 @@ class ImportSender:
         `on_reached` was told of are in the log.
         """
         batch: list[Outgoing] = []
-        sent, last = 0, reached
+        sent, last, noted = 0, reached, reached
         for number, records in rows:
             if number <= reached:
                 continue
@@ -82,8 +82,8 @@ class ImportSender:
             if len(batch) >= self._pace.batch_records:
                 sent += self._deliver(batch, last)
                 self._on_progress(Progress(last, sent))
-                batch = []
-        if last > reached:
+                batch, noted = [], last
+        if last > noted:
             sent += self._deliver(batch, last)
             self._on_progress(Progress(last, sent))
         return sent
