@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 import phonenumbers
@@ -49,6 +50,7 @@ def email_address(text: str) -> str:
     return address
 
 
+@lru_cache(maxsize=4_096)  # many people share few domains, and a file of contacts has many people
 def _domain(text: str) -> str:
     try:
         domain = idna.encode(text, uts46=True, std3_rules=True).decode().removesuffix(".").lower()
@@ -82,7 +84,8 @@ def plain_text(text: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
     line = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
     if not 1 <= len(line) <= characters_max:
         raise ValueError(f"expected 1 to {characters_max} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in line):
+    # What is printable is none of these; to look at each character takes much longer.
+    if not line.isprintable() and any(unicodedata.category(one) in ("Cc", "Cs", "Co", "Cn") for one in line):
         raise ValueError("expected text without control characters")
     return line
 

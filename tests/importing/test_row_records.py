@@ -20,7 +20,7 @@ from tests.importing.files import NOW_MS, TERMS, accepted, mapping_of, refused, 
 MOMENT = datetime.datetime(2026, 11, 21, 10, 0, 0, 123_987, tzinfo=datetime.UTC)
 ANY_CELL = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.decimals(), st.datetimes(), st.dates(),
-    st.text(max_size=20), st.lists(st.text(max_size=3), max_size=2), st.dictionaries(st.text(max_size=2), st.integers()),
+    st.text(max_size=20), st.lists(st.text(max_size=3)), st.dictionaries(st.text(max_size=2), st.integers()),
 )  # fmt: skip
 
 

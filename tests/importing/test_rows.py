@@ -26,7 +26,7 @@ from streams.importing.jsonl_rows import JsonlRows
 from streams.importing.parquet_rows import BATCH_ROWS, ParquetRows
 from streams.importing.rows import Row, RowSource
 
-CELLS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 JSON_CELLS = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=8), st.lists(st.text()))
 
 
