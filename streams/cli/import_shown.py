@@ -71,8 +71,9 @@ def report_scan(scan: Scan, job: ImportJob, begun: Begun) -> None:
         plain_table(("", job.file.name), [(name, f"{count:,}") for name, count in counts], right=(job.file.name,))
     )
     at = "as each row says, else " if job.occurred_at_by_row else ""
-    cause = "their own, so workflows act" if job.options.live else "backfill, so workflows may pass it over"
-    click.echo(f"\noccurred at: {at}{format_instant(begun.occurred_at)}; cause of what changes: {cause}")
+    cause = "their own, workflows act" if job.options.live else "backfill, workflows may pass it over"
+    click.echo(f"\noccurred at: {at}{format_instant(begun.occurred_at)}")
+    click.echo(f"cause of what changes: {cause}")
     samples = [each for kept in scan.samples.values() for each in kept]
     if samples:
         rows = [(f"{each.line}", each.column, as_shown(each.before), as_shown(each.after)) for each in samples]
