@@ -188,8 +188,9 @@ def _scanned(job: ImportJob, way: _Way, begun: Begun) -> tuple[Scan, Path | None
         with scanning(job.file) as show:
             scan = job.scan(begun, rows, show)
         rejected = rows.settle()
-    for line in short_problems(scan):
-        click.echo(line, err=True)
+    if not way.as_json:
+        for line in short_problems(scan):
+            click.echo(line, err=True)
     _check_found(scan, job, way, rejected)
     return scan, rejected
 

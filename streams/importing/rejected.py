@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import filecmp
 import os
@@ -74,6 +73,7 @@ class RejectedRows:
 
     def drop(self) -> None:
         """Remove what was written so far, if it is not in its place."""
-        self._file.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._temporary.unlink()
+        try:
+            self._file.close()  # fails once more where a full disk is why it is dropped
+        finally:
+            self._temporary.unlink(missing_ok=True)
