@@ -1,8 +1,8 @@
 """What a collector takes in: requests a second and their latency, beside a handler that does nothing with them.
 
 As much as comes back over a few kept connections. A core's share is by the processor time that the server used, its
-threads included; Kafka and the load work beside it. The plain handler reads a call's body and answers, under the same
-server: it shows what a request costs without us, and that the load is fast enough. The cost is processor time a call,
+threads included; Kafka and the load work beside it. The plain handler reads a call's body and answers, under uvicorn as
+it comes: it shows what a request costs without us, and that the load is fast enough. The cost is processor time a call,
 as a multiple of the plain handler's; for a single event the goal is 2.
 """
 
@@ -28,7 +28,7 @@ _LISTENS = r"listens on http://127\.0\.0\.1:(\d+)\n"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--seconds", type=float, default=8, help="of each measurement")
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--connections", type=int, default=64, help="kept alive, each with one request at a time")
     add_json(parser)
 
 

@@ -1,6 +1,6 @@
-"""`python -m bench.plain_handler`: what there is to be had of the collector's HTTP server.
+"""`python -m bench.plain_handler`: what there is to be had of an HTTP server for Python.
 
-A Starlette app under the collector's own server that reads the body of a call and answers OK; an image for any GET.
+A Starlette app under uvicorn as it comes, which reads the body of a call and answers OK; an image for any GET.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,9 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from streams.collector.email_links import GIF
-from streams.collector.server import CollectorServer, listen
-
-_CONNECTIONS = 1_000
+from streams.collector.server import listen
 
 
 async def _call(request: Request) -> Response:
@@ -34,7 +33,8 @@ async def _serve() -> None:
     with listen("127.0.0.1", 0) as bound:
         sys.stdout.write(f"listens on http://127.0.0.1:{bound.getsockname()[1]}\n")
         sys.stdout.flush()
-        await CollectorServer(Starlette(routes=routes), _CONNECTIONS).serve(sockets=[bound])
+        config = uvicorn.Config(Starlette(routes=routes), log_config=None, log_level="warning", access_log=False)
+        await uvicorn.Server(config).serve(sockets=[bound])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 import time
@@ -26,6 +25,7 @@ from streams.agents.ending import Ending
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes
 from streams.app import build_app
+from streams.garbage import spare_garbage_collection
 from streams.generations import BuildStore, GenerationStore, History, RecordReader
 from streams.logs import set_up_log
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
@@ -38,8 +38,6 @@ from streams.worker import Parts, Worker
 
 log = logging.getLogger("segue.worker")
 
-# Contacts held in memory are no garbage, but by default a fifth of the time went into looking through them for some.
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.0005  # aiokafka's and librdkafka's threads wait for the interpreter: by default 5 ms each time
 
 
@@ -82,9 +80,7 @@ def run_worker(settings: WorkerSettings, around: Around = lambda outside: outsid
     """Run a worker in this process until it ends. Raises the `SegueError` that ended it, if one did."""
     set_up_log(settings.log_level)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    spare_garbage_collection()
     asyncio.run(_work(settings, around))
 
 

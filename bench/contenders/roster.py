@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.bootstrap import GARBAGE_THRESHOLDS
+from streams.garbage import GARBAGE_THRESHOLDS
 
 
 @dataclass(frozen=True)

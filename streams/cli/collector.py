@@ -23,6 +23,7 @@ from streams.collector.key_watch import KeyWatch
 from streams.collector.readiness import Readiness
 from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
+from streams.garbage import spare_garbage_collection
 from streams.logs import set_up_log
 from streams.spool.segments import SegmentFiles
 from streams.spool.spool import DiskSpool
@@ -67,6 +68,7 @@ def command(host: str | None, port: int | None) -> None:
     """
     settings = load_settings(CollectorSettings)
     set_up_log(settings.log_level)
+    spare_garbage_collection()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, host or settings.collector_host, settings.collector_port if port is None else port))
 

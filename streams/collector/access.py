@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from schemas.write_keys import secret_digest
 from streams.collector.keyring import Key, Keyring, Scope
 from streams.ports import Clock
 
 __all__ = ["Access", "Key", "Keyring", "Scope", "WriteKeys"]
 
 WRITE_KEY_CHARACTERS_MIN = 8
+_REMEMBERED = 1_024
+_REMEMBERED_CHARACTERS_MAX = 512
 
 
 def _write_keys(value: object) -> object:
@@ -50,8 +54,21 @@ class Access:
 
     def key(self, authorization: str | None, in_body: str | None = None) -> Key | None:
         """What an `Authorization` header stands for, else the key in the body; None where it stands for nothing."""
-        given = _credentials(authorization) if authorization is not None else (in_body or "").encode()
-        return self._keyring.find(given, self._clock.now_ms()) if given else None
+        if authorization is None:
+            digest = secret_digest(in_body.encode()) if in_body else None
+        elif len(authorization) <= _REMEMBERED_CHARACTERS_MAX:
+            digest = _remembered_digest(authorization)
+        else:
+            digest = _digest(authorization)
+        return None if digest is None else self._keyring.find(digest, self._clock.now_ms())
+
+
+def _digest(authorization: str) -> bytes | None:
+    user = _credentials(authorization)
+    return secret_digest(user) if user else None
+
+
+_remembered_digest = lru_cache(maxsize=_REMEMBERED)(_digest)  # senders are few, and each calls often
 
 
 def _credentials(authorization: str) -> bytes | None:

@@ -8,7 +8,7 @@ taken. 429 or 503: try again with the same messageIds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -87,7 +87,7 @@ class Api:
     def _report(self, events: Sorted) -> Response:
         accepted, rejected = len(events.accepted), len(events.rejected)
         if not rejected:
-            return Response(b'{"accepted":%d,"rejected":[]}' % accepted, media_type="application/json")
+            return _taken(accepted)
         body: dict[str, object] = {"accepted": accepted, "rejected": [each.body() for each in events.rejected]}
         too_large = any(each.too_large for each in events.rejected)
         reason = "too_large" if too_large else "invalid"
@@ -96,6 +96,12 @@ class Api:
         first = events.rejected[0].problems[0]
         message = f"{error}; the first of them: {f'{first.path}: ' if first.path else ''}{first.expected}"
         return JSONResponse(body | {"error": error, "code": reason, "message": message}, 413 if too_large else 400)
+
+
+@lru_cache(maxsize=64)
+def _taken(accepted: int) -> Response:
+    """Most answers, so they are made once; see `Response.__call__`, which changes nothing of them."""
+    return Response(b'{"accepted":%d,"rejected":[]}' % accepted, media_type="application/json")
 
 
 def _sort_import(raw: bytes, arrival: Arrival) -> Sorted:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 64 * 1024
 """All of a request but its body: request line, headers, trailers, what frames chunks. Past it: 400, and closed."""
 HEADERS_MAX = 200
+WHOLE_BODY = "segue.whole_body"
+"""Is in a request's scope once its whole body has come: then nobody has to wait for it, nor to bound a wait."""
 
 _ANSWER = (
     "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n"
@@ -18,6 +21,38 @@ _ANSWER = (
 
 class TooManyHeadersError(Exception):
     """Raised within a callback of the parser, which then gives the request up."""
+
+
+class OneWrite:
+    """A transport that sends what is written to it in one turn of the loop as one.
+
+    An answer is written as a head and a body, and a call of the system for each would cost more than all the rest that
+    the server does for it.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it at the end of this turn."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Send what is left to send, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -32,7 +67,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Whoever connects has to say something."""
-        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn names the transport more closely
+        super().connection_made(cast("Transport", OneWrite(cast("Transport", transport), self.loop)))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -46,14 +81,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._beside_body_bytes = 0
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
-        if len(self.headers) >= HEADERS_MAX:
-            raise TooManyHeadersError
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """What follows is its body, which `bodies.py` bounds."""
+        """What follows is its body, which `bodies.py` bounds. The bytes of headers are bounded as they come."""
+        if len(self.headers) > HEADERS_MAX:
+            raise TooManyHeadersError
         self._in_head = False
         self._cease_to_await()
         super().on_headers_complete()
@@ -62,6 +93,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A piece of the body."""
         self._body_bytes += len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is wholly there."""
+        cast("dict[str, Any]", self.scope)[WHOLE_BODY] = True
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request, or of several."""

@@ -35,7 +35,7 @@ class _Taken(NamedTuple):
 
 
 class Keyring:
-    """Finds a key by its secret.
+    """Finds a key by the digest of its secret.
 
     The digest of what a call shows is looked up, not the secret: nobody can choose a secret whose digest comes close
     to another, so the time that a look-up takes tells nothing.
@@ -50,9 +50,9 @@ class Keyring:
         self._entries: dict[bytes, KeyEntry] = {}
         self._taken: dict[bytes, _Taken] = dict(self._fixed)
 
-    def find(self, secret: bytes, now_ms: int) -> Key | None:
-        """The key of a secret that is taken at `now_ms`."""
-        taken = self._taken.get(secret_digest(secret))
+    def find(self, digest: bytes, now_ms: int) -> Key | None:
+        """The key of the secret with this digest, where it is taken at `now_ms`."""
+        taken = self._taken.get(digest)
         if taken is None or (taken.until_ms is not None and now_ms >= taken.until_ms):
             return None
         return taken.key

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from streams.collector.addresses import Address, Network, Written, client_address, written_address
 from streams.collector.machine_signs import Followed, MachineSigns
+from streams.collector.raw_headers import headers_of
 
 USER_AGENT_CHARACTERS_MAX = 512
 
@@ -28,7 +29,7 @@ def user_agent_of(headers: Headers) -> str:
 
 def fetched_ahead(headers: Headers) -> bool:
     """Browsers and link previews that fetch ahead of a person say so."""
-    purposes = (headers.get(name, "").lower() for name in _PURPOSE_HEADERS)
+    purposes = [headers[name].lower() for name in _PURPOSE_HEADERS if name in headers]
     return any(word in purpose for purpose in purposes for word in ("prefetch", "preview", "prerender"))
 
 
@@ -55,14 +56,14 @@ class Visitors:
     def context(self, request: Request) -> dict[str, str]:
         """The context of a record."""
         found = {
-            "userAgent": user_agent_of(request.headers),
+            "userAgent": user_agent_of(headers_of(request)),
             "ip": written_address(self._address(request), self._written),
         }
         return {name: value for name, value in found.items() if value}
 
     def suspicion(self, request: Request, followed: Followed, *, trap: bool = False) -> list[str]:
         """Reasons to suspect a machine, none for a person."""
-        return suspicion(self._signs, followed, request.headers, self._address(request), trap=trap)
+        return suspicion(self._signs, followed, headers_of(request), self._address(request), trap=trap)
 
     def _address(self, request: Request) -> Address | None:
         return client_address(request, self._proxies)

@@ -12,3 +12,9 @@ def header(request: Request, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """All headers by their names in lower case; of those that came twice, the first."""
+    raw = request.scope["headers"]
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}

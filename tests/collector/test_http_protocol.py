@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streams.collector.http_protocol import HEAD_BYTES_MAX, HEADERS_MAX
+from streams.collector.http_protocol import HEAD_BYTES_MAX, HEADERS_MAX, WHOLE_BODY, OneWrite
 from streams.collector.server import CollectorServer, listen
 from tests.support.waiting import wait_until_async
 
@@ -36,9 +36,9 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def _connected(head_timeout_ms: int = 30_000) -> AsyncIterator[Connection]:
+async def _connected(head_timeout_ms: int = 30_000, app: ASGIApp = _app) -> AsyncIterator[Connection]:
     with listen("127.0.0.1", 0) as bound:
-        server = CollectorServer(_app, connections=10, head_timeout_ms=head_timeout_ms)
+        server = CollectorServer(app, connections=10, head_timeout_ms=head_timeout_ms)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         await wait_until_async(lambda: server.started, 10, "the server to serve")
         reader, writer = await asyncio.open_connection(*bound.getsockname())
@@ -233,5 +233,85 @@ def test_a_request_that_a_proxy_might_cut_elsewhere_is_refused_and_nothing_behin
             answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 400 "), answer
         assert b"/second" not in answer
+
+    _run(story)
+
+
+class _Wire:
+    """The end of a connection, which keeps what came in one piece apart from what came in the next."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _one_write(wire: _Wire) -> OneWrite:
+    return OneWrite(cast("asyncio.Transport", wire), asyncio.get_running_loop())
+
+
+def test_what_is_written_in_one_turn_of_the_loop_leaves_in_one_piece_and_in_order() -> None:
+    async def story() -> None:
+        wire = _Wire()
+        transport = _one_write(wire)
+        transport.write(b"head")
+        transport.write(b"body")
+        assert wire.pieces == []
+        await asyncio.sleep(0)
+        transport.write(b"next")
+        await asyncio.sleep(0)
+        assert wire.pieces == [b"headbody", b"next"]
+
+    _run(story)
+
+
+def test_what_was_written_leaves_before_the_connection_is_closed_and_nothing_after() -> None:
+    async def story() -> None:
+        wire = _Wire()
+        transport = _one_write(wire)
+        transport.write(b"the last word")
+        transport.close()
+        transport.write(b"too late")
+        await asyncio.sleep(0)
+        assert (wire.pieces, wire.closed, transport.is_closing()) == ([b"the last word"], True, True)
+
+    _run(story)
+
+
+@pytest.mark.parametrize(
+    ("framing", "last"), [(b"Content-Length: 2", b"x"), (b"Transfer-Encoding: chunked", b"0\r\n\r\n")]
+)
+def test_only_a_body_that_is_wholly_there_is_said_to_be(framing: bytes, last: bytes) -> None:
+    whole: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            whole.append(WHOLE_BODY in scope)
+        await _app(scope, receive, send)
+        if scope["type"] == "http":
+            whole.append(WHOLE_BODY in scope)
+
+    first = b"POST /slow HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s" % (
+        framing,
+        b"1\r\nx\r\n" if b"chunked" in framing else b"x",
+    )
+
+    async def story() -> None:
+        async with _connected(app=app) as (reader, writer):
+            writer.write(first)
+            await wait_until_async(lambda: whole != [], 10, "the call to begin")
+            writer.write(last)
+            await reader.readuntil(b"/slow")
+            writer.write(first + last)
+            await reader.readuntil(b"/slow")
+        assert whole == [False, True, True, True]
 
     _run(story)

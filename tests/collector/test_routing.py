@@ -26,3 +26,10 @@ def test_a_bug_behind_the_short_way_is_counted_as_500(door: Door, monkeypatch: p
     with pytest.raises(ZeroDivisionError):
         door.track()
     assert door.metric("segue_collector_requests_total", route="track", status="500") == 1
+
+
+@pytest.mark.parametrize("path", ["/o/", "/o/a/b.gif", "/o/%2F.gif", "/o"])
+def test_the_end_of_a_path_is_taken_as_the_router_takes_it(door: Door, path: str) -> None:
+    short = door.client.get(path)
+    routed = door.client.head(path)  # which is not declared, so the router takes it
+    assert (short.status_code, dict(short.headers)) == (routed.status_code, dict(routed.headers))
