@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.errors import UnavailableError
 
@@ -44,9 +44,9 @@ class Seen:
         key = _hash(contact_id)
         before = self._places(key)
         if before is None:
-            self._write("INSERT INTO contacts VALUES (?, ?, ?, ?)", (key, row, line, row))
+            self._run("INSERT INTO contacts VALUES (?, ?, ?, ?)", (key, row, line, row))
         else:
-            self._write("UPDATE contacts SET last_row = ? WHERE hash = ?", (row, key))
+            self._run("UPDATE contacts SET last_row = ? WHERE hash = ?", (row, key))
         return before
 
     def places(self, contact_id: str) -> Places:
@@ -58,9 +58,9 @@ class Seen:
     def shared(self, kind: str, value: str, contact_id: str, line: int) -> int | None:
         """Note a value that people do not share; returns the line in which another contact has it, if one does."""
         key, contact = _hash(f"{kind}:{value}"), _hash(contact_id)
-        found = self._database.execute("SELECT contact, line FROM shared WHERE hash = ?", (key,)).fetchone()
+        found = self._run("SELECT contact, line FROM shared WHERE hash = ?", (key,))
         if found is None:
-            self._write("INSERT INTO shared VALUES (?, ?, ?)", (key, contact, line))
+            self._run("INSERT INTO shared VALUES (?, ?, ?)", (key, contact, line))
             return None
         other, first_line = found
         return None if other == contact else int(first_line)
@@ -70,14 +70,13 @@ class Seen:
         self._database.close()
 
     def _places(self, key: bytes) -> Places | None:
-        found = self._database.execute(
-            "SELECT first_row, first_line, last_row FROM contacts WHERE hash = ?", (key,)
-        ).fetchone()
+        found = self._run("SELECT first_row, first_line, last_row FROM contacts WHERE hash = ?", (key,))
         return None if found is None else Places(*found)
 
-    def _write(self, statement: str, values: tuple[bytes | int, ...]) -> None:
+    def _run(self, statement: str, values: tuple[bytes | int, ...]) -> Any:
+        """The first row of what a statement finds."""
         try:
-            self._database.execute(statement, values)
+            return self._database.execute(statement, values).fetchone()
         except sqlite3.OperationalError as error:
             raise UnavailableError(f"no room in the temporary directory to look for duplicates: {error}") from None
 

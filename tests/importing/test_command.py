@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,10 @@ from click.testing import CliRunner, Result
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE, EXIT_USAGE, SegueError
 from streams.cli import segue
+from streams.cli.import_shown import scanning_shown, sending_shown
+from streams.importing.job import contact_file
+from streams.importing.scan import Scan
+from streams.importing.sending import Progress
 from tests.importing.files import csv_file
 from tests.support.run_directory import CHECKOUT
 
@@ -151,3 +158,41 @@ def test_without_kafka_an_import_ends_with_code_75_and_leaves_nothing_behind(tmp
     path = csv_file(tmp_path / "c.csv", "email", ["a@s.example", "b@"])
     assert code(run(str(path), "--contact-id", "email")) == EXIT_UNAVAILABLE
     assert [each.name for each in tmp_path.iterdir()] == ["c.csv"]
+
+
+class Terminal(io.StringIO):
+    """A standard error that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_rows_rate_and_time_left_are_shown_and_elsewhere_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = contact_file(csv_file(tmp_path / "c.csv", "email", ["a@s.example"] * 9), None, None)
+    shown = {}
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with scanning_shown(file) as scanned:
+            scanned(50, Scan(rows=7, rejected=1))
+        with sending_shown(100, 10) as (show, say):
+            show(Progress(60, 50))
+            say("Kafka is away; trying again")
+        shown[stream.isatty()] = stream.getvalue()
+    for words in ("7 rows, 1 rejected", "60 of 100 rows", "rows a second", "left", "Kafka is away; trying again"):
+        assert words in shown[True]
+    assert shown[False] == "Kafka is away; trying again\n"
+
+
+def test_the_page_shows_the_example_as_it_is() -> None:
+    page = (CHECKOUT / "ops/import.md").read_text()
+    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL))
+    mapping = (EXAMPLES / "contacts.map.yaml").read_text()
+    for line in blocks["yaml"].splitlines():
+        bare = line.partition("  # ")[0].strip()
+        assert bare.partition("                         #")[0].strip() in mapping, line
+    for line in blocks["console"].splitlines()[1:]:
+        assert line == "…" or line in GOLDEN, line
+    for line in blocks["csv"].splitlines():
+        assert line in (EXAMPLES / "contacts.csv").read_text()

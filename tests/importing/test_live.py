@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,15 @@ def test_killed_twice_and_run_again_every_row_is_in_the_log_and_few_are_repeated
     assert len(records_of(kafka.bootstrap_servers, names)) == len(records)
 
 
-def test_a_changed_mapping_is_refused_before_the_import_is_finished(
+def test_stopped_by_hand_an_import_says_how_to_go_on_and_another_mapping_does_not_go_on_with_it(
     commands: Commands, kafka: Kafka, contacts: Path, tmp_path: Path
 ) -> None:
     prepared(commands, kafka.bootstrap_servers, tmp_path)
     importing = commands.start("import", str(contacts), *FLAGS, "--rate", "500")
     wait_until_reached(contacts, 200)
-    importing.kill()
+    importing.signal(signal.SIGINT)
+    assert importing.wait() == EXIT_BAD_INPUT
+    assert "rows are in the log for sure: run the same command to go on" in importing.stderr
     other = commands.run("import", str(contacts), "--contact-id", "email", "--trait", "town=city")
     assert other.returncode == EXIT_BAD_INPUT
     assert "the mapping or an option is another one" in other.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import InputError
+from schemas.errors import InputError, UnavailableError
 from streams.importing.seen import Seen
 from tests.importing.files import Run, csv_file, jsonl_file, mapping_of
 from tests.support.run_directory import CHECKOUT
@@ -155,6 +156,23 @@ def test_records_are_counted_by_type_as_the_choice_of_duplicates_has_them(tmp_pa
         "first": Counter(identify=2, consent=2),
         "last": Counter(identify=2, consent=1),
     }
+
+
+def _fill(seen: Seen) -> None:
+    for number in range(100_000):
+        seen.contact(f"c{number}", number, number)
+
+
+def test_a_temporary_directory_without_room_is_told_and_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.importing.seen.CACHE_KBYTES", 16)
+    seen = Seen()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    try:
+        with pytest.raises(UnavailableError, match="no room in the temporary directory to look for duplicates"):
+            _fill(seen)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 MEASURED = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +243,33 @@ def test_a_journal_whose_last_line_was_cut_short_counts_as_without_it(tmp_path: 
         ]
         assert missing == max(reached)
         assert journal.read_bytes().endswith(b'{"rows":10,"finished":true}\n')
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_disk_that_is_full_ends_the_import_and_the_next_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    path, log = csv_file(tmp_path / "c.csv", HEADING, rows(6)), MemoryLog()
+    left = calls
+
+    def full(file: int, raw: bytes) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            written_part = os.pwrite(file, raw[:5], os.fstat(file).st_size) if left == -1 else 0
+            if written_part:
+                return written_part
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, raw)
+
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr("streams.importing.journal.os.write", full)
+        with pytest.raises(OSError, match="No space left"):
+            Run(path, MAPPING).send(log)
+    Run(path, MAPPING).send(log)
+    assert states(log) == plainly(rows(6), "merge")
+    assert len(log.records) <= 6 + 2
 
 
 @pytest.mark.parametrize("text", ["{}\n", "not json\n", '{"rows": 1}\n'])
