@@ -62,7 +62,7 @@ def _state(path: Path, raw: bytes) -> State | None:
     try:
         begun = msgspec.json.decode(whole[0], type=Begun)
         reached = msgspec.json.decode(whole[-1], type=Reached) if len(whole) > 1 else Reached(0)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # of which msgspec's are some
         raise InputError(f"{path}: expected a journal of `segue import`: {error}; remove it to begin anew") from None
     if begun.version != VERSION:
         raise InputError(

@@ -6,13 +6,17 @@ A target that raises anything else has a bug. A decoder that is new gets a funct
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 from pydantic import SecretStr
 
+from schemas.errors import InputError
 from schemas.lists import decode_entry, decode_key
 from schemas.records import InvalidRecordError, decode_record, encode_record
 from schemas.write_keys import decode_key_entry, encode_key_entry
@@ -25,6 +29,11 @@ from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
 from streams.confirmations import ConfirmationSigner
+from streams.importing.csv_rows import CsvRows
+from streams.importing.journal import read_journal
+from streams.importing.jsonl_rows import JsonlRows
+from streams.importing.mapping import ImportMapping, read_mapping
+from streams.importing.row_records import RowRecords, Terms
 from streams.links import Link, LinkKind, LinkSigner
 from streams.sealing import BadTokenError
 from tests.support.run_directory import CHECKOUT
@@ -35,6 +44,15 @@ _CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
 _NOW_MS = 1_795_255_200_000
 _ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
 _GUNZIPPED_BYTES_MAX = 64 * 1024
+_KINDS = {"age": "number", "phone": "phone", "country": "country", "seen": "date", "at": "instant", "ok": "boolean"}
+_MAPPING = ImportMapping.model_validate(
+    {
+        "version": 1,
+        "contact": "email",
+        "traits": {name: {"column": name, "kind": kind} for name, kind in _KINDS.items()} | {"name": "name"},
+    }
+)
+_TERMS = Terms("import-1", _NOW_MS, stated=True, backfill=True)
 
 
 class Target(NamedTuple):
@@ -149,6 +167,30 @@ def _examples(kind: str = "") -> tuple[bytes, ...]:
 
 _EVENT = b'{"type":"track","userId":"c1","messageId":"m","event":"Product Added","timestamp":"2026-11-21T09:59:00Z"}'
 _DECISION = b'{"type":"consent","anonymousId":"a","purposes":{"ads":true},"document":"d","method":"m"}'
+
+
+def _contacts(raw: bytes) -> None:
+    """A file of contacts in each format, and as what belongs to it."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        path = Path(file.name)
+        for read in (_csv_rows, _jsonl_rows, read_mapping, read_journal):
+            with contextlib.suppress(InputError):
+                read(path)
+
+
+def _csv_rows(path: Path) -> None:
+    source = CsvRows(path, None, None)
+    for row in source.rows(lambda _done: None):
+        assert row.problem or set(row.cells) == set(source.columns), "each field is a cell"
+
+
+def _jsonl_rows(path: Path) -> None:
+    for row in JsonlRows(path).rows(lambda _done: None):
+        RowRecords(_MAPPING, _TERMS).read(row)
+
+
 TARGETS: dict[str, Target] = {
     "record": Target(_record, _examples()),
     "call": Target(
@@ -169,6 +211,15 @@ TARGETS: dict[str, Target] = {
     "key_entry": Target(_key_entry, _examples("key_entry")),
     "list_entry": Target(_list_entry, (*_examples("list_entry"), b'["vip","c1"]')),
     "event_name": Target(_event_name, ("Añadido al carrito 5".encode(), b"2nd Visit", b"cart_add")),
+    "contacts": Target(
+        _contacts,
+        (
+            (CHECKOUT / "ops/examples/contacts.csv").read_bytes(),
+            (CHECKOUT / "ops/examples/contacts.map.yaml").read_bytes(),
+            b'{"email":"a@shop.example","age":"12","phone":"+33 1 23 45 67 89","country":"FR"}\n[]\n',
+            b'{"version":1,"file":"","plan":"","cluster_id":"","topic_id":"","topic":"","occurred_at":1}\n{"rows":1}\n',
+        ),
+    ),
     "address": Target(_address, (b"198.51.100.7:80", b"[2001:db8::1%eth0]:443", b"::ffff:1.2.3.4")),
 }
 EVERY = "every"
