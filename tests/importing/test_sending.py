@@ -8,15 +8,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from schemas.errors import AccessError, InputError, SegueError, UnavailableError
 from streams.importing.journal import Journal, Reached, read_journal
 from streams.importing.sending import Duplicates
 from streams.ports import LogIdentity
-from tests.importing.files import NOW_MS, Clock, Run, csv_file, mapping_of
+from tests.importing.files import NOW_MS, Clock, Run, csv_file, jsonl_file, mapping_of
 from tests.load.doubles import MemoryLog
 
 MAPPING = mapping_of(traits={"city": "city", "age": "age"})
@@ -293,6 +295,24 @@ def test_two_processes_do_not_import_the_same_file_at_once(tmp_path: Path) -> No
     run = Run(path, MAPPING)
     with Journal(run.file.journal), pytest.raises(InputError, match="another process is at this import"):
         run.send(MemoryLog())
+
+
+def test_the_same_contacts_are_the_same_whatever_the_format_of_their_file(tmp_path: Path) -> None:
+    table = [{"email": f"C{n}@s.example", "city": f" city {n}", "age": n} for n in range(5)]
+    parquet.write_table(pyarrow.Table.from_pylist(table), tmp_path / "c.parquet")
+    files = [
+        csv_file(tmp_path / "c.csv", HEADING, [",".join(map(str, row.values())) for row in table]),
+        jsonl_file(tmp_path / "c.jsonl", table),
+        tmp_path / "c.parquet",
+    ]
+    mapping = mapping_of(traits={"city": "city", "age": {"column": "age", "kind": "number"}})
+    found = []
+    for path in files:
+        log = MemoryLog()
+        Run(path, mapping).send(log)
+        found.append(states(log))
+    assert found[0] == {f"c{n}@s.example": {"city": f"city {n}", "age": n} for n in range(5)}
+    assert found[1] == found[2] == found[0]
 
 
 def test_a_live_import_is_not_marked_as_history(tmp_path: Path) -> None:
