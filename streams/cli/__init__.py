@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "contact": "streams.cli.contact",
     "definitions": "streams.cli.definitions",
     "demo": "streams.cli.demo",
+    "detect": "streams.cli.detect",
     "doctor": "streams.cli.doctor",
     "epoch": "streams.cli.epoch",
     "erase": "streams.cli.erase",

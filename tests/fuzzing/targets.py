@@ -29,12 +29,16 @@ from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
 from streams.confirmations import ConfirmationSigner
+from streams.detecting.detector import record_of
+from streams.detecting.memory import Memory
+from streams.detecting.rules import Thresholds
 from streams.importing.csv_rows import CsvRows
 from streams.importing.journal import read_journal
 from streams.importing.jsonl_rows import JsonlRows
 from streams.importing.mapping import ImportMapping, read_mapping
 from streams.importing.row_records import RowRecords, Terms
 from streams.links import Link, LinkKind, LinkSigner
+from streams.ports import Message
 from streams.sealing import BadTokenError
 from tests.support.run_directory import CHECKOUT
 
@@ -43,6 +47,7 @@ _SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
 _CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
 _NOW_MS = 1_795_255_200_000
 _ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
+_SUSPECT_ALL = Thresholds(burst_links=1, burst_ms=1, after_delivery_ms=1, near_honeypot_ms=1)
 _GUNZIPPED_BYTES_MAX = 64 * 1024
 _KINDS = {"age": "number", "phone": "phone", "country": "country", "seen": "date", "at": "instant", "ok": "boolean"}
 _MAPPING = ImportMapping.model_validate(
@@ -76,6 +81,16 @@ def _record(raw: bytes) -> None:
     except InvalidRecordError:
         return
     assert decode_record(encode_record(record)) == record, "what we write reads as the same"
+
+
+def _read_along(raw: bytes) -> None:
+    record = record_of(Message("tracking", 0, b"c1", raw, timestamp_ms=_NOW_MS))
+    if record is None:
+        return
+    memory = Memory(_SUSPECT_ALL, window_ms=_NOW_MS, events_max=10)
+    memory.take(0, record, _NOW_MS)
+    for finding in memory.due(0):
+        assert decode_record(encode_record(finding.correction)) == finding.correction
 
 
 def _call(raw: bytes) -> None:
@@ -166,6 +181,10 @@ def _examples(kind: str = "") -> tuple[bytes, ...]:
 
 
 _EVENT = b'{"type":"track","userId":"c1","messageId":"m","event":"Product Added","timestamp":"2026-11-21T09:59:00Z"}'
+_CLICK = (
+    b'{"type":"track","event_id":"e","contact_id":"c1","event":"email_click","occurred_at":"2026-11-21T09:59:00Z",'
+    b'"properties":{"campaign_id":7,"link_url":"a"},"machine":{"suspected":true,"reasons":["honeypot"]}}'
+)
 _DECISION = b'{"type":"consent","anonymousId":"a","purposes":{"ads":true},"document":"d","method":"m"}'
 
 
@@ -193,6 +212,7 @@ def _jsonl_rows(path: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     "record": Target(_record, _examples()),
+    "read_along": Target(_read_along, (_CLICK, *_examples())),
     "call": Target(
         _call, (_EVENT, _DECISION, b'{"userId":"c1","traits":{"a":null},"groupId":"g","context":{"ip":"1"}}')
     ),
