@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.cli.explain",
     "fence": "streams.cli.fence",
     "identify": "streams.cli.identify",
+    "import": "streams.cli.importing",
     "keys": "streams.cli.keys",
     "link": "streams.cli.link",
     "list": "streams.cli.list",
