@@ -37,7 +37,7 @@ SINGLE: Mapping[str, Operation] = {
     "screen": _call(shapes.Screen, "Becomes the event `screen_view`; `name` and `category` are among its properties."),
     "identify": _call(shapes.Identify, "A trait that is null is removed."),
     "group": _call(shapes.Group, "Sets the traits `group_id` and `group` of the contact, each as a whole."),
-    "alias": _call(shapes.Alias, "Taken and counted; nothing is written of it yet."),
+    "alias": _call(shapes.Alias, "What was done under the anonymous id counts for the known contact."),
 }
 BATCH = Operation("Many calls in one.", ANSWERS, body=shapes.Batch, security="body")
 IMPORT = Operation(
