@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
+from streams.collector.form_schema import FieldType, FormField
 from streams.collector.payloads import ANONYMOUS_PREFIX, CONTACT_CHARACTERS_MAX
 from streams.normalising import (
     INTEGER_MAX,
@@ -19,17 +20,9 @@ from streams.normalising import (
     truth,
 )
 
-if TYPE_CHECKING:
-    from streams.collector.form_schema import FormField
-
-FieldType: TypeAlias = Literal[
-    "text", "long_text", "name", "email", "phone", "country", "number", "integer", "boolean", "date", "choice",
-    "choices", "id",
-]  # fmt: skip
-
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
-Reader: TypeAlias = "Callable[[FormField, str], Any]"
+Reader: TypeAlias = Callable[[FormField, str], Any]
 
 
 def field_value(field: FormField, values: Sequence[str]) -> Any:
@@ -49,13 +42,6 @@ def field_value(field: FormField, values: Sequence[str]) -> Any:
 def ticked(values: Sequence[str]) -> bool:
     """Whether a box was ticked: browsers send it with a value, or not at all. Raises `ValueError`."""
     return any(truth(value) for value in values)
-
-
-def checked_country(text: str) -> str:
-    """A country as the file of forms has it: two capital letters. Raises `ValueError`."""
-    if country_code(text) != text:
-        raise ValueError(f"expected {country_code(text)}")
-    return text
 
 
 def _text(field: FormField, text: str) -> str:
