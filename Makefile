@@ -96,6 +96,7 @@ profile: $(DEVELOPMENT)
 generate docs: $(DEVELOPMENT)
 	$(BIN)/python -m schemas.documents
 	$(BIN)/python -m streams.definition_files.schema
+	$(BIN)/python -m streams.importing.schema
 	$(BIN)/python -m tests.support.settings_page
 	$(BIN)/python -m tests.support.openapi_document
 

@@ -29,7 +29,10 @@ DEFINITION_FILE = "definition_file.schema.json"
 
 OPENAPI = "openapi.json"
 """Lies among the others, and is made of what the collector's ways in say of themselves; see `streams.collector`."""
-MADE_ELSEWHERE = {DEFINITION_FILE, OPENAPI}
+
+IMPORT_MAPPING = "import_mapping.schema.json"
+"""Lies among the others, and is written by `streams.importing.schema`."""
+MADE_ELSEWHERE = {DEFINITION_FILE, OPENAPI, IMPORT_MAPPING}
 
 JsonSchema: TypeAlias = dict[str, object]
 

@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 MeterT = TypeVar("MeterT", bound=MetricWrapperBase)
-Role = Literal["collector", "worker", "consumer"]
+Role = Literal["collector", "worker", "detector", "consumer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ HOOK_REFUSALS = (
     "bad_signature", "stale", "replayed", "invalid", "too_large", "unknown_type", "unidentified", "no_certificate",
     "not_confirmed", "not_ready", "source_busy", "queue_full", "kafka_away", "spool_full", "spool_failed",
 )  # fmt: skip
+DETECTED_REASONS = ("burst", "after_delivery", "near_honeypot")
 OUTCOMES = ("applied", "duplicate", "erased", "forwarded", "unknown", "too_late", "uncorrectable")
 
 METRICS: tuple[Metric, ...] = (
@@ -73,10 +74,10 @@ METRICS: tuple[Metric, ...] = (
            (("unauthorized",), ("forbidden",), ("too_large",), ("invalid",), ("not_ready",), ("source_busy",),
             ("queue_full",), ("kafka_away",), ("bad_signature",), ("expired",), ("honeypot",), ("form_fields",),
             ("stale",), ("replayed",), ("no_certificate",), ("not_confirmed",), ("address_rate",), ("key_rate",),
-            ("spool_full",), ("spool_failed",))),
+            ("spool_full",), ("spool_failed",), ("source_disabled",))),
     Metric("segue_collector_withheld_total", "counter",
            "Records not written for want of consent: by event where the policy says count, else as dropped.",
-           ("collector",), ("event",), (("dropped",),)),
+           ("collector",), ("event",), (("dropped",), ("email_open",))),
     Metric("segue_collector_lost_total", "counter",
            "Opens, clicks and pixels that were answered and could not be written: nobody sends them again.",
            ("collector",), ("route",), (("open",), ("click",), ("pixel",))),
@@ -171,6 +172,17 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_batches_dropped_total", "counter", "Batches dropped because their partition was not loaded.",
            ("worker",)),
     Metric("segue_watchdog_stops_total", "counter", "Times that the watchdog ended a stalled process.", ("worker",)),
+    # --- detector: what turned out to be a machine's -----------------------------------------------------
+    Metric("segue_detector_records_total", "counter", "Records of the log that were read along.", ("detector",)),
+    Metric("segue_detector_corrections_total", "counter", "Corrections written and acknowledged.", ("detector",)),
+    Metric("segue_detector_found_total", "counter", "Reasons to suspect an event that were found, by rule.",
+           ("detector",), ("reason",), tuple((reason,) for reason in DETECTED_REASONS)),
+    Metric("segue_detector_events_held", "gauge", "Opens, clicks and deliveries remembered.", ("detector",)),
+    Metric("segue_detector_events_given_up_total", "counter",
+           "Events forgotten before their time: a contact had 200 newer ones, or there was no room for more of all.",
+           ("detector",), ("reason",), (("contact_full",), ("memory_full",))),
+    Metric("segue_detector_partitions", "gauge", "Partitions read along by this detector.", ("detector",)),
+    Metric("segue_detector_lag_records", "gauge", "Records in the log that were not looked at yet.", ("detector",)),
     # --- consumers: what became of transitions ---------------------------------------------------------
     Metric("segue_consumer_transitions_total", "counter",
            "Transitions past the sequence gate, by what the sink did with them.",

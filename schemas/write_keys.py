@@ -66,6 +66,9 @@ class KeyEntry(BaseModel):
     created_at: Instant
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
+    disabled_at: Instant | None = Field(
+        default=None, description="Since when it is turned away for a while; null: it is not."
+    )
     secrets: Annotated[list[KeySecret], Field(min_length=1, max_length=KEY_SECRETS_MAX)]
 
 

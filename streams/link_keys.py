@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Annotated
@@ -11,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from schemas.settings import CommonSettings
+from streams.named_settings import named_values
 
 SECRET_CHARACTERS_MIN = 16
 BASE_URL_PATTERN = r"^https?://[^\s/]+(/[^\s]*)?$"
@@ -20,13 +20,8 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 def _link_keys(value: object) -> object:
     if not isinstance(value, str):
         return value
-    try:
-        keys = json.loads(value)
-    except ValueError:
-        keys = None
-    if not isinstance(keys, dict) or not all(isinstance(secret, str) for secret in keys.values()):
-        raise ValueError('expected a JSON object of key ids and secrets, like {"k1": "a long secret"}')
-    return checked_keys(keys)
+    expected = 'expected a JSON object of key ids and secrets, like {"k1": "a long secret"}'
+    return checked_keys(named_values(value, str, expected))
 
 
 def checked_keys(keys: Mapping[str, str]) -> dict[str, SecretStr]:

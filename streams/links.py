@@ -33,7 +33,8 @@ _DESTINATION = re.compile(r"https?://[!-\[\]-~]+", re.IGNORECASE)
 class Link(NamedTuple):
     """Whom a link stands for, and what comes of following it."""
 
-    contact_id: str
+    contact_id: str | None
+    """None: nobody's, an open of a contact that has not consented to be told apart by its opens."""
     campaign: str
     destination: str | None = None
     """Where a click leads; clicks have one, and nothing else has."""
@@ -51,7 +52,7 @@ class ExpiredTokenError(BadTokenError):
 
 class _Payload(msgspec.Struct, array_like=True):
     kind: str
-    contact_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    contact_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None
     campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     destination: str | None = None
     expires_at_ms: int | None = None
@@ -136,11 +137,7 @@ class LinkSigner:
 
 
 def _check_link(kind: LinkKind, link: Link) -> None:
-    for name, shape, value in (("contact", _CONTACT, link.contact_id), ("campaign", _CAMPAIGN, link.campaign)):
-        try:
-            shape.validate_python(value)
-        except ValidationError as error:
-            raise InputError(f"{name}: {error.errors()[0]['msg']}") from None
+    _check_whose(kind, link)
     if link.purpose is not None:
         if kind != "unsubscribe":
             raise InputError("purpose: only an unsubscribe withdraws consent: leave it out")
@@ -158,9 +155,26 @@ def _check_link(kind: LinkKind, link: Link) -> None:
         raise InputError(f"url: {error}") from None
 
 
+def _check_whose(kind: LinkKind, link: Link) -> None:
+    given = [("campaign", _CAMPAIGN, link.campaign)]
+    if link.contact_id is not None:
+        given.insert(0, ("contact", _CONTACT, link.contact_id))
+    elif kind != "open":
+        raise InputError("contact: expected one: only an open can be nobody's")
+    for name, shape, value in given:
+        try:
+            shape.validate_python(value)
+        except ValidationError as error:
+            raise InputError(f"{name}: {error.errors()[0]['msg']}") from None
+
+
 def _checked_again(kind: LinkKind, link: Link) -> Link:
     """Made by us, yet a key may have served under older rules."""
-    if (link.destination is None) != (kind != "click") or (link.purpose is not None and kind != "unsubscribe"):
+    if (
+        (link.destination is None) != (kind != "click")
+        or (link.purpose is not None and kind != "unsubscribe")
+        or (link.contact_id is None and kind != "open")
+    ):
         raise BadTokenError("the payload is not one of this kind")
     if link.destination is not None:
         try:

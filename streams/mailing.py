@@ -4,6 +4,7 @@
 
     links = MailingLinks("https://t.shop.example", {"k1": "a-long-signing-secret"})
     links.pixel("c1", "welcome")                                 # <img src="…" width="1" height="1" alt="">
+    links.pixel("c1", "welcome", identified=False)               # the same, of a contact that does not consent to it
     links.click("c1", "welcome", "https://shop.example/sale")    # <a href="…">
     links.trap("c1", "welcome", "https://shop.example/")         # <a href="…" style="display:none">
     links.unsubscribe("c1", "welcome").headers                   # two lines of the e-mail's head
@@ -58,9 +59,18 @@ class MailingLinks:
         self._signer = LinkSigner(secrets)
         self._confirmations = ConfirmationSigner(secrets)
 
-    def pixel(self, contact: str, campaign: str, *, expires_at_ms: int | None = None) -> str:
-        """URL of an image of one pixel: fetching it is an `email_open`. Past its time it is an image, and no open."""
-        token = self._signer.make("open", Link(contact, campaign, expires_at_ms=expires_at_ms))
+    def pixel(
+        self, contact: str | None, campaign: str, *, expires_at_ms: int | None = None, identified: bool = True
+    ) -> str:
+        """URL of an image of one pixel: fetching it is an `email_open`. Past its time it is an image, and no open.
+
+        `identified=False` is for a contact that has not consented to be told apart by its opens: the contact does not
+        stand in the link, which is the same for all of the campaign, and an open is counted, and is nobody's event.
+        """
+        if identified and contact is None:
+            raise InputError("contact: expected one, or identified=False")
+        whose = contact if identified else None
+        token = self._signer.make("open", Link(whose, campaign, expires_at_ms=expires_at_ms))
         return f"{self._base_url}/o/{token}.gif"
 
     def click(self, contact: str, campaign: str, url: str, *, expires_at_ms: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""One spelling for what people write in several: addresses, phone numbers, names and countries.
+"""One spelling for what people write in several: addresses, phone numbers, names, countries, numbers and dates.
 
 Forms and imports go through here, so that the same person is the same contact whichever way they came. Each function
 raises `ValueError` that says what was expected, and gives back unchanged what it gave before.
@@ -6,8 +6,10 @@ raises `ValueError` that says what was expected, and gives back unchanged what i
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 import phonenumbers
@@ -16,10 +18,16 @@ import pycountry
 EMAIL_BYTES_MAX = 254
 LOCAL_PART_BYTES_MAX = 64
 NAME_CHARACTERS_MAX = 256
+INTEGER_MAX = 2**53
+"""Past it, readers of JSON in other languages round."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010FFFF-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 _SPACES = re.compile(r"\s+")
+_YES = {"on", "yes", "true", "1"}
+_NO = {"", "off", "no", "false", "0"}
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _COUNTRIES_BY_HABIT = {"UK": "GB", "EL": "GR"}
 """Codes in wide use that ISO 3166 keeps free for just these countries."""
 
@@ -42,6 +50,7 @@ def email_address(text: str) -> str:
     return address
 
 
+@lru_cache(maxsize=4_096)  # many people share few domains, and a file of contacts has many people
 def _domain(text: str) -> str:
     try:
         domain = idna.encode(text, uts46=True, std3_rules=True).decode().removesuffix(".").lower()
@@ -75,7 +84,8 @@ def plain_text(text: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
     line = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
     if not 1 <= len(line) <= characters_max:
         raise ValueError(f"expected 1 to {characters_max} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in line):
+    # What is printable is none of these; to look at each character takes much longer.
+    if not line.isprintable() and any(unicodedata.category(one) in ("Cc", "Cs", "Co", "Cn") for one in line):
         raise ValueError("expected text without control characters")
     return line
 
@@ -91,3 +101,31 @@ def country_code(text: str) -> str:
     except LookupError:
         raise ValueError("expected a country: its code in ISO 3166, or its English name") from None
     return str(country.alpha_2)
+
+
+def truth(text: str) -> bool:
+    """What a box that is ticked, or a column of yes and no, says; nothing is no."""
+    word = text.strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError("expected on, yes, true or 1, or nothing, off, no, false or 0")
+
+
+def decimal_number(text: str) -> float | int:
+    """A number in digits, without an exponent; whole ones without a fraction."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError("expected a number like 12.5")
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= INTEGER_MAX else number
+
+
+def calendar_date(text: str) -> str:
+    """A day that exists, as `2026-11-21`."""
+    try:
+        if not _DATE.fullmatch(text.strip()):
+            raise ValueError
+        return datetime.date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        raise ValueError("expected a date like 2026-11-21") from None

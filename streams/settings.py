@@ -14,7 +14,16 @@ from schemas.settings import CommonSettings
 TicksMode = Literal["auto", "on", "off"]
 
 
-class WorkerSettings(CommonSettings):
+class ProbeSettings(CommonSettings):
+    """Where a process that folds or reads along shows how it is."""
+
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which /metrics and /healthz are served.")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 takes a free one and logs it."
+    )
+
+
+class WorkerSettings(ProbeSettings):
     """Settings of `segue worker`."""
 
     ticks: TicksMode = Field(
@@ -130,11 +139,6 @@ class WorkerSettings(CommonSettings):
     )
     stop_timeout_ms: int = Field(
         default=8_000, ge=500, le=600_000, description="Time in which work under way is finished at a stop."
-    )
-
-    metrics_host: str = Field(default="127.0.0.1", description="Address on which /metrics and /healthz are served.")
-    metrics_port: int = Field(
-        default=0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 takes a free one and logs it."
     )
 
     @model_validator(mode="after")

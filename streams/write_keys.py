@@ -1,4 +1,7 @@
-"""The life of a key: made, rotated, revoked. Plain functions of its entry; `segue keys` keeps what they return."""
+"""The life of a key: made, rotated, disabled and enabled, revoked.
+
+Plain functions of its entry; `segue keys` keeps what they return.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from schemas.write_keys import KEY_SECRET_PREFIX, KEY_SECRETS_MAX, KeyEntry, Key
 SECRET_BYTES = 24
 _ID_BYTES = 5
 
-KeyState: TypeAlias = Literal["valid", "expired", "revoked"]
+KeyState: TypeAlias = Literal["valid", "disabled", "expired", "revoked"]
 
 
 class Issued(NamedTuple):
@@ -50,8 +53,9 @@ def issue(source: str, now_ms: int, **bounds: object) -> Issued:
 def rotate(entry: KeyEntry, now_ms: int, old_until_ms: int) -> Issued:
     """The key with a new secret; those that it has are taken until `old_until_ms` at most. Raises `InputError`."""
     state = state_of(entry, now_ms)
-    if state != "valid":
-        raise InputError(f"key {entry.id} is {state}: create another one")
+    if state == "disabled":
+        raise InputError(f"key {entry.id} is disabled: enable it first")
+    _check_lasting(entry, state)
     kept = [
         each.model_copy(update={"valid_until": min(old_until_ms, each.valid_until or old_until_ms)})
         for each in entry.secrets
@@ -68,11 +72,33 @@ def revoke(entry: KeyEntry, now_ms: int) -> KeyEntry:
     return entry if entry.revoked_at is not None else entry.model_copy(update={"revoked_at": now_ms})
 
 
+def disable(entry: KeyEntry, now_ms: int) -> KeyEntry:
+    """The key, turned away until it is enabled; one that was disabled before stays as it was.
+
+    Raises `InputError` for one that is over.
+    """
+    _check_lasting(entry, state_of(entry, now_ms))
+    return entry if entry.disabled_at is not None else entry.model_copy(update={"disabled_at": now_ms})
+
+
+def enable(entry: KeyEntry, now_ms: int) -> KeyEntry:
+    """The key, taken again. Raises `InputError` for one that is over."""
+    _check_lasting(entry, state_of(entry, now_ms))
+    return entry.model_copy(update={"disabled_at": None})
+
+
 def state_of(entry: KeyEntry, now_ms: int) -> KeyState:
-    """Whether the key is taken at `now_ms`, and why not."""
+    """Whether the key is taken at `now_ms`, and why not; what is for good goes before what is not."""
     if entry.revoked_at is not None:
         return "revoked"
-    return "valid" if entry.expires_at is None or now_ms < entry.expires_at else "expired"
+    if entry.expires_at is not None and now_ms >= entry.expires_at:
+        return "expired"
+    return "valid" if entry.disabled_at is None else "disabled"
+
+
+def _check_lasting(entry: KeyEntry, state: KeyState) -> None:
+    if state in ("expired", "revoked"):
+        raise InputError(f"key {entry.id} is {state}: create another one")
 
 
 def _draw_secret() -> str:

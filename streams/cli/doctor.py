@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import click
 import msgspec
@@ -18,13 +19,14 @@ from streams.adapters.redis_errors import OLDEST_VERSION
 from streams.adapters.redis_facts import redis_facts, state_facts
 from streams.adapters.redis_keys import OLDEST_BUILT_FROM, OLDEST_FORMAT, STATE_FORMAT
 from streams.adapters.redis_server import errors_of, server_client
+from streams.cli.doctor_door import door_facts
 from streams.cli.printing import print_shown
 from streams.doctor.checks import examine
 from streams.doctor.facts import Facts, KafkaFacts, Limits, RedisFacts, StateFacts
 from streams.doctor.findings import Finding
 from streams.settings import WorkerSettings
 from streams.spool.settings import SpoolSettings
-from streams.spool.survey import survey
+from streams.spool.survey import SpoolSurvey, survey
 
 _TIMEOUT_MS = 10_000
 _WORKER = "worker"
@@ -37,6 +39,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 def command(as_json: bool, quiet: bool) -> None:
     """Look at topics, Redis, state, workers, consumers, clocks, snapshots and a spool, and change nothing.
 
+    What is set for the collector is judged as it stands where this runs: its signs of machines, keys of links, hooks.
     Each line says what was found; where it is not well also what was expected, and the command or setting that
     mends it. A collector's spool is looked at where SEGUE_COLLECTOR_SPOOL_DIR is set as for the collector and the
     directory can be reached: run this on its machine, or in its container. The exit code is 0 when nothing is worse
@@ -74,10 +77,15 @@ def _gather(settings: CommonSettings) -> Facts:
         away.append(str(error))
     if redis is None or state is None or kafka is None:
         raise UnavailableError("; ".join(away))
+    now_ms = time.time_ns() // 1_000_000
+    return Facts(now_ms, settings.names, kafka, redis, state, _limits(), door_facts(), *_spool())
+
+
+def _spool() -> tuple[Path | None, SpoolSurvey | None]:
+    """Its directory as it is set here, and what is there."""
     place = load_settings(SpoolSettings)
     directory = place.collector_spool_dir
-    spool = None if directory is None else survey(directory, place.collector_spool_bytes)
-    return Facts(time.time_ns() // 1_000_000, settings.names, kafka, redis, state, _limits(), directory, spool)
+    return directory, None if directory is None else survey(directory, place.collector_spool_bytes)
 
 
 def _redis(settings: CommonSettings) -> tuple[RedisFacts, StateFacts]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from schemas.errors import InputError
 from schemas.instants import format_instant, parse_instant
 from streams.cli.printing import print_shown
-from streams.explaining.replay import replay_lines
+from streams.explaining.line_replay import replay_lines
 from streams.explaining.text import overview, tree
 from streams.explaining.view import segment_view
 from streams.segmentation import Definitions

@@ -1,9 +1,9 @@
-"""`segue keys`: who may send, and what: keys are made, listed, rotated and revoked."""
+"""`segue keys`: who may send, and what: keys are made, listed, rotated, disabled for a while, and revoked."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -17,14 +17,14 @@ from streams.adapters.kafka_compacted import KafkaCompactedLog
 from streams.adapters.kafka_topics import KafkaTopics
 from streams.cli.options import DURATION
 from streams.cli.printing import plain_table, print_shown
-from streams.write_keys import Issued, issue, revoke, rotate, state_of
+from streams.write_keys import Issued, disable, enable, issue, revoke, rotate, state_of
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("keys")
 def command() -> None:
-    """Keys of those who send: made, listed, rotated and revoked.
+    """Keys of those who send: made, listed, rotated, disabled for a while, and revoked.
 
     Kept in the topic `keys`, which every collector follows: what is changed here holds within about a second. Of a
     secret only a hash is kept, so it is shown once, when it is made.
@@ -92,7 +92,7 @@ def create(
 @click.option("--all", "show_all", is_flag=True, help="Also those that are expired or revoked.")
 @_JSON
 def list_keys(show_all: bool, as_json: bool) -> None:
-    """List the keys that are taken; nothing shown here lets anybody in.
+    """List the keys that are taken or disabled; nothing shown here lets anybody in.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def list_keys(show_all: bool, as_json: bool) -> None:
     """
     now_ms = _now_ms()
     entries = sorted(_Book().entries.values(), key=lambda entry: (entry.source, entry.created_at, entry.id))
-    shown = [entry for entry in entries if show_all or state_of(entry, now_ms) == "valid"]
+    shown = [entry for entry in entries if show_all or state_of(entry, now_ms) in ("valid", "disabled")]
     if as_json:
         click.echo(msgspec.json.encode({"keys": [_view(entry, now_ms) for entry in shown]}))
         return
@@ -154,6 +154,55 @@ def revoke_key(key_id: str, yes: bool, as_json: bool) -> None:
     click.echo(msgspec.json.encode(_view(revoked, now_ms)) if as_json else f"{key_id} of {entry.source}: revoked")
 
 
+@command.command("disable")
+@click.argument("key_id", required=False)
+@click.option("--source", help="All keys of this source that are not over, instead of one.")
+@_JSON
+def disable_key(key_id: str | None, source: str | None, as_json: bool) -> None:
+    """Turn KEY_ID away for a while: what is sent with it is answered 404 until it is enabled.
+
+    SDKs throw away what is answered so: nothing of that time comes in later.
+
+    \b
+    Examples:
+      segue keys disable k_2gjx7q3m
+      segue keys disable --source website --json
+    """
+    _change_each(key_id, source, disable, as_json)
+
+
+@command.command("enable")
+@click.argument("key_id", required=False)
+@click.option("--source", help="All keys of this source that are not over, instead of one.")
+@_JSON
+def enable_key(key_id: str | None, source: str | None, as_json: bool) -> None:
+    """Take KEY_ID again that was disabled.
+
+    \b
+    Examples:
+      segue keys enable k_2gjx7q3m
+      segue keys enable --source website --json
+    """
+    _change_each(key_id, source, enable, as_json)
+
+
+def _change_each(
+    key_id: str | None, source: str | None, change: Callable[[KeyEntry, int], KeyEntry], as_json: bool
+) -> None:
+    if (key_id is None) == (source is None):
+        raise click.UsageError("expected either KEY_ID or --source")
+    now_ms, book = _now_ms(), _Book()
+    chosen = book.of_source(source, now_ms) if source is not None else [book.find(key_id or "")]
+    changed = [change(entry, now_ms) for entry in chosen]
+    for entry in changed:
+        book.keep(entry)
+    if as_json:
+        click.echo(msgspec.json.encode({"keys": [_view(entry, now_ms) for entry in changed]}))
+        return
+    for entry in changed:
+        click.echo(f"{entry.id} of {entry.source}: {state_of(entry, now_ms)}")
+
+
 class _Book:
     """The topic `keys`. Raises `UnavailableError` where it is missing or Kafka is away."""
 
@@ -174,6 +223,17 @@ class _Book:
         if entry is None:
             raise InputError(f"no key {key_id}: see `segue keys list --all`")
         return entry
+
+    def of_source(self, source: str, now_ms: int) -> list[KeyEntry]:
+        """The keys of that source that are not over. Raises `InputError` where there is none."""
+        found = [
+            entry
+            for entry in self.entries.values()
+            if entry.source == source and state_of(entry, now_ms) in ("valid", "disabled")
+        ]
+        if not found:
+            raise InputError(f"no key of the source {source} that is not over: see `segue keys list --all`")
+        return sorted(found, key=lambda entry: entry.id)
 
     def keep(self, entry: KeyEntry) -> None:
         """Returns when Kafka has it."""

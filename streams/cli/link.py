@@ -16,6 +16,11 @@ from streams.link_keys import LinkSettings
 from streams.mailing import MailingLinks
 
 _contact = click.option("--contact", required=True, metavar="ID", help="Contact that the link stands for.")
+_reader = click.option("--contact", metavar="ID", help="Contact that the link stands for.")
+_without_identity = click.option(
+    "--without-identity", is_flag=True,
+    help="For who has not consented to be told apart by opens: instead of --contact; opens are counted, and nobody's.",
+)  # fmt: skip
 _campaign = click.option("--campaign", required=True, metavar="NAME", help="Campaign that the e-mail belongs to.")
 _url = click.option("--url", required=True, metavar="URL", help="Where the click leads: http or https.")
 _expires_at = click.option("--expires-at", type=INSTANT, help="RFC 3339 time from which on the link is refused.")
@@ -44,19 +49,31 @@ def command() -> None:
 
 
 @command.command("open")
-@_contact
+@_reader
+@_without_identity
 @_campaign
 @_expires_at
 @_base_url
 @_json
-def open_link(contact: str, campaign: str, expires_at: int | None, base_url: str | None, as_json: bool) -> None:
+def open_link(
+    contact: str | None,
+    without_identity: bool,
+    campaign: str,
+    expires_at: int | None,
+    base_url: str | None,
+    as_json: bool,
+) -> None:
     """Print the URL of an open pixel, a transparent image of one pixel.
 
     \b
-    Example:
+    Examples:
       segue link open --contact c1 --campaign welcome
+      segue link open --without-identity --campaign welcome
     """
-    _print_url(_links(base_url).pixel(contact, campaign, expires_at_ms=expires_at), as_json)
+    if (contact is None) != without_identity:
+        raise click.UsageError("Expected either --contact or --without-identity.")
+    pixel = _links(base_url).pixel(contact, campaign, expires_at_ms=expires_at, identified=not without_identity)
+    _print_url(pixel, as_json)
 
 
 @command.command("click")
@@ -131,6 +148,10 @@ def unsubscribe_link(contact: str, campaign: str, purpose: str | None, base_url:
 @click.option("--trap", metavar="URL", help="A trap for every row, which leads to this URL.")
 @_purpose
 @_expires_at
+@click.option(
+    "--open-consent", metavar="FIELD",
+    help="Field that says, true or false, who has consented to be told apart by opens.  [default: all have]",
+)  # fmt: skip
 @_base_url
 def batch(
     rows: BinaryIO,
@@ -140,6 +161,7 @@ def batch(
     trap: str | None,
     purpose: str | None,
     expires_at: int | None,
+    open_consent: str | None,
     base_url: str | None,
 ) -> None:
     """Print the rows of a mailing with the links of each, in the format in which they come.
@@ -147,6 +169,7 @@ def batch(
     ROWS is a file, or standard input. A row has a field `contact`; all its fields are kept. Added are `open_url`,
     `click_url_NAME` for every --url NAME, `trap_url` with --trap, `unsubscribe_url`, and `list_unsubscribe` and
     `list_unsubscribe_post` for the head of the e-mail. A field `url_NAME` of a row is a click link of that row.
+    With --open-consent FIELD a row whose field is false, no, 0 or empty gets an `open_url` without identity.
     The first row that cannot be linked ends the command with exit code 1 and its line number.
 
     \b
@@ -156,7 +179,7 @@ def batch(
     """
     if row_format is None:
         raise click.UsageError("Expected either --csv or --jsonl.")
-    wanted = Wanted(campaign, dict(_named_url(url) for url in urls), trap, purpose, expires_at)
+    wanted = Wanted(campaign, dict(_named_url(url) for url in urls), trap, purpose, expires_at, open_consent)
     for line in link_rows(rows, ROW_FORMATS[row_format], _links(base_url), wanted):
         click.echo(line, nl=False)
 

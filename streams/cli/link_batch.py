@@ -24,6 +24,8 @@ class Wanted(NamedTuple):
     trap: str | None
     purpose: str | None
     expires_at_ms: int | None
+    open_consent: str | None
+    """The field that says whether the contact may be told apart by its opens; None: it may."""
 
 
 class RowFormat(NamedTuple):
@@ -51,7 +53,9 @@ def _links_of(row: Row, links: MailingLinks, wanted: Wanted) -> Row:
     if not isinstance(contact, str):
         raise InputError(f"contact: expected a string, found {type(contact).__name__}")
     own = {name.removeprefix(_URL_FIELD): url for name, url in row.items() if name.startswith(_URL_FIELD)}
-    found: Row = {"open_url": links.pixel(contact, wanted.campaign, expires_at_ms=wanted.expires_at_ms)}
+    identified = wanted.open_consent is None or _truth(row, wanted.open_consent)
+    pixel = links.pixel(contact, wanted.campaign, expires_at_ms=wanted.expires_at_ms, identified=identified)
+    found: Row = {"open_url": pixel}
     for name in {**wanted.urls, **own}:
         url = own.get(name) or wanted.urls.get(name)
         if not url:  # the column is there, and this row has nothing in it
@@ -71,6 +75,16 @@ def _links_of(row: Row, links: MailingLinks, wanted: Wanted) -> Row:
     for name, value in unsubscribe.headers.items():
         found[name.lower().replace("-", "_")] = value
     return found
+
+
+def _truth(row: Row, name: str) -> bool:
+    value = row.get(name, ...)
+    told = value.strip().lower() if isinstance(value, str) else value
+    if told in ("true", "yes", "1", 1):
+        return True
+    if told in ("false", "no", "0", "", 0, None):
+        return False
+    raise InputError(f"{name}: expected true, yes or 1, or false, no, 0 or nothing")
 
 
 def _read_csv(source: BinaryIO) -> Iterator[tuple[int, Row]]:

@@ -11,7 +11,7 @@ from schemas.settings import CommonSettings, OptionalFile, load_settings
 from streams.collector.addresses import Address, parse_address
 from streams.collector.machine_signs import MachineSigns, load_signs
 
-_OURS = "Segue's own"
+OUR_SIGNS = "Segue's own"
 
 
 class SignsSettings(CommonSettings):
@@ -50,7 +50,7 @@ def command(user_agent: str | None, address: Address | None, as_json: bool) -> N
     path = load_settings(SignsSettings).machine_signs
     signs = load_signs(path)
     shown: dict[str, object] = {
-        "file": _OURS if path is None else str(path),
+        "file": OUR_SIGNS if path is None else str(path),
         "as_of": signs.as_of.isoformat(),
         "user_agents": signs.user_agents,
         "networks": signs.networks,

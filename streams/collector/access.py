@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from functools import lru_cache
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from pydantic_settings import NoDecode
 
 from schemas.write_keys import secret_digest
 from streams.collector.keyring import Key, Keyring, Scope
+from streams.named_settings import named_values
 from streams.ports import Clock
 
 __all__ = ["Access", "Key", "Keyring", "Scope", "WriteKeys"]
@@ -25,12 +25,10 @@ _REMEMBERED_CHARACTERS_MAX = 512
 def _write_keys(value: object) -> object:
     if not isinstance(value, str):
         return value
-    try:
-        keys = json.loads(value)
-    except ValueError:
-        keys = None
-    if not isinstance(keys, dict) or not keys or not all(isinstance(key, str) for key in keys.values()):
-        raise ValueError('expected a JSON object of sources and their write keys, like {"website": "a secret"}')
+    expected = 'expected a JSON object of sources and their write keys, like {"website": "a secret"}'
+    keys = named_values(value, str, expected)
+    if not keys:
+        raise ValueError(expected)
     if len(set(keys.values())) < len(keys):
         raise ValueError("expected another write key for each source")
     for source, key in keys.items():

@@ -1,8 +1,8 @@
 """The calls of tracking SDKs, as Segment and RudderStack have them: `POST /v1/track` and its likes, batches, imports.
 
 The answer says exactly what became of each event. 200: Kafka, or the spool, has all of them, but those that are counted
-and not written. 400 or 413 with `rejected`: it has all but those. 401, 403, 408, 413, 415 or 400 without: none was
-taken. 429 or 503: try again with the same messageIds.
+and not written. 400 or 413 with `rejected`: it has all but those. 401, 403, 404, 408, 413, 415 or 400 without: none
+was taken. 429 or 503: try again with the same messageIds.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ ANSWERS: Mapping[int, Answer] = {
     400: Answer("`rejected` says which events are wrong and why; all others are written.", shapes.Refused),
     401: UNKNOWN_KEY,
     403: Answer("The key, or the site that the call comes from, may not do this.", shapes.Refused),
+    404: Answer("The key is disabled.", shapes.Refused),
     408: Answer("The body did not come in time.", shapes.Refused),
     413: Answer("Too large: over 32 KiB an event, 500 KiB or 2,500 events a batch.", shapes.Refused),
     415: Answer("A `Content-Encoding` other than gzip.", shapes.Refused),
@@ -36,7 +37,7 @@ SINGLE: Mapping[str, Operation] = {
     "screen": _call(shapes.Screen, "Becomes the event `screen_view`; `name` and `category` are among its properties."),
     "identify": _call(shapes.Identify, "A trait that is null is removed."),
     "group": _call(shapes.Group, "Sets the traits `group_id` and `group` of the contact, each as a whole."),
-    "alias": _call(shapes.Alias, "Taken and counted; nothing is written of it yet."),
+    "alias": _call(shapes.Alias, "What was done under the anonymous id counts for the known contact."),
 }
 BATCH = Operation("Many calls in one.", ANSWERS, body=shapes.Batch, security="body")
 IMPORT = Operation(

@@ -77,7 +77,7 @@ _SETTINGS = Operation(
         200: Answer("Where it sends its calls.", LibrarySettings),
         400: Answer("A `Host` that is no name.", shapes.Refused),
         403: Answer("The site may not call.", shapes.Refused),
-        404: Answer("No source has this key.", shapes.Refused),
+        404: Answer("No source has this key, or the key is disabled.", shapes.Refused),
     },
     tag="browsers",
     path={"key": "The write key of a source."},

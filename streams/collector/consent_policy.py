@@ -64,10 +64,16 @@ class ConsentPolicy(BaseModel):
 
     def withheld(self, body: JsonObject, source: str, context: JsonObject) -> Without | None:
         """What is left of a record whose call does not say what it needs; None where it may be written."""
-        for rule in self.rules:
-            if rule.holds_for(body, source):
-                return None if rule.is_met(said_in(context)) else rule.without
-        return None
+        rule = self._about(body, source)
+        return None if rule is None or rule.is_met(said_in(context)) else rule.without
+
+    def without_identity(self, body: JsonObject, source: str) -> Without:
+        """What is left of a record that is nobody's: it cannot be written, whatever was consented to."""
+        rule = self._about(body, source)
+        return "count" if rule is None or not rule.needs else rule.without
+
+    def _about(self, body: JsonObject, source: str) -> ConsentRule | None:
+        return next((rule for rule in self.rules if rule.holds_for(body, source)), None)
 
 
 def said_in(context: JsonObject) -> dict[str, bool]:

@@ -35,6 +35,7 @@ _GIF_HEADERS = {
     "Expires": "0",
     "Pragma": "no-cache",
 }
+_SOURCE = "email"
 _EVENTS = {"open": "email_open", "click": "email_click"}
 
 
@@ -58,7 +59,9 @@ class EmailLinks:
         token = request.path_params["token"].removesuffix(".gif")
         try:
             link = self._signer.read("open", token, self._door.clock.now_ms())
-            if request.method == "GET":
+            if request.method == "GET" and link.contact_id is None:
+                self._door.screening.count_nobodys(_EVENTS["open"], _SOURCE)
+            elif request.method == "GET":
                 await self._write("open", self._record("open", link, request))
         except (BadTokenError, PayloadError) as error:
             self._door.count_rejected(rejection(error))
@@ -93,7 +96,7 @@ class EmailLinks:
             "received_at": now,
             "properties": {"campaign_id": link.campaign},
             "context": self._visitors.context(request),
-            "source": "email",
+            "source": _SOURCE,
         }
         if link.destination is not None:
             body["properties"]["link_url"] = link.destination
@@ -101,8 +104,8 @@ class EmailLinks:
         if reasons:
             body["machine"] = {"suspected": True, "reasons": reasons}
         accepted = encode(body)
-        # A link says nothing of consent; only what is fetched in earnest is counted.
-        withheld = request.method == "GET" and self._door.screening.withholds(body, "email", ())
+        # A link that stands for a contact says nothing of consent; only what is fetched in earnest is counted.
+        withheld = request.method == "GET" and self._door.screening.withholds(body, _SOURCE, ())
         return accepted._replace(withheld=True) if withheld else accepted
 
 

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
+from streams.collector.form_schema import FieldType, FormField
 from streams.collector.payloads import ANONYMOUS_PREFIX, CONTACT_CHARACTERS_MAX
-from streams.normalising import country_code, email_address, phone_number, plain_text
+from streams.normalising import (
+    INTEGER_MAX,
+    calendar_date,
+    country_code,
+    decimal_number,
+    email_address,
+    phone_number,
+    plain_text,
+    truth,
+)
 
-if TYPE_CHECKING:
-    from streams.collector.form_schema import FormField
-
-FieldType: TypeAlias = Literal[
-    "text", "long_text", "name", "email", "phone", "country", "number", "integer", "boolean", "date", "choice",
-    "choices", "id",
-]  # fmt: skip
-
-INTEGER_MAX = 2**53
-"""Past it, readers of JSON in other languages round."""
-_YES = {"on", "yes", "true", "1"}
-_NO = {"", "off", "no", "false", "0"}
-_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Reader: TypeAlias = "Callable[[FormField, str], Any]"
+Reader: TypeAlias = Callable[[FormField, str], Any]
 
 
 def field_value(field: FormField, values: Sequence[str]) -> Any:
@@ -46,23 +41,7 @@ def field_value(field: FormField, values: Sequence[str]) -> Any:
 
 def ticked(values: Sequence[str]) -> bool:
     """Whether a box was ticked: browsers send it with a value, or not at all. Raises `ValueError`."""
-    return any(_truth(value) for value in values)
-
-
-def checked_country(text: str) -> str:
-    """A country as the file of forms has it: two capital letters. Raises `ValueError`."""
-    if country_code(text) != text:
-        raise ValueError(f"expected {country_code(text)}")
-    return text
-
-
-def _truth(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _YES:
-        return True
-    if word in _NO:
-        return False
-    raise ValueError("expected on, yes, true or 1, or nothing, off, no, false or 0")
+    return any(truth(value) for value in values)
 
 
 def _text(field: FormField, text: str) -> str:
@@ -76,13 +55,6 @@ def _long_text(field: FormField, text: str) -> str:
     if len(joined) > field.characters_max:
         raise ValueError(f"expected 1 to {field.characters_max} characters")
     return joined
-
-
-def _number(field: FormField, text: str) -> float | int:
-    if not _NUMBER.fullmatch(text.strip()):
-        raise ValueError("expected a number like 12.5")
-    number = float(text)
-    return _within(field, int(number) if number.is_integer() and abs(number) <= INTEGER_MAX else number)
 
 
 def _integer(field: FormField, text: str) -> float | int:
@@ -99,15 +71,6 @@ def _within(field: FormField, number: float) -> float | int:
         bounds += [f"at most {field.most:g}"] if field.most is not None else []
         raise ValueError(f"expected {' and '.join(bounds)}")
     return number
-
-
-def _date(_field: FormField, text: str) -> str:
-    try:
-        if not _DATE.fullmatch(text.strip()):
-            raise ValueError
-        return datetime.date.fromisoformat(text.strip()).isoformat()
-    except ValueError:
-        raise ValueError("expected a date like 2026-11-21") from None
 
 
 def _choice(field: FormField, text: str) -> str:
@@ -129,10 +92,10 @@ _READERS: dict[str, Reader] = {
     "email": lambda _field, text: email_address(text),
     "phone": lambda field, text: phone_number(text, field.country),
     "country": lambda _field, text: country_code(text),
-    "number": _number,
+    "number": lambda field, text: _within(field, decimal_number(text)),
     "integer": _integer,
-    "boolean": lambda _field, text: _truth(text),
-    "date": _date,
+    "boolean": lambda _field, text: truth(text),
+    "date": lambda _field, text: calendar_date(text),
     "choice": _choice,
     "id": _id,
 }

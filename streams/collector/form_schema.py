@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.errors import InputError
 from streams.collector.configured_files import read_configured
-from streams.collector.form_fields import FieldType, checked_country
 from streams.links import check_destination
+from streams.normalising import country_code
 
 FORMS_MAX = 1_000
 FIELDS_MAX = 100
@@ -19,9 +19,21 @@ _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
+FieldType: TypeAlias = Literal[
+    "text", "long_text", "name", "email", "phone", "country", "number", "integer", "boolean", "date", "choice",
+    "choices", "id",
+]  # fmt: skip
+
+
 def _destination(url: str) -> str:
     check_destination(url)
     return url
+
+
+def _country(text: str) -> str:
+    if country_code(text) != text:
+        raise ValueError(f"expected {country_code(text)}")
+    return text
 
 
 _Url = Annotated[str, AfterValidator(_destination)]
@@ -45,7 +57,7 @@ class FormField(_Part):
     choices: tuple[_Text, ...] = Field(default=(), max_length=1_000)
     least: float | None = None
     most: float | None = None
-    country: Annotated[str, AfterValidator(checked_country)] | None = None
+    country: Annotated[str, AfterValidator(_country)] | None = None
     """Where phone numbers are from that do not begin with +."""
 
     @model_validator(mode="after")

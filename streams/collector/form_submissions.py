@@ -21,6 +21,8 @@ from streams.confirmations import Confirmation, Consented
 
 MESSAGE_ID_FIELD = "messageId"
 REDIRECT_FIELD = "redirect"
+SUBMITTED = "form_submit"
+"""The event that a form was sent."""
 _HOUR_MS = 3_600_000
 
 
@@ -84,7 +86,7 @@ def records_of(form: Form, submission: Submission, caller: Caller) -> tuple[list
         "occurred_at": received_at,
         "received_at": received_at,
     }
-    event_id = _event_id(caller.form, named, "form_submit")
+    event_id = _event_id(caller.form, named, SUBMITTED)
     confirmation = _confirmation(form, submission, caller, event_id)
     properties = _into(form, submission, "properties") | {"form": caller.form}
     if confirmation is not None:
@@ -92,7 +94,7 @@ def records_of(form: Form, submission: Submission, caller: Caller) -> tuple[list
     track = {
         "type": "track",
         "event_id": event_id,
-        "event": "form_submit",
+        "event": SUBMITTED,
         "properties": properties,
         "context": dict(caller.context),
         "source": caller.source,

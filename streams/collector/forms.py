@@ -7,15 +7,17 @@ the token with which the contact confirms its consent; a browser never is, or it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.errors import InputError
+from streams.collector.access import Key
 from streams.collector.form_bodies import FormBounds, read_form
 from streams.collector.form_schema import Form
 from streams.collector.form_submissions import (
+    SUBMITTED,
     Caller,
     Submission,
     honeypot_filled,
@@ -26,7 +28,7 @@ from streams.collector.front_door import FrontDoor, Way
 from streams.collector.link_operations import FORM
 from streams.collector.machines import Visitors
 from streams.collector.pages import busy_page, page
-from streams.collector.payloads import PayloadError, Problem
+from streams.collector.payloads import Accepted, PayloadError, Problem
 from streams.collector.refusals import Refusal
 from streams.collector.writing import WriteError
 from streams.confirmations import Confirmation, ConfirmationSigner
@@ -73,8 +75,11 @@ class Forms:
         return answer
 
     async def _take(self, request: Request, form: Form, as_json: bool) -> Response:
-        keyed = form.key_required or "authorization" in request.headers
-        source = self._door.key(request).source if keyed else "form"
+        key: Key | None = None
+        if form.key_required or "authorization" in request.headers:
+            key = self._door.key(request)
+        else:
+            self._door.take_call(request)
         sent = await read_form(request, self._door, FORM_BOUNDS)
         submission = read_submission(form, sent)
         if honeypot_filled(form, sent):
@@ -84,15 +89,27 @@ class Forms:
             return _taken(form, submission, None, as_json)
         caller = Caller(
             request.path_params["form"],
-            source,
+            "form" if key is None else key.source,
             self._door.clock.now_ms(),
             uuid.uuid4().hex,
             self._visitors.context(request),
         )
         records, confirmation = records_of(form, submission, caller)
-        token = self._token(confirmation) if confirmation is not None and keyed else None
-        await self._door.writer.write(source, records)
+        if key is None:
+            await self._door.writer.write(caller.source, records)
+            return _taken(form, submission, None, as_json)
+        self._check_bounds(key, records)
+        token = None if confirmation is None else self._token(confirmation)
+        await self._door.write(key, records)
         return _taken(form, submission, token, as_json)
+
+    def _check_bounds(self, key: Key, records: Sequence[Accepted]) -> None:
+        """Raises `Refusal` where the key may not send what this form becomes."""
+        screening = self._door.screening.of(key, None)
+        for record in records:
+            refused = screening.refusal({"type": record.type, "event": SUBMITTED})
+            if refused is not None:
+                raise Refusal(403, "forbidden", ": ".join(refused))
 
     def _form(self, request: Request) -> Form:
         form = self._forms.get(request.path_params["form"])

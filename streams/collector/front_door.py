@@ -70,20 +70,30 @@ class FrontDoor:
     def key(self, request: Request, scope: Scope = "write", in_body: str | None = None) -> Key:
         """Whose key the request carries, in its header or, as browsers send it, in its body.
 
-        Raises `Refusal`: 401 where it is none of ours, 403 where it may not do this or not from this page, 429 where
-        its address calls too often, 503 where the keys are not known yet.
+        Raises `Refusal`: 401 where it is none of ours, 403 where it may not do this or not from this page, 404 where
+        it is disabled, 429 where its address calls too often, 503 where the keys are not known yet.
         """
-        if self._rates.bounds_addresses:
-            self._rates.take_call(self.screening.address(request))
+        self.take_call(request)
         key = self._access.key(header(request, b"authorization"), in_body)
         if key is None:
             raise self._unknown()
         request.scope[KEY_OF_CALL] = key.id
+        if key.disabled:
+            raise Refusal(404, "source_disabled", f"the source {key.source} is disabled for this key")
         if scope not in key.scopes:
             raise Refusal(403, "forbidden", f"expected a key that may {scope}")
         if key.origins and origin_of(request) not in key.origins:
             raise Refusal(403, "forbidden", "expected a call from a page that this key is bound to")
         return key
+
+    def take_call(self, request: Request) -> None:
+        """Count a call against the rate of its address. Raises `RateError` (429)."""
+        if self._rates.bounds_addresses:
+            self._rates.take_call(self.screening.address(request))
+
+    def take_events(self, key: Key, events: int) -> None:
+        """Count events against the rate of their key. Raises `RateError` (429)."""
+        self._rates.take_events(key.id or key.source, key.events_per_s, events)
 
     def _unknown(self) -> Refusal:
         # A tracking SDK gives up what is answered 401, so that answer has to be certain.
@@ -116,7 +126,7 @@ class FrontDoor:
         """
         if not accepted:
             return
-        self._rates.take_events(key.id or key.source, key.events_per_s, len(accepted))
+        self.take_events(key, len(accepted))
         records = [record for each in accepted for record in (each, *each.more) if not record.withheld]
         if records:
             await self.writer.write(key.source, records, sent_again=sent_again)

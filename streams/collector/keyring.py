@@ -27,6 +27,8 @@ class Key(NamedTuple):
     events: frozenset[str] = _UNBOUND
     types: frozenset[str] = _UNBOUND
     events_per_s: int | None = None
+    disabled: bool = False
+    """It is known, and turned away for a while."""
 
 
 class _Taken(NamedTuple):
@@ -100,6 +102,7 @@ def _secrets_of(entry: KeyEntry) -> dict[bytes, _Taken]:
         frozenset(entry.events),
         frozenset(types),
         entry.events_per_s,
+        disabled=entry.disabled_at is not None,
     )
     found = {}
     for secret in entry.secrets:

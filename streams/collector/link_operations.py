@@ -91,7 +91,7 @@ FORM = Operation(
                 (400, "What is wrong in which field."),
                 (401, "No write key, where the form asks for one."),
                 (403, "The page may not send this form."),
-                (404, "No form has this id."),
+                (404, "No form has this id, or the key is disabled."),
                 (408, "The body did not come in time."),
                 (413, "The body is too large."),
                 (415, "The body is no form."),

@@ -67,6 +67,7 @@ class Pixels:
             context=dict(self._visitors.context(request)), suspected=tuple(self._visitors.suspicion(request, "open"))
         )
         record = accept(call, body, arrival)
+        self._door.take_events(key, 1)
         if not record.withheld:
             for each in (record, *record.more):
                 await self._door.writer.write_unanswered("pixel", each, key.source)

@@ -61,6 +61,12 @@ class Screening:
             self._meters.counter("segue_collector_withheld_total", self._label(left, body)).inc()
         return left is not None
 
+    def count_nobodys(self, event: str, source: str) -> None:
+        """Count an event that says of itself that it is nobody's; `event` is a name of ours."""
+        body = {"type": "track", "event": event}
+        left = "count" if self._policy is None else self._policy.without_identity(body, source)
+        self._meters.counter("segue_collector_withheld_total", event if left == "count" else "dropped").inc()
+
     def trim(self, context: JsonObject, address: str | None) -> None:
         """Leave of `context.ip` what the setting says; where there is none, `address` is put there."""
         given = context.pop("ip", None)

@@ -97,7 +97,7 @@ class Group(Call):
 
 
 class Alias(_Shape):
-    """Two ids are one contact: taken and counted; nothing is written of it yet."""
+    """An anonymous visitor turned out to be a known contact."""
 
     type: Literal["alias"] | None = None
     previous_id: str = Field(min_length=1, max_length=256)

@@ -27,5 +27,4 @@ def visitor_ways(settings: CollectorSettings, door: FrontDoor) -> list[Way]:
         *Unsubscribing(links, door, visitors, settings.unsubscribe_purpose or None).ways(),
         *Forms(forms, confirmations, door, visitors).ways(),
         *Confirming(confirmations, door, visitors).ways(),
-        *Pixels(door, visitors).ways(),
     ]

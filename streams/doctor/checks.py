@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.doctor import definitions_checks, redis_checks, spool_checks, state_checks, topic_checks
+from streams.doctor import definitions_checks, door_checks, redis_checks, spool_checks, state_checks, topic_checks
 from streams.doctor.facts import Facts
 from streams.doctor.findings import Check, Finding
 
@@ -39,6 +39,9 @@ CHECKS: tuple[Check, ...] = (
     state_checks.consumer_dead_letters,
     state_checks.dead_letters,
     state_checks.snapshots,
+    door_checks.door_settings,
+    door_checks.machine_signs,
+    door_checks.links,
     spool_checks.spool_place,
     spool_checks.spool_waiting,
     spool_checks.spool_room,

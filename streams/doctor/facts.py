@@ -119,6 +119,19 @@ class StateFacts:
     snapshots: tuple[SnapshotFacts, ...] = ()  # oldest first
 
 
+class DoorFacts(NamedTuple):
+    """What is set for the collector where the doctor runs."""
+
+    problems: tuple[str, ...] = ()  # what cannot be read of it
+    signs_file: str = ""
+    signs_as_of_ms: int | None = None  # None where the signs of machines cannot be read
+    link_keys: int = 0
+    twin_keys: tuple[str, ...] = ()  # ids of keys that have their secret in common
+    link_base_url: str = ""
+    link_base_url_set: bool = False
+    hooks: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What this version of Segue needs."""
@@ -142,5 +155,6 @@ class Facts:
     redis: RedisFacts
     state: StateFacts
     limits: Limits
+    door: DoorFacts
     spool_directory: Path | None  # as it is set where this runs
     spool: SpoolSurvey | None  # None where there is no such directory

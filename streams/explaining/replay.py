@@ -5,14 +5,13 @@ Records of others only move the clock. The same fold and core run as in the work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from schemas.errors import InputError
 from schemas.instants import format_instant
-from schemas.records import ContactRecord, DefinitionsRecord, Forward, InvalidRecordError, MovedRecord, Record, Tick
-from schemas.topics import partition_of, position_name
+from schemas.records import ContactRecord, DefinitionsRecord, MovedRecord
+from schemas.topics import position_name
 from schemas.transitions import Cause, Transition
 from streams.segmentation import (
     Contact,
@@ -23,18 +22,12 @@ from streams.segmentation import (
     Succession,
     contact_key,
     core_of,
-    rehearsing_core_of,
 )
 from streams.segmentation.evidence import Occurrence, Past
 from streams.segmentation.explanation import Explainer
 from streams.segmentation.steps import cause_of, facts_of, told_by
 from streams.segmentation.turns import Turn, Turns
 from streams.segmentation.wording import printable
-from streams.simulation.changing import History, Reader
-from streams.simulation.partitions import Partitions
-from streams.simulation.record_lines import read_line, stated_ms
-
-_CONTACTS_DECODED_MAX = 100_000
 
 
 class Replay:
@@ -185,96 +178,3 @@ class Replay:
         self._fold.emitted.clear()
         self._fold.changed.clear()
         self._fold.sent.clear()
-
-
-class _Lines:
-    """Gives a contact's replay the lines of a simulation, as far as they are of its partition."""
-
-    def __init__(self, replay: Replay, until_ms: int, partitions: int) -> None:
-        self.replay = replay
-        # Who is linked with whom, and what they send, hangs on no segment and no score.
-        bare = replace(replay.core.definitions, scores={}, whiles={}, segments=(), order=())
-        self._linked = Partitions(Core(bare), partitions, _CONTACTS_DECODED_MAX)
-        self._until_ms = until_ms
-        self._partitions = partitions
-        # As in the simulator: in a log of one partition a line's place stands for its offset.
-        self._offset = 0 if partitions == 1 else 1
-
-    def take(self, place: int, record: Record) -> bool:
-        """Whether the record in this line, of all from 0 on, was still in time, and so was taken."""
-        told = None if isinstance(record, Tick | DefinitionsRecord | Forward) else record
-        clock_ms = stated_ms(record)
-        assert clock_ms is not None, "records without an instant were refused"
-        self._linked.at_line(place)
-        if told is None:
-            if clock_ms > self._until_ms:
-                return False
-            self._linked.tick(clock_ms)
-            self.replay.move_on(clock_ms, self._next(place))
-            return True
-        is_ours = partition_of(told.contact_id, self._partitions) == self.replay.partition
-        if is_ours and clock_ms > self._until_ms:
-            return False
-        self._linked.apply(told, clock_ms)
-        if is_ours:
-            self.replay.apply(told, self._next(place), clock_ms)
-        for forward in self._linked.forwarded:
-            if partition_of(forward.contact_id, self._partitions) == self.replay.partition:
-                self.replay.apply(forward, self._next(place), clock_ms, is_new=True)
-        return True
-
-    def _next(self, place: int) -> int:
-        """The offset of the next record."""
-        offset = place if self._partitions == 1 else self._offset
-        self._offset = offset + 1
-        return offset
-
-    @property
-    def last_offset(self) -> int:
-        """Of the last record that was taken."""
-        return self._offset - 1
-
-    def end(self) -> Replay:
-        """Time moves on to the last instant."""
-        if self.replay.clock_ms:
-            self.replay.move_on(self._until_ms, self._offset)
-        return self.replay
-
-
-def replay_lines(
-    definitions: Definitions,
-    lines: Iterable[bytes],
-    contact_id: str,
-    until_ms: int,
-    partitions: int = 1,
-    history: History | None = None,
-) -> Replay:
-    """The contact at `until_ms` after the lines of a simulation whose clock is not past it.
-
-    Where they bring other definitions, conditions are told as those say that they came out from the first line on,
-    and memberships as transitions tell them. Without a `history` such lines are passed over, as if they were none.
-    """
-    reader, active = Reader(), definitions.identity
-    read = read_line if history is None else reader.read
-    who = contact_id, partition_of(contact_id, partitions), definitions.lists
-    taken = _Lines(Replay(definitions, *who), until_ms, partitions)
-    for place, record in _records(lines, read):
-        if not taken.take(place, record):
-            break
-        if record.type == "definitions" and (brought := reader.definitions(record)).identity != active:
-            assert history is not None, "without a history no definitions are read"
-            active, former = brought.identity, taken.replay
-            taken = _Lines(Replay(brought, *who, rehearsing_core_of), until_ms, partitions)
-            for earlier_place, earlier in _records(history(place + 1), read):
-                taken.take(earlier_place, earlier)
-            taken.replay.follow(former, record, taken.last_offset)
-    return taken.end()
-
-
-def _records(lines: Iterable[bytes], read: Callable[[bytes], Record]) -> Iterator[tuple[int, Record]]:
-    """The records among lines, each with its place from 0 on."""
-    for place, line in enumerate(lines):
-        try:
-            yield place, read(line)
-        except InvalidRecordError:
-            continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from streams.explaining.replay import replay_lines
+from streams.explaining.line_replay import replay_lines
 from streams.scenarios.course import GivenRecord, in_order
 from streams.scenarios.moments import Calendar
 from streams.segmentation import Definitions

@@ -20,6 +20,9 @@ from streams.segmentation.outcomes import DUPLICATE, UNKNOWN, Outcome
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""
+_LIST = "list:"
+_PUT_ON = (0, True)
+"""What is known of a list that a contact was put on before its first record: the earliest of event times, and so."""
 
 
 class Fold:
@@ -49,6 +52,18 @@ class Fold:
         """Let a contact be on a static list before its first record, with the earliest of event times."""
         key = contact_key(contact_id)
         self._lists[key] = (*self._lists.get(key, ()), name)
+
+    def listed_from_start(self, contact_id: str) -> list[str]:
+        """The static lists that a contact is on since before its first record. One that has ended is on none."""
+        key = contact_key(contact_id)
+        contact = self.contacts.get(key)
+        if contact is None:
+            return sorted(self._lists.get(key, ()))
+        return sorted(
+            name.removeprefix(_LIST)
+            for name, said in contact.facts.items()
+            if said == _PUT_ON and name.startswith(_LIST)
+        )
 
     def schedule(self, due_ms: int, key: str) -> None:
         """Know of a stored timer. It fires only if it is still its contact's next one then."""
@@ -136,7 +151,7 @@ class Fold:
     def _new(self, contact_id: str, key: str) -> Contact:
         contact = self.core.new(contact_id)
         for name in self._lists.pop(key, ()):
-            contact.facts[f"list:{name}"] = (0, True)
+            contact.facts[_LIST + name] = _PUT_ON
         return contact
 
     def _changed(self, contact: Contact, known_due: int | None = None) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from schemas.record_models import ANONYMOUS_PREFIX
-from schemas.records import ContactRecord, Forward
+from schemas.record_models import ANONYMOUS_PREFIX, HISTORY_RECORDS_MAX
+from schemas.records import ContactRecord, Forward, ListMembership, MovedRecord
 from schemas.topics import partition_of
 from schemas.transitions import Transition
 from streams.segmentation import Core, Fold, Outcome
@@ -67,8 +68,9 @@ class Partitions:
         """
         fold = self.fold_of(record.contact_id)
         self.forwarded.clear()
+        put_on = fold.listed_from_start(record.contact_id) if record.type == "link" else ()
         outcome, moves = self._apply(record, fold, stated_ms, self._next_offset(fold))
-        waiting = deque(self._forwards(fold))
+        waiting = deque(self._forwards(fold, put_on))
         while waiting:
             forward = waiting.popleft()
             target = self.fold_of(forward.contact_id)
@@ -77,10 +79,18 @@ class Partitions:
             waiting += self._forwards(target)
         return outcome, moves
 
-    def _forwards(self, fold: Fold) -> list[Forward]:
+    def _forwards(self, fold: Fold, put_on: Iterable[str] = ()) -> list[Forward]:
+        """What the fold sends. `put_on`: lists of a contact that is linked, of which no record tells."""
         sent, fold.sent = fold.sent, []
         kept = self._kept[fold.partition]
-        return [forward_of(each, fold.partition, [kept.read(offset) for offset in each.records]) for each in sent]
+        return [
+            forward_of(
+                each,
+                fold.partition,
+                list_records(put_on, each.linked_id, [kept.read(offset) for offset in each.records]),
+            )
+            for each in sent
+        ]
 
     def _forward_offset(self, target: Fold) -> int:
         """Where a line stands for an offset, what it sends stands there too."""
@@ -115,6 +125,22 @@ class Partitions:
         offset = self._offsets[fold.partition]
         self._offsets[fold.partition] = offset + 1
         return offset
+
+
+def list_records(put_on: Iterable[str], contact_id: str, records: Sequence[MovedRecord]) -> Sequence[MovedRecord]:
+    """A contact's records as they would move out of a log, in which those of its static lists come first."""
+    first = [
+        ListMembership.model_construct(
+            type="list",
+            event_id=f"list-{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}",
+            contact_id=contact_id,
+            occurred_at=0,
+            list=name,
+            member=True,
+        )
+        for name in put_on
+    ]
+    return [*first, *records][-HISTORY_RECORDS_MAX:]
 
 
 def _taken(fold: Fold) -> list[Transition]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -33,6 +35,26 @@ def test_a_python_sdk_with_a_wrong_key_gives_up_at_once(stage: Stage, client_pyt
         run_python(client_python, package, stage.url, "another-write-key", "c1")
     assert time.monotonic() - began < 20, "it would go on for minutes"
     assert stage.records() == []
+
+
+@pytest.mark.parametrize("sdk", [*PACKAGES, "node"])
+def test_an_sdk_whose_key_is_disabled_drops_its_events_at_once(
+    stage: Stage, client_python: Path, node_modules: Path, sdk: str
+) -> None:
+    made = json.loads(stage.place.command("keys", "create", "website", "--json").stdout)
+    stage.place.command("keys", "disable", made["id"])
+    wait_until(lambda: _answered(stage, made["secret"]) == 404, 30, "the key to be known as disabled")
+    began = time.monotonic()
+    run = partial(run_node, node_modules) if sdk == "node" else partial(run_python, client_python, sdk)
+    with pytest.raises(AssertionError, match="404" if sdk == "node" else "source_disabled"):
+        run(stage.url, made["secret"], "c1")
+    assert time.monotonic() - began < 20, "it would go on for minutes"
+    assert stage.records() == []
+
+
+def _answered(stage: Stage, secret: str) -> int:
+    event = {"userId": "c1", "event": " "}
+    return httpx.post(f"{stage.url}/v1/track", json=event, auth=(secret, "")).status_code
 
 
 def test_calls_of_each_sdk_lead_to_the_right_transitions(stage: Stage, client_python: Path, node_modules: Path) -> None:

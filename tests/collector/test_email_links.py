@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from schemas.records import decode_record
+from streams.collector.email_links import GIF
 from streams.links import Link, LinkSigner
 from tests.collector.doubles import LINK_KEYS, NOW, NOW_MS, SIGNER, Door, open_door
 
@@ -52,6 +54,41 @@ def test_a_click_is_an_event_and_leads_exactly_where_it_was_signed_to(door: Door
     (record,) = door.intake.records
     assert (record["event"], record["contact_id"]) == ("email_click", "c1")
     assert record["properties"] == {"campaign_id": "welcome", "link_url": SHOP}
+
+
+@pytest.mark.parametrize(
+    ("rules", "label"),
+    [
+        (None, "email_open"),
+        ("[{events: [email_open], needs: [], without: drop}]", "email_open"),
+        ("[{events: [email_click], needs: [opens]}]", "email_open"),
+        ("[{sources: [email], events: [email_open], needs: [opens], without: count}]", "email_open"),
+        ("[{events: [email_open], needs: [opens], unsaid: granted, without: drop}]", "dropped"),
+    ],
+)
+def test_an_open_without_identity_is_counted_and_is_nobodys_event(
+    tmp_path: Path, rules: str | None, label: str
+) -> None:
+    path = tmp_path / "consent.yaml"
+    path.write_text(f"version: 1\nrules: {rules}\n")
+    with open_door(consent=None if rules is None else path) as door:
+        address = f"/o/{SIGNER.make('open', Link(None, 'welcome'))}.gif"
+        assert door.client.head(address).status_code == 200
+        answer = door.client.get(address)
+        assert (answer.status_code, answer.content) == (200, GIF)
+        assert door.intake.entries == []
+        assert door.metric("segue_collector_withheld_total", event=label) == 1
+
+
+def test_a_rule_may_take_a_link_that_stands_for_a_contact_as_made_with_its_consent(tmp_path: Path) -> None:
+    path = tmp_path / "consent.yaml"
+    rule = "{sources: [email], events: [email_open], needs: [opens], unsaid: granted, without: count}"
+    path.write_text(f"version: 1\nrules: [{rule}]\n")
+    with open_door(consent=path) as door:
+        for contact in ("c1", None):
+            door.client.get(f"/o/{SIGNER.make('open', Link(contact, 'welcome'))}.gif")
+        assert [record["contact_id"] for record in door.intake.records] == ["c1"]
+        assert door.metric("segue_collector_withheld_total", event="email_open") == 1
 
 
 def test_each_fetch_is_an_event_of_its_own(door: Door) -> None:

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.records import decode_record
-from tests.collector.doubles import NOW, WRITE_KEY, Door, open_door
+from streams.write_keys import issue
+from tests.collector.doubles import NOW, NOW_MS, WRITE_KEY, Door, open_door
+from tests.support.waiting import wait_until
 
 FORMS = """
 forms:
@@ -185,6 +187,43 @@ def test_ids_of_ones_own_are_taken_only_from_who_has_a_key(door: Door) -> None:
     identify, submit = door.intake.records
     assert (identify["contact_id"], identify["traits"]) == ("u-1", {"city": "Paris"})
     assert submit["source"] == "website"
+
+
+def test_a_form_that_is_sent_with_a_key_counts_as_what_else_is_sent_with_it(forms: Path) -> None:
+    with open_door(forms=forms, collector_key_events_per_s=2, collector_rate_burst_s=1) as door:
+        sent = [_send(door, FILLED, headers=JSON, auth=(WRITE_KEY, "")) for _ in range(2)]
+        assert [answer.status_code for answer in sent] == [200, 429]
+        assert (sent[1].json()["code"], "retry-after" in sent[1].headers) == ("key_rate", True)
+        assert door.track().status_code == 429, "the same bucket"
+        assert len(door.intake.records) == 3
+        assert _send(door, FILLED).status_code == 303, "without a key it is nobody's rate"
+
+
+def test_a_form_counts_as_a_call_of_its_address_with_a_key_and_without(forms: Path) -> None:
+    with open_door(forms=forms, collector_address_calls_per_s=2, collector_rate_burst_s=1) as door:
+        assert _send(door, FILLED, auth=(WRITE_KEY, "")).status_code == 303
+        assert _send(door, FILLED).status_code == 303
+        answer = _send(door, FILLED, headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (429, "address_rate")
+        assert len(door.intake.records) == 6
+
+
+@pytest.mark.parametrize(
+    ("bounds", "error"),
+    [
+        ({"types": ["track"]}, "type: expected track, which is what this key may send"),
+        ({"events": ["page_view"]}, "event: expected page_view, which is what this key may send"),
+        ({"types": ["track", "identify", "consent"], "events": ["form_submit"]}, None),
+    ],
+)
+def test_a_form_may_only_become_what_its_key_may_send(door: Door, bounds: dict[str, Any], error: str | None) -> None:
+    issued = issue("app", NOW_MS, scopes=["write"], **bounds)
+    door.keys.put(issued.entry)
+    auth = (issued.secret, "")
+    wait_until(lambda: _send(door, {}, auth=auth).status_code != 401, 10, "the key to be known")
+    answer = _send(door, FILLED, headers=JSON, auth=auth)
+    assert (answer.status_code, answer.json().get("error")) == (200 if error is None else 403, error)
+    assert len(door.intake.records) == (3 if error is None else 0)
 
 
 def test_a_key_that_is_none_is_refused_also_where_none_is_needed(door: Door) -> None:

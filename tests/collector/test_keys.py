@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from schemas.errors import InputError
-from schemas.write_keys import KEY_SECRET_PREFIX, KEY_SECRETS_MAX, encode_key_entry
-from streams.write_keys import Issued, issue, revoke, rotate
+from schemas.write_keys import KEY_SECRET_PREFIX, KEY_SECRETS_MAX, KeyEntry, encode_key_entry
+from streams.write_keys import Issued, disable, enable, issue, revoke, rotate, state_of
 from tests.collector.doubles import NOW_MS, Door, MemoryKeys, open_door
 from tests.support.waiting import wait_until
 
@@ -49,6 +51,49 @@ def test_a_revoked_key_is_taken_no_more(door: Door) -> None:
     issued = _issued(door)
     door.keys.put(revoke(issued.entry, NOW_MS))
     wait_until(lambda: _page_view(door, issued.secret).status_code == 401, 10, "the key to be unknown")
+
+
+def test_a_disabled_key_is_answered_404_until_it_is_enabled_again(door: Door) -> None:
+    issued, other = _issued(door), _issued(door)
+    disabled = disable(issued.entry, NOW_MS)
+    door.keys.put(disabled)
+    wait_until(lambda: _page_view(door, issued.secret).status_code == 404, 10, "the key to be disabled")
+    door.intake.entries.clear()
+    answer = _page_view(door, issued.secret)
+    assert answer.json()["code"] == "source_disabled"
+    assert answer.json()["message"] == "the source app is disabled for this key"
+    assert door.metric("segue_collector_rejected_total", reason="source_disabled") >= 2
+    assert door.intake.entries == []
+    assert _page_view(door, other.secret).status_code == 200, "another key of the source"
+    door.keys.put(enable(disabled, NOW_MS + 1))
+    wait_until(lambda: _page_view(door, issued.secret).status_code == 200, 10, "the key to be taken again")
+
+
+def test_the_settings_of_a_disabled_source_are_not_there_either(door: Door) -> None:
+    issued = _issued(door)
+    assert door.client.get(f"/v1/projects/{issued.secret}/settings").status_code == 200
+    door.keys.put(disable(issued.entry, NOW_MS))
+    wait_until(lambda: _page_view(door, issued.secret).status_code == 404, 10, "the key to be disabled")
+    answer = door.client.get(f"/v1/projects/{issued.secret}/settings")
+    assert (answer.status_code, answer.json()["code"]) == (404, "source_disabled")
+
+
+@pytest.mark.parametrize("change", [disable, enable])
+def test_a_key_that_is_over_is_neither_disabled_nor_enabled(change: Callable[[KeyEntry, int], KeyEntry]) -> None:
+    entry = issue("app", NOW_MS, scopes=["write"], expires_at="2026-11-21T10:00:01.000Z").entry
+    with pytest.raises(InputError, match="is expired: create another one"):
+        change(entry, NOW_MS + 1_000)
+    with pytest.raises(InputError, match="is revoked: create another one"):
+        change(revoke(entry, NOW_MS), NOW_MS)
+
+
+def test_a_disabled_key_gets_no_new_secret_and_ends_as_any_other() -> None:
+    entry = disable(issue("app", NOW_MS, scopes=["write"], expires_at="2026-11-21T10:00:01.000Z").entry, NOW_MS)
+    assert disable(entry, NOW_MS + 1) == entry, "since when it is disabled stays"
+    with pytest.raises(InputError, match="is disabled: enable it first"):
+        rotate(entry, NOW_MS, NOW_MS + 2_000)
+    ends = [(entry, NOW_MS), (entry, NOW_MS + 1_000), (revoke(entry, NOW_MS), NOW_MS)]
+    assert [state_of(each, now_ms) for each, now_ms in ends] == ["disabled", "expired", "revoked"]
 
 
 def test_an_expired_key_is_taken_until_its_instant_and_no_longer(door: Door) -> None:
@@ -211,6 +256,14 @@ def test_an_entry_that_cannot_be_read_takes_its_key_away_and_no_other(door: Door
     door.keys.put_raw(issued.entry.id.encode(), value)
     wait_until(lambda: _page_view(door, issued.secret).status_code == 401, 10, "the key to be unknown")
     assert _page_view(door, other.secret).status_code == 200
+
+
+def test_an_entry_that_was_written_before_keys_could_be_disabled_is_taken_as_it_was(door: Door) -> None:
+    issued = issue("app", NOW_MS, scopes=["write"])
+    old = json.loads(encode_key_entry(issued.entry))
+    del old["disabled_at"]
+    door.keys.put_raw(issued.entry.id.encode(), json.dumps(old).encode())
+    wait_until(lambda: _page_view(door, issued.secret).status_code == 200, 10, "the key to be known")
 
 
 def test_an_entry_under_another_keys_id_lets_nobody_in(door: Door) -> None:

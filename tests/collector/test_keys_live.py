@@ -76,6 +76,12 @@ def test_every_collector_follows_a_key_from_its_making_to_its_end(
     assert rotated["id"] == made["id"]
     hold(rotated["secret"], 200)
     hold(made["secret"], 401)
+    (disabled,) = _keys(commands, "disable", "--source", "website")["keys"]
+    assert (disabled["id"], disabled["state"]) == (made["id"], "disabled")
+    hold(rotated["secret"], 404)
+    assert [key["state"] for key in _keys(commands, "list")["keys"]] == ["disabled"]
+    _keys(commands, "enable", made["id"])
+    hold(rotated["secret"], 200)
     assert [key["state"] for key in _keys(commands, "list")["keys"]] == ["valid"]
     _keys(commands, "revoke", made["id"], "--yes")
     hold(rotated["secret"], 401)
@@ -111,6 +117,8 @@ def test_a_secret_is_shown_once_and_alone_on_standard_output(names: Names, comma
         (("create", "website", "--event", "Page Viewed"), "events.0: expected a name in snake_case"),
         (("rotate", "k_aaaaaaaa"), "no key k_aaaaaaaa: see `segue keys list --all`"),
         (("revoke", "k_aaaaaaaa", "--yes"), "no key k_aaaaaaaa"),
+        (("disable", "k_aaaaaaaa"), "no key k_aaaaaaaa"),
+        (("enable", "--source", "website"), "no key of the source website that is not over"),
     ],
 )
 def test_what_cannot_be_is_refused_with_code_1(

@@ -39,6 +39,33 @@ def test_a_token_with_any_character_changed_is_refused(data: st.DataObject) -> N
         SIGNER.read("click", token[:place] + other + token[place + 1 :], NOW_MS)
 
 
+def test_a_token_of_an_earlier_version_says_what_it_said() -> None:
+    signer = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
+    opened, clicked = (
+        "k1.n4sIYFb1V_WydwlHZlx1wuqE6vnohX5NlGxS3MXTGHCv7SzF",
+        ("k1.ixEKalHPogU7KQVvlczslkyYgQXXpu1GN3dXuAEGpaPZX6xg8lDCrQzBiE_MZQ2E5lhcA8gVXBRTJNsNc5oVIqZOfNn_BEAzcBo"),
+    )
+    assert signer.read("open", opened, NOW_MS) == Link("c1", "welcome")
+    assert signer.read("click", clicked, NOW_MS - 1) == Link("c1", "welcome", SHOP, NOW_MS)
+    assert signer.make("open", Link("c1", "welcome")) == opened, "and is made as it was"
+
+
+def test_an_open_of_nobody_is_the_same_token_for_all_of_a_campaign() -> None:
+    nobodys = Link(None, "welcome")
+    assert SIGNER.read("open", SIGNER.make("open", nobodys), NOW_MS) == nobodys
+    assert len(SIGNER.make("open", nobodys)) < len(SIGNER.make("open", Link("a-contact", "welcome")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "letter", "url"), [("click", "c", SHOP), ("click", "t", SHOP), ("unsubscribe", "u", None)]
+)
+def test_what_a_contact_decides_is_never_nobodys(kind: LinkKind, letter: str, url: str | None) -> None:
+    with pytest.raises(InputError, match="contact: expected one: only an open can be nobody's"):
+        SIGNER.make(kind, Link(None, "welcome", url, trap=letter == "t"))
+    with pytest.raises(BadTokenError):
+        SIGNER.read(kind, Sealer(KEYS).seal([letter, None, "welcome", url]), NOW_MS)
+
+
 def test_the_first_key_signs_and_all_verify() -> None:
     token = SIGNER.make("open", Link("c1", "welcome"))
     assert token.startswith("new.")

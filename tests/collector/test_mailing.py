@@ -71,6 +71,52 @@ def test_the_function_for_senders_makes_what_the_command_makes() -> None:
     assert LINKS.unsubscribe("c1", "welcome").url == _link("unsubscribe", *ONE).output.splitlines()[0]
 
 
+def test_a_pixel_for_who_has_not_consented_to_it_stands_for_nobody() -> None:
+    printed = _link("open", "--without-identity", "--campaign", "welcome", *BASE).output.strip()
+    assert _read(printed) == Link(None, "welcome")
+    assert LINKS.pixel("c1", "welcome", identified=False) == LINKS.pixel(None, "welcome", identified=False) == printed
+    with pytest.raises(InputError, match="contact: expected one, or identified=False"):
+        LINKS.pixel(None, "welcome")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--contact", "c1", "--without-identity")])
+def test_a_pixel_is_a_contacts_or_nobodys(arguments: tuple[str, ...]) -> None:
+    outcome = _link("open", "--campaign", "welcome", *arguments)
+    assert (outcome.exit_code, "either --contact or --without-identity" in outcome.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("row_format", "rows"),
+    [
+        ("--csv", "contact,opens\na,yes\nb, TRUE\nc,1\nx,no\ny,0\nz,\n"),
+        (
+            "--jsonl",
+            "".join(
+                json.dumps({"contact": contact, "opens": said}) + "\n"
+                for contact, said in zip("abcxyz", (True, 1, "true", False, None, "No"), strict=True)
+            ),
+        ),
+    ],
+)
+def test_rows_of_a_mailing_that_have_not_consented_get_a_pixel_without_identity(row_format: str, rows: str) -> None:
+    printed = _link("batch", row_format, "--campaign", "welcome", "--open-consent", "opens", *BASE, rows=rows).output
+    made: list[dict[str, str]] = (
+        [*csv.DictReader(io.StringIO(printed))]
+        if row_format == "--csv"
+        else [json.loads(line) for line in printed.splitlines()]
+    )
+    assert [_read(row["open_url"]).contact_id for row in made] == ["a", "b", "c", None, None, None]
+    assert [_read(row["unsubscribe_url"]).contact_id for row in made] == [*"abcxyz"], "links stay the contact's"
+
+
+@pytest.mark.parametrize(
+    "row", ['{"contact": "c1"}', '{"contact": "c1", "opens": "perhaps"}', '{"contact": "c1", "opens": 2}']
+)
+def test_a_row_that_does_not_say_whether_it_consented_ends_the_batch(row: str) -> None:
+    outcome = _link("batch", "--jsonl", "--campaign", "welcome", "--open-consent", "opens", rows=row)
+    assert "line 1: opens: expected true, yes or 1, or false, no, 0 or nothing" in str(outcome.exception)
+
+
 def test_what_the_manual_shows_of_making_links_can_be_done() -> None:
     manual = (CHECKOUT / "ops/email-links.md").read_text()
     exec(manual.partition("```python\n")[2].partition("```")[0], {})
@@ -165,6 +211,7 @@ def test_a_batch_wants_to_know_its_format_and_names_for_its_urls() -> None:
     [
         ("", "expected a JSON object"),
         ("hush-this-is-no-json", "expected a JSON object"),
+        ("[" * 100_000, "expected a JSON object"),
         ('{"k1": 5}', "expected a JSON object"),
         ('{"k1": "hush"}', "expected at least 16 characters"),
         ('{"k.1": "hush-this-is-long-enough"}', "expected key ids"),

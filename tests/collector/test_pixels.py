@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.collector.doubles import WRITE_KEY, Door
+from tests.collector.doubles import WRITE_KEY, Door, open_door
 
 
 def _data(body: object) -> str:
@@ -35,6 +35,15 @@ def test_a_call_in_base64url_becomes_a_record(door: Door, path: str) -> None:
     assert record["properties"] == {"revenue": 5, "sign": "?>~", "amount": 5}
     assert (record["source"], record["context"]) == ("website", {"userAgent": "Mail/1.0"})
     assert "machine" not in record
+
+
+def test_images_count_against_the_rate_of_their_key_and_are_served_past_it() -> None:
+    body = {"writeKey": WRITE_KEY, "userId": "c1", "event": "page_view"}
+    with open_door(collector_key_events_per_s=2, collector_rate_burst_s=1) as door:
+        for _ in range(3):
+            _fetch(door, "/v1/pixel/track", {"data": _data(body)})
+        assert len(door.intake.entries) == 2
+        assert door.metric("segue_collector_rejected_total", reason="key_rate") == 1
 
 
 def test_both_alphabets_and_paddings_of_base64_are_read(door: Door) -> None:

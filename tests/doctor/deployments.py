@@ -11,6 +11,7 @@ from schemas.topics import Names
 from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.facts import (
     ConsumerFacts,
+    DoorFacts,
     Facts,
     GroupFacts,
     GroupMember,
@@ -95,11 +96,20 @@ SPOOL = SpoolSurvey(
     filesystem="ext4",
     owned=True,
 )
+DOOR = DoorFacts(
+    signs_file="Segue's own",
+    signs_as_of_ms=NOW_MS - 30 * DAY_MS,
+    link_keys=2,
+    link_base_url="https://t.shop.example",
+    link_base_url_set=True,
+    hooks=1,
+)
 
 
 def well(**other: Any) -> Facts:
     """Nothing to find fault with, but for `other` in place of whole parts."""
-    return replace(Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS, SPOOL.directory, SPOOL), **other)
+    facts = Facts(NOW_MS, NAMES, KAFKA, REDIS, STATE, LIMITS, DOOR, SPOOL.directory, SPOOL)
+    return replace(facts, **other)
 
 
 def with_kafka(**other: Any) -> Facts:
@@ -120,6 +130,11 @@ def with_state(**other: Any) -> Facts:
 def with_spool(**other: Any) -> Facts:
     """Another spool."""
     return well(spool=replace(SPOOL, **other))
+
+
+def with_door(**other: Any) -> Facts:
+    """Other settings of the collector."""
+    return well(door=DOOR._replace(**other))
 
 
 def with_topic(name: str, **other: Any) -> Facts:

@@ -21,6 +21,7 @@ from tests.doctor.deployments import (
     POINTS,
     STATE,
     well,
+    with_door,
     with_kafka,
     with_redis,
     with_state,
@@ -169,6 +170,14 @@ SPOILT = [
     Spoilt("spool_room", spool(bytes=100_000, free_bytes=899_999), "warning", "lower SEGUE_COLLECTOR_SPOOL_BYTES"),
     Spoilt("spool_damage", spool(damaged=2, damaged_bytes=300), "error", "2 files with damage, 300 bytes"),
     Spoilt("spool_damage", spool(refused_bytes=70), "warning", "/spool/refused"),
+    Spoilt("door_settings", with_door(problems=("SEGUE_HOOKS: expected",)), "error", "SEGUE_HOOKS: expected"),
+    Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS - 181 * DAY_MS), "warning", "not older than 180 days"),
+    Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS + 2 * DAY_MS), "warning", "a day that has been"),
+    Spoilt("links", with_door(link_keys=0), "warning", "SEGUE_LINK_KEYS is not"),
+    Spoilt("links", with_door(twin_keys=("k1", "k2")), "warning", "keys k1, k2 have the same secret"),
+    Spoilt("links", with_door(link_base_url="http://127.0.0.1:8080"), "warning", "that readers of e-mails reach"),
+    Spoilt("links", with_door(link_base_url="https://localhost/t"), "warning", "that readers of e-mails reach"),
+    Spoilt("links", with_door(link_base_url="http://t.shop.example"), "warning", "https, else"),
 ]
 
 
@@ -218,6 +227,9 @@ def test_every_check_has_been_seen_firing() -> None:
         (spool(owned=False, filesystem=None), ""),
         (spool(bytes=500_000, free_bytes=500_000), "spool_room"),
         (well(spool_directory=None, spool=None), ""),
+        (with_door(signs_as_of_ms=NOW_MS + DAY_MS), "machine_signs"),
+        (with_door(signs_as_of_ms=NOW_MS - 180 * DAY_MS), "machine_signs"),
+        (with_door(link_keys=0, link_base_url_set=False), "links"),
         (with_kafka(topics={name: TopicFacts(2, 1, 1, None) for name in KAFKA.topics}), "replication"),
     ],
 )

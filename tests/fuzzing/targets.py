@@ -6,13 +6,18 @@ A target that raises anything else has a bug. A decoder that is new gets a funct
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 from pydantic import SecretStr
 
+from schemas.errors import InputError
 from schemas.lists import decode_entry, decode_key
 from schemas.records import InvalidRecordError, decode_record, encode_record
 from schemas.write_keys import decode_key_entry, encode_key_entry
@@ -25,8 +30,18 @@ from streams.collector.payloads import PayloadError, erasure
 from streams.collector.refusals import Refusal
 from streams.collector.sorting import sort_batch, sort_single
 from streams.confirmations import ConfirmationSigner
+from streams.detecting.detector import record_of
+from streams.detecting.memory import Memory
+from streams.detecting.rules import Thresholds
+from streams.importing.csv_rows import CsvRows
+from streams.importing.journal import read_journal
+from streams.importing.jsonl_rows import JsonlRows
+from streams.importing.mapping import ImportMapping, read_mapping
+from streams.importing.row_records import RowRecords, Terms
 from streams.links import Link, LinkKind, LinkSigner
+from streams.ports import Message
 from streams.sealing import BadTokenError
+from tests.fuzzing import callers
 from tests.support.run_directory import CHECKOUT
 
 _EXAMPLES = sorted((CHECKOUT / "schemas" / "examples" / "valid").glob("*.json"))
@@ -34,13 +49,23 @@ _SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
 _CONFIRMATIONS = ConfirmationSigner({"k1": SecretStr("a-long-signing-secret")})
 _NOW_MS = 1_795_255_200_000
 _ARRIVAL = Arrival("website", _NOW_MS, lambda: "id", {})
+_SUSPECT_ALL = Thresholds(burst_links=1, burst_ms=1, after_delivery_ms=1, near_honeypot_ms=1)
 _GUNZIPPED_BYTES_MAX = 64 * 1024
+_KINDS = {"age": "number", "phone": "phone", "country": "country", "seen": "date", "at": "instant", "ok": "boolean"}
+_MAPPING = ImportMapping.model_validate(
+    {
+        "version": 1,
+        "contact": "email",
+        "traits": {name: {"column": name, "kind": kind} for name, kind in _KINDS.items()} | {"name": "name"},
+    }
+)
+_TERMS = Terms("import-1", _NOW_MS, stated=True, backfill=True)
 
 
 class Target(NamedTuple):
     """A decoder: what is called with the bytes, and bytes to begin with."""
 
-    read: Callable[[bytes], None]
+    read: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
 
 
@@ -58,6 +83,16 @@ def _record(raw: bytes) -> None:
     except InvalidRecordError:
         return
     assert decode_record(encode_record(record)) == record, "what we write reads as the same"
+
+
+def _read_along(raw: bytes) -> None:
+    record = record_of(Message("tracking", 0, b"c1", raw, timestamp_ms=_NOW_MS))
+    if record is None:
+        return
+    memory = Memory(_SUSPECT_ALL, window_ms=_NOW_MS, events_max=10)
+    memory.take(0, record, _NOW_MS)
+    for finding in memory.due(0):
+        assert decode_record(encode_record(finding.correction)) == finding.correction
 
 
 def _call(raw: bytes) -> None:
@@ -148,9 +183,38 @@ def _examples(kind: str = "") -> tuple[bytes, ...]:
 
 
 _EVENT = b'{"type":"track","userId":"c1","messageId":"m","event":"Product Added","timestamp":"2026-11-21T09:59:00Z"}'
+_CLICK = (
+    b'{"type":"track","event_id":"e","contact_id":"c1","event":"email_click","occurred_at":"2026-11-21T09:59:00Z",'
+    b'"properties":{"campaign_id":7,"link_url":"a"},"machine":{"suspected":true,"reasons":["honeypot"]}}'
+)
 _DECISION = b'{"type":"consent","anonymousId":"a","purposes":{"ads":true},"document":"d","method":"m"}'
+
+
+def _contacts(raw: bytes) -> None:
+    """A file of contacts in each format, and as what belongs to it."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        path = Path(file.name)
+        for read in (_csv_rows, _jsonl_rows, read_mapping, read_journal):
+            with contextlib.suppress(InputError):
+                read(path)
+
+
+def _csv_rows(path: Path) -> None:
+    source = CsvRows(path, None, None)
+    for row in source.rows(lambda _done: None):
+        assert row.problem or set(row.cells) == set(source.columns), "each field is a cell"
+
+
+def _jsonl_rows(path: Path) -> None:
+    for row in JsonlRows(path).rows(lambda _done: None):
+        RowRecords(_MAPPING, _TERMS).read(row)
+
+
 TARGETS: dict[str, Target] = {
     "record": Target(_record, _examples()),
+    "read_along": Target(_read_along, (_CLICK, *_examples())),
     "call": Target(
         _call, (_EVENT, _DECISION, b'{"userId":"c1","traits":{"a":null},"groupId":"g","context":{"ip":"1"}}')
     ),
@@ -169,6 +233,18 @@ TARGETS: dict[str, Target] = {
     "key_entry": Target(_key_entry, _examples("key_entry")),
     "list_entry": Target(_list_entry, (*_examples("list_entry"), b'["vip","c1"]')),
     "event_name": Target(_event_name, ("Añadido al carrito 5".encode(), b"2nd Visit", b"cart_add")),
+    **{f"hook_{name}": Target(partial(callers.hook, name), seeds) for name, seeds in callers.HOOK_SEEDS.items()},
+    "sns": Target(callers.sns, callers.SNS_SEEDS),
+    "form": Target(callers.form, callers.FORM_SEEDS),
+    "contacts": Target(
+        _contacts,
+        (
+            (CHECKOUT / "ops/examples/contacts.csv").read_bytes(),
+            (CHECKOUT / "ops/examples/contacts.map.yaml").read_bytes(),
+            b'{"email":"a@shop.example","age":"12","phone":"+33 1 23 45 67 89","country":"FR"}\n[]\n',
+            b'{"version":1,"file":"","plan":"","cluster_id":"","topic_id":"","topic":"","occurred_at":1}\n{"rows":1}\n',
+        ),
+    ),
     "address": Target(_address, (b"198.51.100.7:80", b"[2001:db8::1%eth0]:443", b"::ffff:1.2.3.4")),
 }
 EVERY = "every"

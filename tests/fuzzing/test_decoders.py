@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzzing import callers
 from tests.fuzzing.targets import TARGETS
 from tests.support.run_directory import CHECKOUT
 
@@ -50,3 +51,9 @@ def test_the_bytes_that_a_decoder_begins_with_are_some_that_it_reads(name: str) 
     assert TARGETS[name].seeds
     for seed in TARGETS[name].seeds:
         TARGETS[name].read(seed)
+
+
+@pytest.mark.parametrize("name", [*(f"hook_{provider}" for provider in callers.HOOK_SEEDS), "sns", "form"])
+def test_what_is_signed_or_sent_as_it_should_be_is_read_to_its_end(name: str) -> None:
+    for seed in TARGETS[name].seeds:
+        assert TARGETS[name].read(seed), "else only refusals would be fed"

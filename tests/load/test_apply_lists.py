@@ -20,7 +20,7 @@ from streams.sending.applied_lists import lists_of
 from streams.simulation.simulator import Simulator
 from tests.conftest import Kafka
 from tests.load.conftest import Segue
-from tests.load.topics import PARTITIONS, create_topics, read_log
+from tests.load.topics import PARTITIONS, append, create_topics, read_log
 from tests.support.processes import Commands
 from tests.support.waiting import wait_until
 
@@ -156,6 +156,22 @@ def test_erasing_forgets_what_apply_put_and_warns_of_the_file_that_still_names_t
     assert "warning" not in segue("erase", "a", "--yes", "--at", LATER).stderr
     after = segue("apply", definitions.write(["b"]), "--at", LATER)
     assert after.stdout.startswith("nothing to do: "), "no record speaks of the contact that was erased"
+
+
+def test_after_an_erasure_that_came_by_the_collector_an_apply_speaks_of_the_contact_until_its_notes_are_removed(
+    kafka: Kafka, namespace: str, segue: Segue, definitions: Definitions
+) -> None:
+    names = create_topics(kafka.bootstrap_servers, namespace, lists=True)
+    assert segue("apply", definitions.write(["a", "b", "c"]), "--at", AT).returncode == EXIT_DONE
+    for contact_id in ("a", "b"):  # as the collector writes it, which has nothing to do with the topic of lists
+        erase = {"type": "erase", "event_id": contact_id, "contact_id": contact_id, "occurred_at": LATER}
+        partition, at_ms = partition_of(contact_id, PARTITIONS), parse_instant(LATER)
+        append(kafka.bootstrap_servers, names.tracking, partition, json.dumps(erase).encode(), at_ms)
+    unchanged = segue("apply", definitions.write(["a", "b", "c"]), "--at", LATER)
+    assert unchanged.stdout.startswith("nothing to do: "), "the file still names them"
+    assert segue("erase", "b", "--yes", "--at", LATER).returncode == EXIT_DONE
+    dropped = segue("apply", definitions.write(["c"]), "--at", LATER, "--dry-run")
+    assert "list vip: 0 put on, 1 taken off, 1 unchanged" in dropped.stdout, "of a, and no more of b"
 
 
 def test_a_time_before_the_log_is_refused_before_anything_is_written_and_an_erase_keeps_what_apply_noted(

@@ -16,6 +16,7 @@ PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 QUICK = (
     "tests/consumers/test_gate.py",
     "tests/consumers/test_window.py",
+    "tests/detecting",
     "tests/worker/test_lane.py",
     "tests/engine/test_state_store.py",
     "tests/engine/test_relay.py",

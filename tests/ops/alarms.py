@@ -44,6 +44,10 @@ WELL: Series = {
     'up{job="collector",instance="c:1"}': steady(1),
     'up{job="worker",instance="w:1"}': steady(1),
     'up{job="consumer",instance="h:1"}': steady(1),
+    'up{job="detector",instance="d:1"}': steady(1),
+    "segue_detector_lag_records": steady(1_000),
+    'segue_detector_events_given_up_total{reason="memory_full"}': rising(0),
+    'segue_detector_events_given_up_total{reason="contact_full"}': rising(5),
     'segue_commit_seconds_count{instance="w:1"}': rising(60),
     'segue_partitions_owned{instance="w:1"}': steady(8),
     'segue_lag_records{partition="0"}': steady(3),
@@ -107,6 +111,7 @@ LAG = 'segue_lag_records{partition="0"}'
 IDLE = {'segue_records_total{type="track"}': steady(500), "segue_records_future_total": steady(5)}
 BUILT = "segue_build_records_total"
 DEFINED = 'segue_definitions_number{partition="0",instance="w:1"}'
+FORGOTTEN = 'segue_detector_events_given_up_total{reason="memory_full"}'
 OVERDUE = 'segue_timer_overdue_seconds{partition="0"}'
 OUTBOX = 'segue_outbox_entries{partition="0"}'
 DEAD = 'segue_dead_letters_total{reason="invalid"}'
@@ -219,6 +224,12 @@ CASES: tuple[Case, ...] = (
         {'segue_consumer_gaps_total{instance="h:1"}': once(LONG_AGO)},
     ),
     Case("SegueConsumerStopped", {STOPPED: latest(3, 1)}, {STOPPED: latest(1, 1)}),
+    Case(
+        "SegueDetectorLagHigh",
+        {"segue_detector_lag_records": latest(7, 2_000_000)},
+        {"segue_detector_lag_records": latest(3, 2_000_000)},
+    ),
+    Case("SegueDetectorMemoryFull", {FORGOTTEN: once(50)}, {FORGOTTEN: steady(7)}),
     Case("SegueConsumerLagHigh", {BEHIND: latest(15, 20_001)}, {BEHIND: latest(8, 20_001)}),
     Case("SegueTransitionsUnreadable", {UNREADABLE: once(55)}, {UNREADABLE: once(LONG_AGO)}),
     Case("SegueWebhookPaused", {PAUSED: latest(13, 1)}, {PAUSED: latest(8, 1)}),

@@ -38,6 +38,9 @@ NORMAL = {
     "segue_ticks_total",
     "segue_definitions_changes_total",
     "segue_events_uncorrectable_total",
+    "segue_detector_records_total",
+    "segue_detector_corrections_total",
+    "segue_detector_found_total",
 }
 """Counters that rise where all is well; one that is not here must be in an alarm."""
 SECTIONS = ["## What it means", "## Look at", "## Do", "## Over when"]

@@ -36,9 +36,18 @@ def test_the_compose_file_is_valid_by_the_compose_specification() -> None:
 
 
 def test_everything_that_belongs_to_segue_is_there() -> None:
-    assert {"kafka", "redis", "topics", "apply", "collector", "worker", "webhooks", "prometheus", "grafana"} <= set(
-        SERVICES
-    )
+    assert {
+        "kafka",
+        "redis",
+        "topics",
+        "apply",
+        "collector",
+        "worker",
+        "detector",
+        "webhooks",
+        "prometheus",
+        "grafana",
+    } <= set(SERVICES)
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
     assert {"topics", "apply"} == ONE_SHOTS
 
@@ -136,6 +145,7 @@ def test_prometheus_scrapes_the_ports_that_the_programs_listen_on() -> None:
     ports = {
         "collector": SERVICES["collector"]["environment"]["SEGUE_COLLECTOR_PORT"],
         "worker": SERVICES["worker"]["environment"]["SEGUE_METRICS_PORT"],
+        "detector": SERVICES["detector"]["environment"]["SEGUE_METRICS_PORT"],
         "webhooks": SERVICES["webhooks"]["environment"]["SEGUE_CONSUMER_PORT"],
     }
     assert targets == {f"{name}:{port}" for name, port in ports.items()}

@@ -40,7 +40,9 @@ def _settings(unit: Path) -> dict[str, list[str]]:
 
 
 def test_there_is_a_unit_for_every_program_that_stays() -> None:
-    assert {unit.name for unit in UNITS} == {"worker@.service", "collector.service", "consumer-webhook.service"}
+    assert {unit.name for unit in UNITS} == {
+        "worker@.service", "collector.service", "detector.service", "consumer-webhook.service",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)

@@ -18,6 +18,9 @@ DEVICES = ("anon:a", "anon:b")
 def linking_cases(draw: st.DrawFn, taste: Taste, max_records: int = 14) -> Case:
     """A case in which about half of the records are of devices, which are linked on the way, some of them again."""
     case = draw(cases(taste, max_records))
+    if "lists" in case.file:
+        ids = {name: [*ids, *draw(st.sets(st.sampled_from(DEVICES)))] for name, ids in case.file["lists"].items()}
+        case = replace(case, file={**case.file, "lists": ids})
     bodies: list[Body] = []
     for place, body in enumerate(case.bodies):
         if "contact_id" in body and (of := draw(st.integers(0, 3))) < len(DEVICES):

@@ -10,6 +10,7 @@ from schemas.records import DefinitionsRecord, Tick, decode_record
 from schemas.transitions import Transition, cause_body
 from streams.segmentation import Core, Fold, compile_definitions, contact_key
 from streams.segmentation.identity import forward_of
+from streams.simulation.partitions import list_records
 from tests.oracle.history import clock_of
 from tests.oracle.language import File
 from tests.oracle.timeline import Change, Oracle
@@ -44,9 +45,10 @@ class Driven:
         result = "tick"
         assert not isinstance(record, DefinitionsRecord)
         if not isinstance(record, Tick):
+            put_on = self.fold.listed_from_start(record.contact_id) if record.type == "link" else []
             outcome = self.fold.apply(record, offset, self.clock)
             self._kept[offset] = record
-            self._forward(offset)
+            self._forward(offset, put_on)
             result = outcome.result
             if result == "applied":
                 result += " late" * outcome.late + " future" * outcome.future
@@ -60,11 +62,13 @@ class Driven:
         self.fold.fire(self.clock, offset)
         self._drain()
 
-    def _forward(self, offset: int) -> None:
+    def _forward(self, offset: int, put_on: list[str]) -> None:
         """What the record sends to other contacts comes there at once, under its own offset."""
         while self.fold.sent:
             sending = self.fold.sent.pop(0)
-            forward = forward_of(sending, self.partition, [self._kept[each] for each in sending.records])
+            records = list_records(put_on, sending.linked_id, [self._kept[each] for each in sending.records])
+            forward = forward_of(sending, self.partition, records)
+            put_on = []
             self.fold.apply_new(forward, offset, self.clock)
 
     def _drain(self) -> None:

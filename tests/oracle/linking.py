@@ -47,14 +47,22 @@ class Links:
             return "duplicate"
         moved: list[Body] = []
         since = None
+        if device not in self.linked:
+            moved = self._put_on(device)
         if device not in self.linked and (contact := oracle.contacts.get(device)) is not None:
-            moved = contact.history.said[-HISTORY_RECORDS_MAX:]
+            moved = (moved + contact.history.said)[-HISTORY_RECORDS_MAX:]
             since = contact.history.known_since
             oracle.end(device, {"kind": "merge", "event_id": body["event_id"]}, offset)
         self.linked[device] = to
         if self.at_once:
             self._arrive(to, device, body, moved, since, offset)
         return "applied"
+
+    def _put_on(self, device: str) -> list[Body]:
+        """That the file has a device on lists, as records would say it that came before all others."""
+        told = {"type": "list", "contact_id": device, "occurred_at": "1970-01-01T00:00:00Z", "member": True}
+        names = [name for name, ids in self._oracle.lists.items() if device in ids]
+        return [{**told, "event_id": f"the file has {name}", "list": name} for name in names]
 
     def pass_on(self, body: Body, offset: int) -> str:
         """A record of a device that is linked is one of whom it is linked to."""

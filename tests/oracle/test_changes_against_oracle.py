@@ -7,7 +7,7 @@ import json
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from streams.explaining.replay import replay_lines
+from streams.explaining.line_replay import replay_lines
 from streams.segmentation import compile_definitions
 from tests.oracle.changing import assert_changes_alike, brute, standing, stood
 from tests.oracle.drawn_changes import changing_cases

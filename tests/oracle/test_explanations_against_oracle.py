@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, note
 
 from schemas.transitions import cause_body
-from streams.explaining.replay import Replay, replay_lines
+from streams.explaining.line_replay import replay_lines
+from streams.explaining.replay import Replay
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence
 from streams.segmentation.conditions.ratio import RatioEvidence

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from schemas.metrics import METRICS, Meters, Metric, Role
 
 NAMES = [metric.name for metric in METRICS]
-ROLES: tuple[Role, ...] = ("collector", "worker", "consumer")
+ROLES: tuple[Role, ...] = ("collector", "worker", "detector", "consumer")
 ALLOWED_LABELS = {
     "route", "status", "type", "reason", "outcome", "segment", "cause", "partition", "answer", "call", "stage",
     "provider", "event",

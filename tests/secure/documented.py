@@ -14,7 +14,9 @@ from tests.support.secure_kafka import rule
 
 PASSWORD = "redis-s3cret"
 _PAGE = CHECKOUT / "ops" / "security.md"
-_KAFKA = re.compile(r"^(worker|collector|consumer|operator|creator) +(topic|group) +(\S+) +([A-Za-z ]+)$", re.MULTILINE)
+_KAFKA = re.compile(
+    r"^(worker|collector|detector|consumer|operator|creator) +(topic|group) +(\S+) +([A-Za-z ]+)$", re.MULTILINE
+)
 _REDIS = re.compile(r"^ACL SETUSER (segue-\w+) (.*)$", re.MULTILINE)
 
 

@@ -76,6 +76,7 @@ PROGRAMS = {
     "worker": ("worker",),
     "collector": ("collector", "--port", "0"),
     "consumer": ("consumer", "log"),
+    "detector": ("detect",),
 }
 
 

@@ -22,7 +22,7 @@ from tests.support.tls_proxy import TlsProxy
 from tests.support.waiting import wait_until
 
 NAMESPACE = "guarded"
-USERS = ("worker", "collector", "consumer", "operator", "creator")
+USERS = ("worker", "collector", "detector", "consumer", "operator", "creator")
 SMALL_STEPS = {"SEGUE_BATCH_RECORDS_MAX": "30", "SEGUE_TIMERS_PER_COMMIT_MAX": "7"}
 UNAVAILABLE = 75
 
@@ -88,6 +88,7 @@ def test_every_program_as_its_user_while_a_worker_redis_and_the_broker_die(guard
     place.load_history(events)
     total = sum(place.log_ends().values())
     consumer = place.commands.start("consumer", "log", "--from", "beginning", environment=guarded.user("consumer"))
+    detector = place.commands.start("detect", environment=guarded.user("detector"))
     workers = [guarded.worker(), guarded.worker()]
 
     wait_until(lambda: place.folded() > 0.1 * total, 120, "a tenth of the log folded")
@@ -121,7 +122,7 @@ def test_every_program_as_its_user_while_a_worker_redis_and_the_broker_die(guard
     status = json.loads(place.command("status", "--json").stdout)
     assert sum(row["lag"] for row in status["partitions"]) == 0
     assert json.loads(place.command("explain", "contact-1", "--json").stdout)["state_in_redis"] == "same"
-    assert [running.terminate() for running in (*workers[1:], consumer)] == [0] * len(workers)
+    assert [running.terminate() for running in (*workers[1:], consumer, detector)] == [0] * (1 + len(workers))
 
 
 def _collect(guarded: Guarded) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.instants import format_instant
-from streams.explaining.replay import Replay, replay_lines
+from streams.explaining.line_replay import replay_lines
+from streams.explaining.replay import Replay
 from streams.segmentation import compile_definitions
 from streams.segmentation.conditions import LEAVES
 from streams.segmentation.conditions.aggregate_spec import AggregateEvidence

@@ -30,7 +30,7 @@ TLS = Path(__file__).with_name("tls")
 AUTHORITY = TLS / "authority.pem"
 PASSWORD = "kafka-s3cret"
 _LISTENERS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_USERS = ("worker", "collector", "consumer", "operator", "creator")
+_USERS = ("worker", "collector", "detector", "consumer", "operator", "creator")
 """Users that `ops/security.md` gives rights to; here all have the same password, and none has a right at first."""
 _SETTLED_TIMEOUT_S = 20
 

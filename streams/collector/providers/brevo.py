@@ -21,8 +21,8 @@ from streams.collector.providers.provider import (
     HookSettings,
     Meaning,
     Occurrence,
+    OneEach,
     composed_event_id,
-    meaning_of,
     parsed,
 )
 from streams.collector.providers.shared_secrets import Secrets, check_secret
@@ -66,11 +66,12 @@ class BrevoSettings(HookSettings):
         return Brevo(self)
 
 
-class Brevo:
+class Brevo(OneEach):
     """A hook of Brevo, which repeats four times in half a day at 429, and may give up at any other 4xx or 5xx."""
 
     stop_status = 400
     busy_status = 429
+    meanings = MEANINGS
 
     def __init__(self, settings: BrevoSettings) -> None:
         self.settings = settings
@@ -81,35 +82,28 @@ class Brevo:
         body = parsed(call.body)
         return body if isinstance(body, list) else [body]
 
-    def read(self, event: object) -> Sequence[Occurrence]:
-        """See `Provider`."""
-        fields = Fields(event)
-        kind = fields.text("event", 64)
-        meaning = meaning_of(MEANINGS, kind)
-        if meaning.event is None:
-            return []
+    def occurrence(self, kind: str, meaning: Meaning, fields: Fields) -> Occurrence:
+        """See `OneEach`."""
         tags = fields.sequence("tags") or [fields.optional("tag")]
         recipient, email_id = address_of(fields.get("email")), fields.optional("message-id")
         link_url = fields.optional("link", 4_096)
         # By what it means, not by its type: the first open comes as `opened` and as `unique_opened`.
         identity = [meaning, email_id, recipient, fields.get("ts_epoch"), fields.get("ts_event"), link_url]
-        return [
-            Occurrence(
-                meaning=meaning,
-                provider_type=kind,
-                event_id=composed_event_id("brevo", *identity),
-                occurred_at_ms=_occurred_at_ms(fields),
-                recipient=recipient,
-                variables=_variables(fields.optional("X-Mailin-custom", 65_536), tags, self.settings.contact_field),
-                email_id=email_id,
-                campaign_id=fields.optional("camp_id"),
-                link_url=link_url,
-                reason=fields.optional("reason", 1_000),
-                tags=tags,
-                user_agent=fields.optional("user_agent"),
-                ip=fields.optional("ip", 64),
-            )
-        ]
+        return Occurrence(
+            meaning=meaning,
+            provider_type=kind,
+            event_id=composed_event_id("brevo", *identity),
+            occurred_at_ms=_occurred_at_ms(fields),
+            recipient=recipient,
+            variables=_variables(fields.optional("X-Mailin-custom", 65_536), tags, self.settings.contact_field),
+            email_id=email_id,
+            campaign_id=fields.optional("camp_id"),
+            link_url=link_url,
+            reason=fields.optional("reason", 1_000),
+            tags=tags,
+            user_agent=fields.optional("user_agent"),
+            ip=fields.optional("ip", 64),
+        )
 
 
 def _occurred_at_ms(fields: Fields) -> int:

@@ -30,10 +30,10 @@ from streams.collector.providers.provider import (
     Call,
     Meaning,
     Occurrence,
+    OneEach,
     SignedHookSettings,
     check_age,
     composed_event_id,
-    meaning_of,
     parsed,
 )
 from streams.collector.providers.shared_secrets import Secrets
@@ -73,11 +73,13 @@ class MailgunSettings(SignedHookSettings):
         return Mailgun(self)
 
 
-class Mailgun:
+class Mailgun(OneEach):
     """A hook of Mailgun, which gives up at 406 and repeats for some hours at all else but 200."""
 
     stop_status = 406
     busy_status = 503
+    meanings = MEANINGS
+    path = "event-data."
 
     def __init__(self, settings: MailgunSettings, tokens_max: int = TOKENS_MAX) -> None:
         """Past `tokens_max` the token that came first is forgotten; its event still counts once by its id."""
@@ -123,33 +125,31 @@ class Mailgun:
         while len(self._tokens) > self._tokens_max:
             self._tokens.popitem(last=False)
 
-    def read(self, event: object) -> Sequence[Occurrence]:
-        """See `Provider`."""
-        fields = Fields(event, "event-data.")
-        kind = fields.text("event", 64)
-        severity, cause = fields.optional("severity"), fields.optional("reason", 1_000)
-        meaning = meaning_of(MEANINGS, kind, f"{severity} {cause}", severity)
-        if meaning.event is None:
-            return []
+    def details(self, kind: str, fields: Fields) -> Sequence[str | None]:  # noqa: ARG002 - the types are alike in it
+        """See `OneEach`."""
+        severity = fields.optional("severity")
+        return [f"{severity} {fields.optional('reason', 1_000)}", severity]
+
+    def occurrence(self, kind: str, meaning: Meaning, fields: Fields) -> Occurrence:
+        """See `OneEach`."""
         occurred_at_ms = fields.seconds("timestamp")
         status = fields.part("delivery-status")
         campaigns = [Fields(each) for each in fields.sequence("campaigns")[:1] if isinstance(each, dict)]
-        return [
-            Occurrence(
-                meaning=meaning,
-                provider_type=kind,
-                # Mailgun promises that an id is unique within a day. The token is none: whether a repetition has
-                # the same one is not said, and two webhooks for one event have two.
-                event_id=composed_event_id("mailgun", format_instant(occurred_at_ms)[:10], fields.text("id", 200)),
-                occurred_at_ms=occurred_at_ms,
-                recipient=address_of(fields.get("recipient")),
-                variables=fields.mapping("user-variables"),
-                email_id=fields.part("message").part("headers").optional("message-id"),
-                campaign_id=campaigns[0].optional("id") if campaigns else None,
-                link_url=fields.optional("url", 4_096),
-                reason=status.optional("message", 1_000) or status.optional("description", 1_000) or cause,
-                tags=fields.sequence("tags"),
-                user_agent=fields.part("client-info").optional("user-agent"),
-                ip=fields.optional("ip", 64),
-            )
-        ]
+        cause = fields.optional("reason", 1_000)
+        return Occurrence(
+            meaning=meaning,
+            provider_type=kind,
+            # Mailgun promises that an id is unique within a day. The token is none: whether a repetition has
+            # the same one is not said, and two webhooks for one event have two.
+            event_id=composed_event_id("mailgun", format_instant(occurred_at_ms)[:10], fields.text("id", 200)),
+            occurred_at_ms=occurred_at_ms,
+            recipient=address_of(fields.get("recipient")),
+            variables=fields.mapping("user-variables"),
+            email_id=fields.part("message").part("headers").optional("message-id"),
+            campaign_id=campaigns[0].optional("id") if campaigns else None,
+            link_url=fields.optional("url", 4_096),
+            reason=status.optional("message", 1_000) or status.optional("description", 1_000) or cause,
+            tags=fields.sequence("tags"),
+            user_agent=fields.part("client-info").optional("user-agent"),
+            ip=fields.optional("ip", 64),
+        )

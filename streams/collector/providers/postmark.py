@@ -19,8 +19,8 @@ from streams.collector.providers.provider import (
     HookSettings,
     Meaning,
     Occurrence,
+    OneEach,
     composed_event_id,
-    meaning_of,
     parsed,
 )
 from streams.collector.providers.shared_secrets import Secrets, check_secret
@@ -68,11 +68,13 @@ class PostmarkSettings(HookSettings):
         return Postmark(self)
 
 
-class Postmark:
+class Postmark(OneEach):
     """A hook of Postmark, which gives up at 403 and repeats at all else but 200."""
 
     stop_status = 403
     busy_status = 503
+    meanings = MEANINGS
+    type_field = "RecordType"
 
     def __init__(self, settings: PostmarkSettings) -> None:
         self.settings = settings
@@ -82,37 +84,30 @@ class Postmark:
         check_secret(call, self.settings.secrets)
         return [parsed(call.body)]
 
-    def read(self, event: object) -> Sequence[Occurrence]:
-        """See `Provider`."""
-        fields = Fields(event)
-        kind = fields.text("RecordType", 64)
-        meaning = meaning_of(MEANINGS, kind, _detail(kind, fields))
-        if meaning.event is None:
+    def details(self, kind: str, fields: Fields) -> Sequence[str | None]:
+        """See `OneEach`."""
+        if kind != "SubscriptionChange":
+            return [fields.optional("Type", 64)]
+        if fields.get("SuppressSending") is not True:
             return []
+        return [f"{fields.optional('SuppressionReason')} {fields.optional('Origin')}"]
+
+    def occurrence(self, kind: str, meaning: Meaning, fields: Fields) -> Occurrence:
+        """See `OneEach`."""
         recipient = address_of(fields.get("Recipient")) or address_of(fields.get("Email"))
         email_id, link_url = fields.optional("MessageID"), fields.optional("OriginalLink", 4_096)
         occurred_at_ms = fields.instant(_TIMES[kind])
-        return [
-            Occurrence(
-                meaning=meaning,
-                provider_type=kind,
-                event_id=composed_event_id("postmark", email_id, kind, fields.text(_TIMES[kind]), recipient, link_url),
-                occurred_at_ms=occurred_at_ms,
-                recipient=recipient,
-                variables=fields.mapping("Metadata"),
-                email_id=email_id,
-                link_url=link_url,
-                reason=fields.optional("Details", 1_000) or fields.optional("Description", 1_000),
-                tags=[fields.optional("Tag")],
-                user_agent=fields.optional("UserAgent"),
-                ip=fields.part("Geo").optional("IP", 64),
-            )
-        ]
-
-
-def _detail(kind: str, fields: Fields) -> str | None:
-    if kind == "SubscriptionChange":
-        if fields.get("SuppressSending") is not True:
-            return None
-        return f"{fields.optional('SuppressionReason')} {fields.optional('Origin')}"
-    return fields.optional("Type", 64)
+        return Occurrence(
+            meaning=meaning,
+            provider_type=kind,
+            event_id=composed_event_id("postmark", email_id, kind, fields.text(_TIMES[kind]), recipient, link_url),
+            occurred_at_ms=occurred_at_ms,
+            recipient=recipient,
+            variables=fields.mapping("Metadata"),
+            email_id=email_id,
+            link_url=link_url,
+            reason=fields.optional("Details", 1_000) or fields.optional("Description", 1_000),
+            tags=[fields.optional("Tag")],
+            user_agent=fields.optional("UserAgent"),
+            ip=fields.part("Geo").optional("IP", 64),
+        )

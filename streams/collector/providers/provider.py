@@ -1,20 +1,23 @@
 """What every provider of e-mail is to the collector: how a call is opened, and what the events in it are.
 
-A provider is one module. It says which of its types are which event (`MEANINGS`), reads its payload into
-`Occurrence`s, and knows which answer makes the provider repeat a call and which makes it give up.
+A provider is one module. It says which of its types are which event (`MEANINGS`), how a call proves itself, what an
+event says and by what it is told from others, and which answer makes the provider repeat a call or give up. `OneEach`
+does the rest for those of whose events each is about one recipient.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.records import InvalidRecordError, parse_json
+from streams.collector.providers.fields import Fields
 from streams.collector.refusals import Refusal
 
 CLOCK_SKEW_MS = 300_000
@@ -120,6 +123,30 @@ class Provider(Protocol):
 
     def read(self, event: object) -> Sequence[Occurrence]:
         """What happened, to whom; nothing for what is passed over. Raises `PayloadError`, `UnknownTypeError`."""
+
+
+class OneEach(ABC):
+    """Reads events of one recipient each: by their type what they mean, and then what they say."""
+
+    meanings: ClassVar[Mapping[str, Meaning]]
+    type_field: ClassVar[str] = "event"
+    path: ClassVar[str] = ""
+    """Where an event lies in its call, in front of the names of its fields."""
+
+    def read(self, event: object) -> Sequence[Occurrence]:
+        """See `Provider`."""
+        fields = Fields(event, self.path)
+        kind = fields.text(self.type_field, 64)
+        meaning = meaning_of(self.meanings, kind, *self.details(kind, fields))
+        return [] if meaning.event is None else [self.occurrence(kind, meaning, fields)]
+
+    def details(self, kind: str, fields: Fields) -> Sequence[str | None]:  # noqa: ARG002 - for those that have some
+        """What tells events of one type apart, the most telling first."""
+        return ()
+
+    @abstractmethod
+    def occurrence(self, kind: str, meaning: Meaning, fields: Fields) -> Occurrence:
+        """What an event says, and the id by which it is told again. Raises `PayloadError`."""
 
 
 def parsed(body: bytes) -> object:

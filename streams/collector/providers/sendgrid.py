@@ -27,9 +27,9 @@ from streams.collector.providers.provider import (
     Call,
     Meaning,
     Occurrence,
+    OneEach,
     SignedHookSettings,
     check_age,
-    meaning_of,
     parsed,
     plain_event_id,
 )
@@ -91,11 +91,12 @@ class SendGridSettings(SignedHookSettings):
         return SendGrid(self)
 
 
-class SendGrid:
+class SendGrid(OneEach):
     """A hook of SendGrid, which repeats for a day whatever is not answered 2xx."""
 
     stop_status = 200  # SendGrid knows no other answer that ends its repetitions
     busy_status = 503
+    meanings = MEANINGS
 
     def __init__(self, settings: SendGridSettings) -> None:
         self.settings = settings
@@ -124,40 +125,33 @@ class SendGrid:
             raise Refusal(400, "invalid", "expected a JSON array of events")
         return events
 
-    def read(self, event: object) -> Sequence[Occurrence]:
-        """See `Provider`."""
-        fields = Fields(event)
-        kind = fields.text("event", 64)
-        meaning = meaning_of(MEANINGS, kind, _detail(kind, fields))
-        if meaning.event is None:
-            return []
+    def details(self, kind: str, fields: Fields) -> Sequence[str | None]:
+        """See `OneEach`."""
+        if kind == "open":
+            return ["sg_machine_open"] if fields.get("sg_machine_open") is True else []
+        return [fields.optional("reason" if kind == "dropped" else "type", 64)]
+
+    def occurrence(self, kind: str, meaning: Meaning, fields: Fields) -> Occurrence:
+        """See `OneEach`."""
         category = fields.get("category")
         variables = fields.others(_OWN_FIELDS - {self.settings.contact_field})
         if (group := fields.optional("asm_group_id")) is not None:
             variables.setdefault("asm_group_id", group)
-        return [
-            Occurrence(
-                meaning=meaning,
-                provider_type=kind,
-                event_id=plain_event_id("sendgrid", fields.text("sg_event_id", 200)),
-                occurred_at_ms=fields.seconds("timestamp"),
-                recipient=address_of(fields.get("email")),
-                variables=variables,
-                email_id=fields.optional("sg_message_id"),
-                campaign_id=fields.optional("singlesend_id") or fields.optional("marketing_campaign_id"),
-                link_url=fields.optional("url", 4_096),
-                reason=fields.optional("reason", 1_000),
-                tags=category if isinstance(category, list) else [category],
-                user_agent=fields.optional("useragent"),
-                ip=fields.optional("ip", 64),
-            )
-        ]
-
-
-def _detail(kind: str, fields: Fields) -> str | None:
-    if kind == "open":
-        return "sg_machine_open" if fields.get("sg_machine_open") is True else None
-    return fields.optional("reason" if kind == "dropped" else "type", 64)
+        return Occurrence(
+            meaning=meaning,
+            provider_type=kind,
+            event_id=plain_event_id("sendgrid", fields.text("sg_event_id", 200)),
+            occurred_at_ms=fields.seconds("timestamp"),
+            recipient=address_of(fields.get("email")),
+            variables=variables,
+            email_id=fields.optional("sg_message_id"),
+            campaign_id=fields.optional("singlesend_id") or fields.optional("marketing_campaign_id"),
+            link_url=fields.optional("url", 4_096),
+            reason=fields.optional("reason", 1_000),
+            tags=category if isinstance(category, list) else [category],
+            user_agent=fields.optional("useragent"),
+            ip=fields.optional("ip", 64),
+        )
 
 
 def _verifies(key: ec.EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:

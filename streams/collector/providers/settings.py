@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, TypeAlias
 
@@ -15,6 +14,7 @@ from streams.collector.providers.mailgun import MailgunSettings
 from streams.collector.providers.postmark import PostmarkSettings
 from streams.collector.providers.sendgrid import SendGridSettings
 from streams.collector.providers.ses import SesSettings
+from streams.named_settings import named_values
 
 HOOKS_MAX = 64
 PROVIDERS = ("sendgrid", "mailgun", "postmark", "ses", "brevo")
@@ -27,12 +27,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 def _hooks(value: object) -> object:
     if not isinstance(value, str):
         return value
-    try:
-        hooks = json.loads(value)
-    except (ValueError, RecursionError):
-        hooks = None
-    if not isinstance(hooks, dict) or not all(isinstance(hook, dict) for hook in hooks.values()):
-        raise ValueError('expected a JSON object of hooks by name, like {"news": {"provider": "postmark", …}}')
+    expected = 'expected a JSON object of hooks by name, like {"news": {"provider": "postmark", …}}'
+    hooks = named_values(value, dict, expected)
     if len(hooks) > HOOKS_MAX:
         raise ValueError(f"expected at most {HOOKS_MAX} hooks")
     problems: list[str] = []

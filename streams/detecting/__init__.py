@@ -1,0 +1,1 @@
+"""Finds machines by what is known only afterwards: by several events of a contact, seen together."""
