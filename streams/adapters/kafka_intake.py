@@ -86,7 +86,8 @@ class KafkaIntake:
             return
         if self._fatal is not None:
             raise UnavailableError(str(self._fatal))
-        call = self._admit(entries)
+        assert self._loop is not None
+        call = self._admit(entries, self._loop)
         produce, topic, delivered = self._producer.produce, self._topic, call.delivered
         for entry in entries:
             try:
@@ -107,13 +108,13 @@ class KafkaIntake:
         if self._turn is not None:
             self._turn.cancel()
 
-    def _admit(self, entries: Sequence[Entry]) -> _Call:
+    def _admit(self, entries: Sequence[Entry], loop: asyncio.AbstractEventLoop) -> _Call:
         size = sum([len(entry.value) + len(entry.contact_id) for entry in entries])
         if self._waiting_records + len(entries) > self._queue_records or self._waiting_bytes + size > self._queue_bytes:
             raise QueueFullError(f"the queue holds {self._waiting_records} records that Kafka has not taken yet")
         self._waiting_records += len(entries)
         self._waiting_bytes += size
-        return _Call(self, len(entries), size)
+        return _Call(self, loop.create_future(), len(entries), size)
 
     def release(self, records: int, size: int) -> None:
         """So much does not wait any more."""
@@ -150,8 +151,10 @@ class KafkaIntake:
 class _Call:
     """The deliveries that one call waits for; its bytes are free when all have come."""
 
-    def __init__(self, intake: KafkaIntake, records: int, size: int) -> None:
-        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    __slots__ = ("_error", "_intake", "_outstanding", "_size", "answer")
+
+    def __init__(self, intake: KafkaIntake, answer: asyncio.Future[None], records: int, size: int) -> None:
+        self.answer = answer
         self._intake = intake
         self._outstanding = records
         self._size = size

@@ -1,7 +1,7 @@
 """From the JSON of tracking SDKs to records: one event in, one record out, or all that is wrong with it.
 
-A record leaves here only after it was read back by the decoder that the worker uses, so that what the collector
-takes is never a dead letter.
+What the collector takes is never a dead letter: an event is made of checked fields alone, and every other record is
+read back by the decoder that the worker uses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant
 from schemas.record_models import ANONYMOUS_PREFIX
-from schemas.records import InvalidRecordError, decode_record
+from schemas.records import MAX_DEPTH, InvalidRecordError, decode_record
 from streams.collector.consents import PREFERENCES_EVENT, one_each, preferences_of
 from streams.collector.fields import Arrival, Fields, JsonObject, PayloadError, Problem, parse_sdk_instant
 from streams.collector.kinds import KINDS
@@ -31,6 +31,8 @@ CLOCK_SKEW_MS = 5_000
 """How far `sentAt` may lie from our clock before the sender's clock is held to be wrong."""
 ALIAS = "alias"
 """The call that says that two ids are one contact, and nothing else."""
+
+_TOO_DEEP = Problem("", "expected fewer levels of nesting")
 
 _json = msgspec.json.Encoder()
 _received_at = lru_cache(maxsize=16)(format_instant)  # the same for all events of a call
@@ -117,9 +119,21 @@ def _admitted(body: JsonObject, event: JsonObject, arrival: Arrival) -> Accepted
     if screening is None:
         return encode(body)
     screening.trim(body)
-    accepted = encode(body)
+    accepted = _encode_event(body) if body["type"] == "track" else encode(body)
     withheld = screening.withholds(body, (arrival.context, event.get("context")))
     return accepted._replace(withheld=True) if withheld else accepted
+
+
+def _encode_event(body: JsonObject) -> Accepted:
+    """As `encode`, for an event whose every field was checked or made here: what is left to look at is its depth."""
+    try:
+        value = _json.encode(body)
+    except RecursionError:
+        raise PayloadError([_TOO_DEEP]) from None
+    # Few have as many brackets as that; how deep those are, the decoder finds out.
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:
+        return encode(body)
+    return Accepted("track", Entry(body["contact_id"], value))
 
 
 def encode(body: JsonObject) -> Accepted:
@@ -130,7 +144,7 @@ def encode(body: JsonObject) -> Accepted:
     except InvalidRecordError as error:
         raise PayloadError([Problem("", error.detail)]) from None
     except RecursionError:
-        raise PayloadError([Problem("", "expected fewer levels of nesting")]) from None
+        raise PayloadError([_TOO_DEEP]) from None
     return Accepted(body["type"], Entry(body["contact_id"], value))
 
 
