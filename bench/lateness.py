@@ -15,7 +15,7 @@ from bench.percentiles import percentile
 from bench.stand import Place, stand
 from bench.tables import Cell, Table, add_json, progress, publish
 from bench.traffic import Traffic
-from streams.adapters.redis_keys import StateKeys
+from streams.adapters.redis.keys import StateKeys
 
 DEFINITIONS = """
 version: 1

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from streams.collector.email_links import GIF
-from streams.collector.server import listen
+from streams.collector.emails.email_links import GIF
+from streams.collector.http.server import listen
 
 
 async def _call(request: Request) -> Response:

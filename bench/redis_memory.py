@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from bench.stand import Place
-from streams.adapters.redis_keys import all_partitions, placed_key
+from streams.adapters.redis.keys import all_partitions, placed_key
 
 _SAMPLED = 500
 """Most keys of a kind that are asked for their size."""

@@ -12,15 +12,15 @@ from typing import TypeAlias
 
 from schemas.errors import SegueError
 from schemas.metrics import Meters
-from streams.adapters.kafka_history import KafkaHistory
-from streams.adapters.kafka_publisher import KafkaPublisher
-from streams.adapters.kafka_records import KafkaRecordReader
-from streams.adapters.kafka_tail import KafkaTailReader
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.kafka.history import KafkaHistory
+from streams.adapters.kafka.publisher import KafkaPublisher
+from streams.adapters.kafka.records import KafkaRecordReader
+from streams.adapters.kafka.tail import KafkaTailReader
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.generation_store import RedisGenerationStore
+from streams.adapters.redis.state import RedisStateStore
 from streams.agents.ending import Ending
 from streams.agents.lane import LaneBounds
 from streams.agents.lanes import Lanes

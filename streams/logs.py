@@ -7,7 +7,7 @@ import sys
 
 from schemas.log_lines import Seldom
 
-REPEATED = ("aiokafka", "segue.kafka", "streams.collector.writing", "streams.collector.hooks")
+REPEATED = ("aiokafka", "segue.kafka", "streams.collector.writing", "streams.collector.providers.hooks")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LIBRARIES = ("faust", "mode", "aiokafka", "streams.agents.faust_hooks")
 

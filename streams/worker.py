@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import EXIT_UNAVAILABLE, SegueError, UnavailableError
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
-from streams.adapters.kafka_publisher import KafkaPublisher
+from streams.adapters.kafka.publisher import KafkaPublisher
 from streams.agents.ending import Ending
 from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lanes import Lanes

@@ -9,8 +9,8 @@ import click
 
 from schemas.errors import InputError
 from schemas.settings import load_settings
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.cli.apply_lists import ListPublisher
 from streams.cli.applying import ApplySettings, Asked, Outcome, change, earlier_definitions, this_user
 from streams.cli.options import INSTANT

@@ -7,9 +7,9 @@ import uuid
 
 from schemas.errors import UnavailableError
 from schemas.settings import CommonSettings
-from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.compacted import KafkaCompactedLog
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.cli.progress import counted
 from streams.planning.plan import ListMoves
 from streams.segmentation import Definitions

@@ -18,7 +18,7 @@ from pydantic import Field
 from schemas.errors import InputError, UnavailableError
 from schemas.records import DefinitionsRecord
 from schemas.settings import CommonSettings
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.cli.apply_lists import ListPublisher
 from streams.cli.plan_shown import shown_plan
 from streams.cli.planning import building_shown, check_room, plan_ports

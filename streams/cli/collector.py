@@ -15,13 +15,13 @@ from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
 from streams.adapters.http_fetcher import HttpFetcher
-from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
-from streams.adapters.kafka_intake import KafkaIntake
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.compacted_feed import KafkaCompactedFeed
+from streams.adapters.kafka.intake import KafkaIntake
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.collector.app import Spool, create_app
-from streams.collector.key_watch import KeyWatch
+from streams.collector.guarding.key_watch import KeyWatch
+from streams.collector.http.server import CollectorServer, listen
 from streams.collector.readiness import Readiness
-from streams.collector.server import CollectorServer, listen
 from streams.collector.settings import CollectorSettings
 from streams.garbage import spare_garbage_collection
 from streams.logs import set_up_log

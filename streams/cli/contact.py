@@ -15,7 +15,7 @@ from rich.text import Text
 from schemas.errors import InputError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.redis.inspect import StateInspector
 from streams.cli.options import CONTACT_ID
 from streams.cli.printing import plain_table, print_shown
 from streams.cli.stored_contact import look_up

@@ -14,9 +14,9 @@ import click
 from schemas.metrics import Meters
 from schemas.service_manager import Condition, ServiceManager
 from schemas.settings import load_settings
-from streams.adapters.kafka_share import KafkaShare
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.share import KafkaShare
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.bootstrap import WallClock
 from streams.detecting.detector import Detector, DetectorParts
 from streams.detecting.memory import Memory

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from schemas.errors import EXIT_BAD_INPUT, InputError, UnavailableError
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_create import DEAD_LETTER_SURPLUS_BYTES, MESSAGE_MAX_BYTES
-from streams.adapters.kafka_facts import kafka_facts
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_errors import OLDEST_VERSION
-from streams.adapters.redis_facts import redis_facts, state_facts
-from streams.adapters.redis_keys import OLDEST_BUILT_FROM, OLDEST_FORMAT, STATE_FORMAT
-from streams.adapters.redis_server import errors_of, server_client
+from streams.adapters.kafka.create import DEAD_LETTER_SURPLUS_BYTES, MESSAGE_MAX_BYTES
+from streams.adapters.kafka.facts import kafka_facts
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.errors import OLDEST_VERSION
+from streams.adapters.redis.facts import redis_facts, state_facts
+from streams.adapters.redis.keys import OLDEST_BUILT_FROM, OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis.server import errors_of, server_client
 from streams.cli.doctor_door import door_facts
 from streams.cli.printing import print_shown
 from streams.doctor.checks import examine

@@ -10,7 +10,7 @@ from schemas.errors import InputError
 from schemas.instants import parse_instant
 from schemas.settings import load_settings
 from streams.cli.link_signs import OUR_SIGNS, SignsSettings
-from streams.collector.machine_signs import load_signs
+from streams.collector.emails.machine_signs import load_signs
 from streams.collector.providers.settings import Hooks
 from streams.doctor.facts import DoorFacts
 from streams.link_keys import LinkSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.redis.inspect import StateInspector
 
 
 @click.group("epoch")

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from schemas.instants import format_instant
-from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.compacted import KafkaCompactedLog
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.cli.sending import Batch, SenderSettings, SendOptions, run, sender_options
 from streams.sending.applied_lists import forget_contact, lists_of
 from streams.sending.log_clocks import read_clocks

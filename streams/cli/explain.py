@@ -9,9 +9,9 @@ import click
 from schemas.errors import InputError, UnavailableError
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import partition_of
-from streams.adapters.kafka_log import read_log
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.kafka.log import read_log
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.inspect import StateInspector
 from streams.cli.explaining import check_segment, show
 from streams.cli.options import CONTACT_ID
 from streams.cli.progress import counted

@@ -17,8 +17,8 @@ import click
 
 from schemas.errors import InputError, SegueError
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.cli.import_shown import report_scan, report_sent, scan_json, sending_shown, short_problems
 from streams.cli.import_shown import scanning_shown as scanning
 from streams.cli.options import DURATION, INSTANT

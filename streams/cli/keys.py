@@ -13,8 +13,8 @@ from schemas.errors import InputError, UnavailableError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from schemas.write_keys import KEYS_MAX, KeyEntry, decode_key_entry, encode_key_entry
-from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.compacted import KafkaCompactedLog
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.cli.options import DURATION
 from streams.cli.printing import plain_table, print_shown
 from streams.write_keys import Issued, disable, enable, issue, revoke, rotate, state_of

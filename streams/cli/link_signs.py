@@ -8,8 +8,8 @@ import click
 from pydantic import Field
 
 from schemas.settings import CommonSettings, OptionalFile, load_settings
-from streams.collector.addresses import Address, parse_address
-from streams.collector.machine_signs import MachineSigns, load_signs
+from streams.collector.emails.machine_signs import MachineSigns, load_signs
+from streams.collector.guarding.addresses import Address, parse_address
 
 OUR_SIGNS = "Segue's own"
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.errors import EXIT_BAD_INPUT, InputError
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
 from streams.cli.options import INSTANT
 from streams.cli.progress import now_and_then
 from streams.sending.loading import Loader, LoadTally

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.cli.apply_lists import ListPublisher
 from streams.cli.plan_shown import shown_plan
 from streams.cli.planning import DEFAULT_RATE, building_shown, check_room, plan_ports

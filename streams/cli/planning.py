@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from schemas.settings import CommonSettings
-from streams.adapters.kafka_history import KafkaHistory
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_room import read_filled, read_room
-from streams.adapters.redis_server import errors_of, server_client
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.kafka.history import KafkaHistory
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.generation_store import RedisGenerationStore
+from streams.adapters.redis.room import read_filled, read_room
+from streams.adapters.redis.server import errors_of, server_client
+from streams.adapters.redis.state import RedisStateStore
 from streams.cli.progress import PLAIN_EVERY_S
 from streams.planning.planner import Built, PlanPorts
 from streams.planning.room import Room, megabytes

@@ -13,16 +13,16 @@ from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.settings import CommonSettings
 from schemas.topics import Names
-from streams.adapters.kafka_tail import KafkaTailReader
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_consumers import bring_back_consumers
-from streams.adapters.redis_errors import check_info
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
-from streams.adapters.redis_points import read_points
-from streams.adapters.redis_private import loaded_dump
-from streams.adapters.redis_restore import StateRestorer, Switched
-from streams.adapters.redis_server import errors_of, server_client
-from streams.adapters.redis_snapshots import note_snapshot
+from streams.adapters.kafka.tail import KafkaTailReader
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.consumers import bring_back_consumers
+from streams.adapters.redis.errors import check_info
+from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT, StateKeys
+from streams.adapters.redis.points import read_points
+from streams.adapters.redis.private import loaded_dump
+from streams.adapters.redis.restore import StateRestorer, Switched
+from streams.adapters.redis.server import errors_of, server_client
+from streams.adapters.redis.snapshots import note_snapshot
 from streams.cli.progress import counted, now_and_then, working
 from streams.cli.snapshot import database_of
 from streams.pipeline.relay import TAIL_MESSAGES, Published, last_published

@@ -16,10 +16,10 @@ from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.instants import format_instant
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import partition_of
-from streams.adapters.kafka_follower import KafkaFollower
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.kafka_writer import KafkaWriter
-from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.kafka.follower import KafkaFollower
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.kafka.writer import KafkaWriter
+from streams.adapters.redis.inspect import StateInspector
 from streams.cli.options import INSTANT
 from streams.cli.outcomes import report_outcomes, report_sent, sent_json
 from streams.cli.progress import counted, working

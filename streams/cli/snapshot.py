@@ -14,11 +14,11 @@ from schemas.errors import InputError
 from schemas.redis_access import RedisAccess
 from schemas.settings import CommonSettings, load_settings
 from schemas.topics import Names
-from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_points import read_points
-from streams.adapters.redis_private import loaded_dump
-from streams.adapters.redis_server import errors_of, server_client
-from streams.adapters.redis_snapshots import forget_snapshots, note_snapshot
+from streams.adapters.redis.dump import fetch_dump
+from streams.adapters.redis.points import read_points
+from streams.adapters.redis.private import loaded_dump
+from streams.adapters.redis.server import errors_of, server_client
+from streams.adapters.redis.snapshots import forget_snapshots, note_snapshot
 from streams.cli.progress import now_and_then, working
 from streams.snapshots.manifest import Manifest, make_manifest
 from streams.snapshots.shelf import Shelf, Snapshot, describe_file

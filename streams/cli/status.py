@@ -15,8 +15,8 @@ from schemas.errors import UnavailableError
 from schemas.instants import format_instant
 from schemas.records import definitions_hash, definitions_identity
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_topics import KafkaTopics
-from streams.adapters.redis_inspect import PartitionState, StateInspector
+from streams.adapters.kafka.topics import KafkaTopics
+from streams.adapters.redis.inspect import PartitionState, StateInspector
 from streams.cli.printing import plain_table, print_shown
 from streams.generations import Building
 from streams.ports import LogBounds

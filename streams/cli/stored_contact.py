@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from schemas.errors import InputError, SegueError, UnavailableError
 from schemas.settings import CommonSettings
 from schemas.topics import partition_of
-from streams.adapters.redis_inspect import StateInspector, StoredContact
+from streams.adapters.redis.inspect import StateInspector, StoredContact
 from streams.explaining.replay import Replay
 from streams.segmentation import Contact, Core, Definitions, Succession, contact_key, core_of, parse_canonical
 from streams.segmentation.explanation import Explainer

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.instants import DAY_MS
 from schemas.settings import CommonSettings, load_settings
-from streams.adapters.kafka_create import (
+from streams.adapters.kafka.create import (
     DEFAULT_REPLICATION,
     KEEP_FOR_EVER_MS,
     MESSAGE_MAX_BYTES,

@@ -17,21 +17,21 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from schemas.metrics import Meters
-from streams.collector.api import Api
 from streams.collector.browser_script import BrowserScript
 from streams.collector.browser_start import BrowserStart
-from streams.collector.contact_calls import ContactCalls
-from streams.collector.cross_origin import CrossOrigin
-from streams.collector.envelope import Envelope, answer_bug, answer_http_error
+from streams.collector.calls.api import Api
+from streams.collector.calls.contact_calls import ContactCalls
+from streams.collector.emails.machine_signs import load_signs
 from streams.collector.front_door import FrontDoor, Way
-from streams.collector.guards import make_guards
-from streams.collector.hooks import Hooks
-from streams.collector.key_watch import KeyFeed, KeyWatch
-from streams.collector.machine_signs import load_signs
+from streams.collector.guarding.guards import make_guards
+from streams.collector.guarding.key_watch import KeyFeed, KeyWatch
+from streams.collector.http.cross_origin import CrossOrigin
+from streams.collector.http.envelope import Envelope, answer_bug, answer_http_error
+from streams.collector.http.routing import ShortWay
 from streams.collector.probe_operations import HEALTHZ, METRICS, READYZ
+from streams.collector.providers.hooks import Hooks
 from streams.collector.providers.records import Recording
 from streams.collector.readiness import Readiness
-from streams.collector.routing import ShortWay
 from streams.collector.settings import CollectorSettings
 from streams.collector.spooling import SpoolingIntake
 from streams.collector.visitor_ways import visitor_ways

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streams.collector.front_door import Way
-from streams.collector.operations import Answer, Operation
+from streams.collector.http.operations import Answer, Operation
 
 PATH = "/segue.js"
 BUILT = Path(__file__).with_name("segue.js")

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streams.collector import shapes
+from streams.collector.calls import shapes
 from streams.collector.front_door import FrontDoor, Way
-from streams.collector.operations import Answer, Operation
-from streams.collector.refusals import Refusal
+from streams.collector.http.operations import Answer, Operation
+from streams.collector.http.refusals import Refusal
 
 METRICS_BYTES_MAX = 64 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?", re.ASCII)

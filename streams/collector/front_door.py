@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.metrics import Meters
-from streams.collector.access import Access, Key, Scope
-from streams.collector.bodies import read_body
-from streams.collector.key_watch import KeyWatch
-from streams.collector.operations import Operation
-from streams.collector.payloads import Accepted, Arrival
-from streams.collector.rates import Rates
-from streams.collector.raw_headers import header
-from streams.collector.refusals import Refusal
-from streams.collector.screening import Screening
+from streams.collector.calls.payloads import Accepted, Arrival
+from streams.collector.guarding.access import Access, Key, Scope
+from streams.collector.guarding.key_watch import KeyWatch
+from streams.collector.guarding.rates import Rates
+from streams.collector.guarding.screening import Screening
+from streams.collector.http.bodies import read_body
+from streams.collector.http.operations import Operation
+from streams.collector.http.raw_headers import header
+from streams.collector.http.refusals import Refusal
 from streams.collector.writing import Writer
 from streams.ports import Clock
 

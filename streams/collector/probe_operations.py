@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from streams.collector.operations import Answer, Operation
+from streams.collector.http.operations import Answer, Operation
 
 
 class Health(BaseModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from schemas.settings import OptionalFile
-from streams.collector.access import WriteKeys
-from streams.collector.addresses import Networks, Written
-from streams.collector.origins import ANY, Origins
+from streams.collector.guarding.access import WriteKeys
+from streams.collector.guarding.addresses import Networks, Written
+from streams.collector.guarding.origins import ANY, Origins
 from streams.collector.providers.settings import HOOKS_DESCRIPTION, Hooks
 from streams.link_keys import LINK_KEYS_DESCRIPTION, LinkKeys
 from streams.spool.settings import SpoolSettings

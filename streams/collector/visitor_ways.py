@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from streams.collector.confirming import Confirming
-from streams.collector.email_links import EmailLinks
-from streams.collector.form_schema import load_forms
-from streams.collector.forms import Forms
+from streams.collector.calls.pixels import Pixels
+from streams.collector.emails.email_links import EmailLinks
+from streams.collector.emails.machine_signs import load_signs
+from streams.collector.emails.machines import Visitors
+from streams.collector.emails.unsubscribing import Unsubscribing
+from streams.collector.forms.confirming import Confirming
+from streams.collector.forms.form_schema import load_forms
+from streams.collector.forms.forms import Forms
 from streams.collector.front_door import FrontDoor, Way
-from streams.collector.machine_signs import load_signs
-from streams.collector.machines import Visitors
-from streams.collector.pixels import Pixels
 from streams.collector.settings import CollectorSettings
-from streams.collector.unsubscribing import Unsubscribing
 from streams.confirmations import ConfirmationSigner
 from streams.links import LinkSigner
 

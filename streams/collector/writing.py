@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 
 from schemas.errors import UnavailableError
 from schemas.metrics import Meters
-from streams.collector.payloads import Accepted
+from streams.collector.calls.payloads import Accepted
+from streams.collector.http.refusals import Refusal
 from streams.collector.readiness import Readiness
-from streams.collector.refusals import Refusal
 from streams.ports import Intake, QueueFullError
 from streams.spool.spool import SpoolFailedError, SpoolFullError
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.settings import load_settings
-from streams.collector.api import LETTERS
+from streams.collector.calls.api import LETTERS
 from streams.collector.settings import CollectorSettings
 from tests.collector.doubles import WRITE_KEY, Door, open_door
 

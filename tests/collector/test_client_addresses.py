@@ -6,7 +6,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from streams.collector.addresses import HOPS_MAX, Networks, Written, client_address, parse_address, written_address
+from streams.collector.guarding.addresses import (
+    HOPS_MAX,
+    Networks,
+    Written,
+    client_address,
+    parse_address,
+    written_address,
+)
 
 _NETWORKS: TypeAdapter[Networks] = TypeAdapter(Networks)
 _OURS = _NETWORKS.validate_python("10.0.0.0/8, 127.0.0.1,fd00::/8")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.collector.consent_policy import read_consent_policy
+from streams.collector.guarding.consent_policy import read_consent_policy
 from streams.links import Link
 from tests.collector.doubles import NOW, SIGNER, Door, open_door
 

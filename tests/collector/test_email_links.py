@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.records import decode_record
-from streams.collector.email_links import GIF
+from streams.collector.emails.email_links import GIF
 from streams.links import Link, LinkSigner
 from tests.collector.doubles import LINK_KEYS, NOW, NOW_MS, SIGNER, Door, open_door
 

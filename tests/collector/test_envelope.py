@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streams.collector.addresses import Written
+from streams.collector.guarding.addresses import Written
 from streams.links import Link
 from tests.collector.doubles import SIGNER, Door, open_door
 

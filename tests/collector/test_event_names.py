@@ -10,7 +10,7 @@ import pytest
 from hypothesis.strategies import text
 
 from schemas.expectations import EVENT_NAME_PATTERN
-from streams.collector.event_names import STANDARD_NAMES, EventName, event_name
+from streams.collector.calls.event_names import STANDARD_NAMES, EventName, event_name
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.errors import InputError
-from streams.collector.form_fields import field_value
-from streams.collector.form_schema import FormField, load_forms
+from streams.collector.forms.form_fields import field_value
+from streams.collector.forms.form_schema import FormField, load_forms
 from tests.collector.doubles import WRITE_KEY, open_door
 from tests.support.run_directory import CHECKOUT
 

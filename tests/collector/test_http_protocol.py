@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streams.collector.http_protocol import HEAD_BYTES_MAX, HEADERS_MAX, WHOLE_BODY, OneWrite
-from streams.collector.server import CollectorServer, listen
+from streams.collector.http.http_protocol import HEAD_BYTES_MAX, HEADERS_MAX, WHOLE_BODY, OneWrite
+from streams.collector.http.server import CollectorServer, listen
 from tests.support.waiting import wait_until_async
 
 _GET = b"GET /o/token.gif HTTP/1.1\r\nHost: shop.example\r\n"

@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import SegueError, UnavailableError
 from schemas.kafka_connection import KafkaConnection
 from schemas.topics import partition_of
-from streams.adapters.kafka_intake import KafkaIntake
+from streams.adapters.kafka.intake import KafkaIntake
 from streams.ports import Entry, QueueFullError
 from tests.conftest import Kafka
 from tests.load.topics import PARTITIONS, create_topics, read_log

@@ -15,8 +15,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE
 from schemas.topics import Names
-from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.adapters.kafka_compacted_feed import KafkaCompactedFeed
+from streams.adapters.kafka.compacted import KafkaCompactedLog
+from streams.adapters.kafka.compacted_feed import KafkaCompactedFeed
 from tests.conftest import Kafka
 from tests.load.topics import create_topics, read_log
 from tests.support.brokers import Broker

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.errors import InputError
 from streams.cli.link_signs import command
-from streams.collector.machine_signs import load_signs
+from streams.collector.emails.machine_signs import load_signs
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from streams.collector.properties import DERIVED, derive
+from streams.collector.calls.properties import DERIVED, derive
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.collector.addresses import parse_address
-from streams.collector.rates import Buckets, RateError, Rates
+from streams.collector.guarding.addresses import parse_address
+from streams.collector.guarding.rates import Buckets, RateError, Rates
 from tests.collector.doubles import open_door
 
 

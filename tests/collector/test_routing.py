@@ -22,7 +22,7 @@ def test_a_call_on_the_short_way_is_counted_under_its_name(door: Door) -> None:
 
 
 def test_a_bug_behind_the_short_way_is_counted_as_500(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.collector.sorting.accept", lambda *_: 1 / 0)
+    monkeypatch.setattr("streams.collector.calls.sorting.accept", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         door.track()
     assert door.metric("segue_collector_requests_total", route="track", status="500") == 1

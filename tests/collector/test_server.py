@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from streams.collector.server import listen
+from streams.collector.http.server import listen
 
 
 def test_no_packet_of_an_answer_waits_for_the_one_before_it() -> None:

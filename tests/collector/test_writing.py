@@ -9,7 +9,7 @@ import pytest
 
 from schemas.metrics import Meters
 from schemas.topics import Names
-from streams.collector.payloads import Accepted
+from streams.collector.calls.payloads import Accepted
 from streams.collector.readiness import Readiness
 from streams.collector.writing import WriteError, Writer
 from streams.ports import Entry

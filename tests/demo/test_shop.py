@@ -11,7 +11,7 @@ from typing import Any
 from schemas.instants import format_instant
 from schemas.records import ContactRecord, DefinitionsRecord, Tick, validate_record
 from schemas.transitions import Transition
-from streams.collector.event_names import event_name
+from streams.collector.calls.event_names import event_name
 from streams.definition_files.reading import load_definition_file
 from streams.demo.shop import GUESTS, MEMBERS, VISITS, Action, Shopper, shoppers, visit
 from streams.demo.stack import DEFINITIONS

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.instants import DAY_MS, parse_instant
 from schemas.topics import Names
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.facts import (
     ConsumerFacts,
     DoorFacts,

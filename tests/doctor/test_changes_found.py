@@ -6,9 +6,9 @@ from typing import Any
 
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_facts import state_facts
-from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_keys import StateKeys
+from streams.adapters.redis.facts import state_facts
+from streams.adapters.redis.inspect import StateInspector
+from streams.adapters.redis.keys import StateKeys
 from streams.doctor.definitions_checks import builds
 from streams.doctor.facts import StateFacts
 from streams.doctor.state_checks import leftovers

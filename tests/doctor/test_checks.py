@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from schemas.instants import DAY_MS
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
 from streams.ports import Cursor, Fence, LogBounds

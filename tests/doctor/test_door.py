@@ -8,7 +8,7 @@ import pytest
 
 from schemas.instants import parse_instant
 from streams.cli.doctor_door import door_facts
-from streams.collector.machine_signs import load_signs
+from streams.collector.emails.machine_signs import load_signs
 
 SECRET = "a-long-signing-secret"
 

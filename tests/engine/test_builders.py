@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import InputError, UnavailableError
 from streams.adapters.memory import MemoryStateStore
-from streams.adapters.redis_builds import RedisBuildStore
+from streams.adapters.redis.builds import RedisBuildStore
 from streams.generations import BuildBusyError
 from streams.pipeline.building import Builder
 from streams.ports import CursorMismatchError, Fence, FenceLostError, RawRecord

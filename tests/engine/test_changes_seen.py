@@ -12,7 +12,7 @@ import pytest
 from schemas.instants import format_instant
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names, partition_of
-from streams.adapters.redis_inspect import StateInspector
+from streams.adapters.redis.inspect import StateInspector
 from streams.segmentation import SEMANTICS_VERSION, compile_definitions, contact_key
 from tests.conftest import Kafka
 from tests.engine.conftest import Run

@@ -10,9 +10,9 @@ import pytest
 from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_keys import StateKeys
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.inspect import StateInspector
+from streams.adapters.redis.keys import StateKeys
 from streams.ports import CursorMismatchError
 from tests.engine.driving import drive
 from tests.engine.stories import story

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from schemas.errors import InputError
 from schemas.transitions import cause_body
-from streams.adapters.redis_inspect import StoredContact
+from streams.adapters.redis.inspect import StoredContact
 from streams.cli.explaining import check_segment
 from streams.cli.stored_contact import compared
 from streams.explaining.log_replay import replay_log

@@ -13,9 +13,9 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.kafka_connection import KafkaConnection
 from schemas.topics import Names
-from streams.adapters.kafka_publisher import KafkaPublisher
-from streams.adapters.kafka_tail import KafkaTailReader
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.publisher import KafkaPublisher
+from streams.adapters.kafka.tail import KafkaTailReader
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.ports import LogBounds, Message, Publisher, TailReader
 from tests.conftest import Kafka
 from tests.simulation.broker import Broker, OffsetGoneError, SimProducer, SimTails

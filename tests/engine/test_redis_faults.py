@@ -13,9 +13,9 @@ import pytest
 from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.inspect import StateInspector
+from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.pipeline.pipeline import PipelineBounds
 from streams.ports import Commit, Cursor, CursorMismatchError, Fence, FenceLostError, RawRecord
 from tests.engine.driving import drive

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from schemas.errors import InputError, UnavailableError
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis.keys import STATE_FORMAT
 from streams.pipeline.building import Builder
 from streams.ports import Fence, LogBounds, Message, RawRecord
 from streams.segmentation import KNOWN_SEMANTICS, SEMANTICS_VERSION, Definitions, compile_definitions

@@ -16,10 +16,10 @@ from confluent_kafka import Producer
 from schemas.instants import format_instant
 from schemas.records import DefinitionsRecord, decode_record
 from schemas.topics import Names
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_facts import state_facts
-from streams.adapters.redis_keys import STATE_FORMAT
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.facts import state_facts
+from streams.adapters.redis.keys import STATE_FORMAT
+from streams.adapters.redis.state import RedisStateStore
 from streams.doctor.checks import CHECKS
 from streams.doctor.state_checks import state_format
 from streams.ports import Fence, RawRecord

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.errors import InputError, UnavailableError
 from streams.adapters.memory import MemoryStateStore
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis.keys import STATE_FORMAT
 from streams.generations import BuildBusyError
 from streams.ports import CursorMismatchError, Fence, FenceLostError
 from streams.segmentation import compile_definitions

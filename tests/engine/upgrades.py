@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from streams.adapters.memory import MemoryStateStore
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_keys import STATE_FORMAT, StateFormats
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.generation_store import RedisGenerationStore
+from streams.adapters.redis.keys import STATE_FORMAT, StateFormats
+from streams.adapters.redis.state import RedisStateStore
 from tests.engine.amid import Amid, amid
 from tests.engine.world import World
 

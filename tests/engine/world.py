@@ -17,11 +17,11 @@ from streams.adapters.memory_generations import (
     MemoryHistory,
     MemoryRecords,
 )
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_fold import versions_in
-from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.fold import versions_in
+from streams.adapters.redis.generation_store import RedisGenerationStore
+from streams.adapters.redis.state import RedisStateStore
 from streams.generations import BuildStore, GenerationStore, History
 from streams.pipeline.pipeline import PartitionPipeline, PipelineBounds, PipelinePorts
 from streams.ports import Fence, LogIdentity, Message, Publisher, RawRecord, StateStore, TailReader

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import DEAD_LETTER_OFFSET, Names
-from streams.adapters.kafka_tail import message_of
+from streams.adapters.kafka.tail import message_of
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.audit.crossing import audit_crossing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.topics import DEAD_LETTER_DETAIL, DEAD_LETTER_OFFSET, DEAD_LETTER_REASON
-from streams.adapters.kafka_tail import message_of
+from streams.adapters.kafka.tail import message_of
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition, dead_letters_expected
 from tests.conftest import Kafka

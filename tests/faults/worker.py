@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from schemas.errors import SegueError
 from schemas.settings import load_settings
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.redis.state import RedisStateStore
 from streams.bootstrap import Outside, run_worker
 from streams.settings import WorkerSettings
 from tests.engine.upgrades import VERSION, formats_of, stores_of

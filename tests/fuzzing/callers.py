@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 from starlette.datastructures import Headers
 
 from schemas.records import decode_record
-from streams.collector.form_bodies import parse_form
-from streams.collector.form_schema import Form
-from streams.collector.form_submissions import Caller, honeypot_filled, read_submission, records_of
-from streams.collector.forms import FORM_BOUNDS
-from streams.collector.machine_signs import load_signs
-from streams.collector.payloads import PayloadError
+from streams.collector.calls.payloads import PayloadError
+from streams.collector.emails.machine_signs import load_signs
+from streams.collector.forms.form_bodies import parse_form
+from streams.collector.forms.form_schema import Form
+from streams.collector.forms.form_submissions import Caller, honeypot_filled, read_submission, records_of
+from streams.collector.forms.forms import FORM_BOUNDS
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.provider import Call, Provider, UnknownTypeError, parsed
 from streams.collector.providers.records import Recording
 from streams.collector.providers.sns import SnsSignatures
-from streams.collector.refusals import Refusal
 from tests.collector.doubles import NOW_MS, MemoryFetcher
 from tests.collector.providers import hooks
 from tests.collector.providers.test_drawn_payloads import EVENTS

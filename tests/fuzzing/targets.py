@@ -21,14 +21,14 @@ from schemas.errors import InputError
 from schemas.lists import decode_entry, decode_key
 from schemas.records import InvalidRecordError, decode_record, encode_record
 from schemas.write_keys import decode_key_entry, encode_key_entry
-from streams.collector.access import Access, Keyring
-from streams.collector.addresses import parse_address, written_address
-from streams.collector.bodies import gunzip
-from streams.collector.event_names import event_name
-from streams.collector.fields import Arrival
-from streams.collector.payloads import PayloadError, erasure
-from streams.collector.refusals import Refusal
-from streams.collector.sorting import sort_batch, sort_single
+from streams.collector.calls.event_names import event_name
+from streams.collector.calls.fields import Arrival
+from streams.collector.calls.payloads import PayloadError, erasure
+from streams.collector.calls.sorting import sort_batch, sort_single
+from streams.collector.guarding.access import Access, Keyring
+from streams.collector.guarding.addresses import parse_address, written_address
+from streams.collector.http.bodies import gunzip
+from streams.collector.http.refusals import Refusal
 from streams.confirmations import ConfirmationSigner
 from streams.detecting.detector import record_of
 from streams.detecting.memory import Memory

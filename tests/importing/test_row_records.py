@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.instants import format_instant
 from schemas.records import decode_record
-from streams.collector.form_fields import field_value
-from streams.collector.form_schema import FormField
+from streams.collector.forms.form_fields import field_value
+from streams.collector.forms.form_schema import FormField
 from streams.importing.row_records import Rejected, RowRecords, Terms
 from tests.importing.files import NOW_MS, TERMS, accepted, mapping_of, refused, row_of, values_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.kafka_connection import KafkaConnection
 from schemas.record_models import Correction
 from schemas.records import Track, decode_record, encode_record
-from streams.adapters.kafka_writer import KafkaWriter
+from streams.adapters.kafka.writer import KafkaWriter
 from tests.live.workers import Place, metric, published
 from tests.support.processes import StartedCommand
 from tests.support.waiting import wait_until

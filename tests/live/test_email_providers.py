@@ -13,8 +13,8 @@ import pytest
 
 from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
-from streams.adapters.kafka_intake import KafkaIntake
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.intake import KafkaIntake
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.collector.app import create_app
 from streams.collector.settings import CollectorSettings
 from tests.collector.doubles import MemoryFetcher, StillClock

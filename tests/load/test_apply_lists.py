@@ -14,7 +14,7 @@ from schemas.instants import parse_instant
 from schemas.records import DefinitionsRecord, ListMembership, decode_record
 from schemas.topics import Names, partition_of
 from schemas.transitions import Transition
-from streams.adapters.kafka_compacted import KafkaCompactedLog
+from streams.adapters.kafka.compacted import KafkaCompactedLog
 from streams.definition_files.reading import read_definitions
 from streams.sending.applied_lists import lists_of
 from streams.simulation.simulator import Simulator

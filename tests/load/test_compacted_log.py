@@ -9,8 +9,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import UnavailableError
 from schemas.kafka_connection import KafkaConnection
-from streams.adapters.kafka_compacted import KafkaCompactedLog
-from streams.adapters.kafka_follower import KafkaFollower
+from streams.adapters.kafka.compacted import KafkaCompactedLog
+from streams.adapters.kafka.follower import KafkaFollower
 from streams.ports import Message
 from tests.conftest import Kafka
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ from confluent_kafka.cimpl import TopicPartition
 
 from schemas.errors import UnavailableError
 from schemas.kafka_connection import KafkaConnection
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.ports import LogBounds
 from tests.conftest import Kafka
 from tests.load.topics import PARTITIONS, append, create_topics

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from streams.collector.api import LETTERS
-from streams.collector.event_names import STANDARD_NAMES, event_name
-from streams.collector.kinds import KINDS, ORIGINAL_NAME
-from streams.collector.properties import DERIVED
+from streams.collector.calls.api import LETTERS
+from streams.collector.calls.event_names import STANDARD_NAMES, event_name
+from streams.collector.calls.kinds import KINDS, ORIGINAL_NAME
+from streams.collector.calls.properties import DERIVED
 from tests.support.openapi_document import ways
 from tests.support.run_directory import CHECKOUT
 

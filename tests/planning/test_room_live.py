@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import InputError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_room import read_filled, read_room
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.room import read_filled, read_room
 from streams.planning.planner import Planner
 from streams.planning.room import Filled
 from streams.segmentation import compile_definitions

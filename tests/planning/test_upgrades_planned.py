@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.errors import InputError, UnavailableError
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis.keys import STATE_FORMAT
 from streams.planning.held import held_by_workers, read_held
 from streams.planning.planner import Planner
 from streams.planning.versions import known_versions

@@ -17,13 +17,13 @@ from schemas.errors import AccessError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.tls import TlsFiles
 from schemas.topics import Names
-from streams.adapters.redis_builds import RedisBuildStore
-from streams.adapters.redis_connection import RedisConnection
-from streams.adapters.redis_generation_store import RedisGenerationStore
-from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_room import read_filled, read_room
-from streams.adapters.redis_server import server_client
-from streams.adapters.redis_state import RedisStateStore
+from streams.adapters.redis.builds import RedisBuildStore
+from streams.adapters.redis.connection import RedisConnection
+from streams.adapters.redis.generation_store import RedisGenerationStore
+from streams.adapters.redis.inspect import StateInspector
+from streams.adapters.redis.room import read_filled, read_room
+from streams.adapters.redis.server import server_client
+from streams.adapters.redis.state import RedisStateStore
 from streams.pipeline.building import Builder
 from streams.segmentation import parse_canonical
 from tests.consumers.test_redis_live import letter

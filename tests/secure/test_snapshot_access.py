@@ -10,14 +10,14 @@ import pytest
 from schemas.errors import InputError
 from schemas.redis_access import RedisAccess
 from schemas.tls import TlsFiles
-from streams.adapters.redis_consumers import bring_back_consumers
-from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_facts import redis_facts, state_facts
-from streams.adapters.redis_points import read_points
-from streams.adapters.redis_private import loaded_dump
-from streams.adapters.redis_restore import StateRestorer
-from streams.adapters.redis_server import server_client
-from streams.adapters.redis_snapshots import forget_snapshots, note_snapshot
+from streams.adapters.redis.consumers import bring_back_consumers
+from streams.adapters.redis.dump import fetch_dump
+from streams.adapters.redis.facts import redis_facts, state_facts
+from streams.adapters.redis.points import read_points
+from streams.adapters.redis.private import loaded_dump
+from streams.adapters.redis.restore import StateRestorer
+from streams.adapters.redis.server import server_client
+from streams.adapters.redis.snapshots import forget_snapshots, note_snapshot
 from streams.snapshots.manifest import make_manifest
 from tests.engine.world import redis_contents
 from tests.secure.documented import address, make_redis_users

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis.keys import STATE_FORMAT
 from tests.segmentation.test_shared_state import EVERY_KIND, SCORES
 from tests.segmentation.timeline import Timeline, definitions
 

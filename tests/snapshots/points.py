@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from streams.adapters.redis_keys import STATE_FORMAT
+from streams.adapters.redis.keys import STATE_FORMAT
 from streams.pipeline.relay import Published
 from streams.ports import Cursor, Fence, LogBounds, LogIdentity
 from streams.snapshots.manifest import StatePoint

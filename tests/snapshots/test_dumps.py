@@ -15,8 +15,8 @@ import pytest
 
 from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
-from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_private import loaded_dump
+from streams.adapters.redis.dump import fetch_dump
+from streams.adapters.redis.private import loaded_dump
 from tests.support.redis_servers import LocalRedis
 from tests.support.run_directory import RunDirectory, free_port
 from tests.support.waiting import wait_until
@@ -97,7 +97,7 @@ _HOLD = """
 import sys, time
 from pathlib import Path
 from typing import Any
-from streams.adapters.redis_private import loaded_dump
+from streams.adapters.redis.private import loaded_dump
 with loaded_dump(Path(sys.argv[1]), 0, lambda _done: None) as source:
     print(source.info("server")["process_id"], source.connection_pool.connection_kwargs["path"], flush=True)
     time.sleep(600)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import EXIT_BAD_INPUT
-from streams.adapters.redis_snapshots import noted_snapshots
+from streams.adapters.redis.snapshots import noted_snapshots
 from streams.ports import Message, RawRecord
 from tests.audit import PartitionLog, audit_partition
 from tests.conftest import Kafka

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.adapters.redis_keys import OLDEST_FORMAT, STATE_FORMAT
+from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.pipeline.relay import Published
 from streams.ports import Cursor, LogBounds
 from streams.snapshots.plan import Formats, make_plan

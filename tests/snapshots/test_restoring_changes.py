@@ -15,12 +15,12 @@ import pytest
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
 from streams.adapters.memory import MemoryLogs
-from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_generations import count_keys, serving_keys
-from streams.adapters.redis_points import read_points
-from streams.adapters.redis_private import loaded_dump
-from streams.adapters.redis_restore import StateRestorer
-from streams.adapters.redis_server import server_client
+from streams.adapters.redis.dump import fetch_dump
+from streams.adapters.redis.generations import count_keys, serving_keys
+from streams.adapters.redis.points import read_points
+from streams.adapters.redis.private import loaded_dump
+from streams.adapters.redis.restore import StateRestorer
+from streams.adapters.redis.server import server_client
 from streams.ports import CursorMismatchError
 from streams.snapshots.manifest import make_manifest, read_manifest
 from tests.engine.interrupted import build, fold_until_told, fold_without_tidying

@@ -12,14 +12,14 @@ import pytest
 from schemas.errors import InputError, UnavailableError
 from schemas.redis_access import RedisAccess
 from schemas.topics import Names
-from streams.adapters.redis_consumers import bring_back_consumers, read_progress
-from streams.adapters.redis_dump import fetch_dump
-from streams.adapters.redis_generations import count_keys, drop_generations, serving_keys
-from streams.adapters.redis_inspect import StateInspector
-from streams.adapters.redis_points import read_points
-from streams.adapters.redis_private import loaded_dump
-from streams.adapters.redis_restore import StateRestorer
-from streams.adapters.redis_server import server_client
+from streams.adapters.redis.consumers import bring_back_consumers, read_progress
+from streams.adapters.redis.dump import fetch_dump
+from streams.adapters.redis.generations import count_keys, drop_generations, serving_keys
+from streams.adapters.redis.inspect import StateInspector
+from streams.adapters.redis.points import read_points
+from streams.adapters.redis.private import loaded_dump
+from streams.adapters.redis.restore import StateRestorer
+from streams.adapters.redis.server import server_client
 from streams.ports import Fence
 from tests.engine.stories import busy_log
 from tests.engine.world import FENCE, redis_contents, world_on_redis

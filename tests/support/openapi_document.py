@@ -8,7 +8,7 @@ from schemas.documents import GENERATED, OPENAPI, render
 from schemas.metrics import Meters
 from streams.collector.app import create_app
 from streams.collector.front_door import Way
-from streams.collector.openapi import openapi
+from streams.collector.http.openapi import openapi
 from streams.collector.settings import CollectorSettings
 from tests.collector.doubles import MemoryFetcher, MemoryIntake, MemoryTopics, StillClock
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from streams.collector.server import listen
+from streams.collector.http.server import listen
 from tests.support.waiting import wait_until
 
 _START_TIMEOUT_S = 10

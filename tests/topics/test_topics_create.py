@@ -9,8 +9,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.adapters.kafka_create import DEAD_LETTER_SURPLUS_BYTES
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.create import DEAD_LETTER_SURPLUS_BYTES
+from streams.adapters.kafka.topics import KafkaTopics
 from tests.conftest import Kafka
 from tests.support.processes import Commands, StartedCommand
 from tests.support.run_directory import free_port

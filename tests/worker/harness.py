@@ -13,7 +13,7 @@ from schemas.errors import UnavailableError
 from schemas.kafka_connection import KafkaConnection
 from schemas.metrics import Meters
 from schemas.settings import load_settings
-from streams.adapters.kafka_topics import KafkaTopics
+from streams.adapters.kafka.topics import KafkaTopics
 from streams.agents.ending import Ending
 from streams.agents.faust_hooks import WorkerApp
 from streams.agents.lane import LaneBounds

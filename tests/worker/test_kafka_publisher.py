@@ -8,8 +8,8 @@ import pytest
 
 from schemas.errors import SegueError, UnavailableError
 from schemas.kafka_connection import KafkaConnection
-from streams.adapters.kafka_publisher import KafkaPublisher
-from streams.adapters.kafka_tail import KafkaTailReader
+from streams.adapters.kafka.publisher import KafkaPublisher
+from streams.adapters.kafka.tail import KafkaTailReader
 from streams.ports import Message
 from tests.conftest import Kafka
 from tests.support.brokers import Broker

@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, parse_instant
-from streams.collector.payloads import PayloadError, Problem
+from streams.collector.calls.payloads import PayloadError, Problem
 
 
 class Fields:

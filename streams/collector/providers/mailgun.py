@@ -16,7 +16,8 @@ import msgspec
 from pydantic import Field
 
 from schemas.instants import format_instant
-from streams.collector.payloads import PayloadError
+from streams.collector.calls.payloads import PayloadError
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields, address_of
 from streams.collector.providers.provider import (
     CLICK,
@@ -37,7 +38,6 @@ from streams.collector.providers.provider import (
     parsed,
 )
 from streams.collector.providers.shared_secrets import Secrets
-from streams.collector.refusals import Refusal
 from streams.fetching import Fetcher
 
 TOKENS_MAX = 100_000

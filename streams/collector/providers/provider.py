@@ -17,8 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Type
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.records import InvalidRecordError, parse_json
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields
-from streams.collector.refusals import Refusal
 
 CLOCK_SKEW_MS = 300_000
 """How far a signed time may lie ahead of our clock."""

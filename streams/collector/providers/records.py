@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.instants import format_instant
-from streams.collector.addresses import Address, Written, parse_address, written_address
-from streams.collector.machine_signs import Followed, MachineSigns
-from streams.collector.machines import suspicion
-from streams.collector.payloads import CONTACT_CHARACTERS_MAX, Accepted, PayloadError, Problem, encode
+from streams.collector.calls.payloads import CONTACT_CHARACTERS_MAX, Accepted, PayloadError, Problem, encode
+from streams.collector.emails.machine_signs import Followed, MachineSigns
+from streams.collector.emails.machines import suspicion
+from streams.collector.guarding.addresses import Address, Written, parse_address, written_address
 from streams.collector.providers.provider import READERS_EVENTS, HookSettings, Occurrence
 from streams.collector.settings import EVENT_BYTES_MAX
 

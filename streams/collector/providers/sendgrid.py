@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, Field
 
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields, address_of
 from streams.collector.providers.provider import (
     CLICK,
@@ -34,7 +35,6 @@ from streams.collector.providers.provider import (
     plain_event_id,
 )
 from streams.collector.providers.shared_secrets import SECRETS_MAX
-from streams.collector.refusals import Refusal
 from streams.fetching import Fetcher
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from schemas.errors import UnavailableError
 from schemas.records import InvalidRecordError, parse_json
-from streams.collector.payloads import PayloadError, Problem
+from streams.collector.calls.payloads import PayloadError, Problem
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields, address_of
 from streams.collector.providers.provider import (
     CLICK,
@@ -31,7 +32,6 @@ from streams.collector.providers.provider import (
     parsed,
 )
 from streams.collector.providers.sns import TOPIC, SnsMessage, SnsSignatures
-from streams.collector.refusals import Refusal
 from streams.fetching import Fetcher
 
 RECIPIENTS_MAX = 50

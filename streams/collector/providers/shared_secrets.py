@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.provider import Call
-from streams.collector.refusals import Refusal
 
 SECRET_CHARACTERS_MIN = 16
 SECRET_CHARACTERS_MAX = 256

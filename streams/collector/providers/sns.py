@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from schemas.errors import UnavailableError
 from schemas.instants import parse_instant
-from streams.collector.payloads import PayloadError
+from streams.collector.calls.payloads import PayloadError
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields
-from streams.collector.refusals import Refusal
 from streams.fetching import Fetcher
 
 TOPIC = re.compile(r"arn:aws:sns:([a-z0-9-]{1,32}):\d{12}:[A-Za-z0-9_-]{1,256}")

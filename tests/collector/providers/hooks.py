@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from streams.collector.addresses import Written
+from streams.collector.guarding.addresses import Written
 from streams.collector.providers.settings import AnyHook
 from streams.collector.settings import CollectorSettings
 from tests.collector.doubles import NOW_MS, Door, open_door

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import decode_record, parse_json
-from streams.collector.machine_signs import load_signs
-from streams.collector.payloads import PayloadError, Problem
+from streams.collector.calls.payloads import PayloadError, Problem
+from streams.collector.emails.machine_signs import load_signs
 from streams.collector.providers.provider import Provider, UnknownTypeError
 from streams.collector.providers.records import Recording
 from tests.collector.doubles import NOW_MS, MemoryFetcher

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.metrics import HOOK_EVENTS, HOOK_REFUSALS, PROVIDERS
-from streams.collector.addresses import Written
-from streams.collector.hooks import HOOK_BYTES_MAX
+from streams.collector.guarding.addresses import Written
 from streams.collector.providers import provider as providers
 from streams.collector.providers import settings
+from streams.collector.providers.hooks import HOOK_BYTES_MAX
 from tests.collector.doubles import Door, MemoryTopics, open_door
 from tests.collector.providers import test_brevo, test_mailgun, test_postmark, test_sendgrid, test_ses
 from tests.collector.providers.hooks import (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from schemas.records import decode_record
+from streams.collector.http.refusals import Refusal
 from streams.collector.providers.mailgun import Mailgun, MailgunSettings
 from streams.collector.providers.provider import Call
-from streams.collector.refusals import Refusal
 from tests.collector.doubles import NOW, NOW_MS, Door
 from tests.collector.providers.hooks import NOW_S, OLDER_SECRET, SECRET, events_of, mailgun, refused, shapes, told
 

@@ -1,0 +1,1 @@
+"""The calls of tracking SDKs, and how they become records."""

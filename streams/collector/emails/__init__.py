@@ -1,0 +1,1 @@
+"""What e-mails carry: open pixels, click links, the unsubscribe; and who followed them."""

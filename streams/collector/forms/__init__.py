@@ -1,0 +1,1 @@
+"""HTML forms, and the double opt-in."""

@@ -1,0 +1,1 @@
+"""What keeps callers out, and what of a call may be kept."""

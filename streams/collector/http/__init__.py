@@ -1,0 +1,1 @@
+"""HTTP: the server, bodies, what is around every call, and how answers look."""
