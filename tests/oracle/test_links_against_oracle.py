@@ -59,7 +59,7 @@ def test_partitions_change_nothing_but_positions(case: Case) -> None:
 
 
 def _in_order(bodies: list[dict[str, Any]]) -> tuple[list[bytes], int]:
-    """As a file whose times never go back, and its last one: a partition's clock is its own, ahead of others or behind."""
+    """As a file whose times never go back, and the last one: partitions have clocks of their own."""
     lines, latest_ms = [], 0
     for body in bodies:
         latest_ms = max(latest_ms, parse_instant(body.get("received_at") or body["occurred_at"]))
