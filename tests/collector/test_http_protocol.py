@@ -191,6 +191,15 @@ def test_what_frames_a_body_is_bounded_as_a_head_is(endless: bytes) -> None:
     _run(story)
 
 
+def test_trailers_count_among_the_headers() -> None:
+    async def story() -> None:
+        async with _connected() as (reader, writer):
+            writer.write(_CHUNKED + b"5\r\nhello\r\n0\r\n" + b"X: 1\r\n" * HEADERS_MAX + b"\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+    _run(story)
+
+
 def test_a_large_body_in_chunks_is_no_large_head() -> None:
     async def story() -> None:
         async with _connected() as (reader, writer):

@@ -83,8 +83,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """What follows is its body, which `bodies.py` bounds. The bytes of headers are bounded as they come."""
-        if len(self.headers) > HEADERS_MAX:
-            raise TooManyHeadersError
+        self._check_headers()
         self._in_head = False
         self._cease_to_await()
         super().on_headers_complete()
@@ -95,7 +94,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is wholly there."""
+        """The request is wholly there, trailers among its headers."""
+        self._check_headers()
         cast("dict[str, Any]", self.scope)[WHOLE_BODY] = True
         super().on_message_complete()
 
@@ -114,6 +114,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or none within bounds, and close; called by the parent too."""
         self._refuse("400 Bad Request", msg)
+
+    def _check_headers(self) -> None:
+        if len(self.headers) > HEADERS_MAX:
+            raise TooManyHeadersError
 
     def _awaits_head(self) -> bool:
         """Something came, and the next request is not wholly there: its head, or what is left of a refused one."""
