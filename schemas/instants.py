@@ -31,7 +31,7 @@ def _day_ms(text: str) -> int:
 @lru_cache(maxsize=4096)
 def _minute_ms(text: str) -> int:
     """Milliseconds up to a minute written `2026-11-21T10:00:`, the common form, in UTC."""
-    return _in_range(parse_any_instant(f"{text}00Z"))
+    return in_range(parse_any_instant(f"{text}00Z"))
 
 
 _SECONDS_MS = {f"{second:02d}": second * 1000 for second in range(60)}
@@ -48,10 +48,11 @@ def parse_instant(text: str) -> int:
         second_ms, milli = _SECONDS_MS.get(text[17:19]), _MILLIS.get(text[20:23])
         if second_ms is not None and milli is not None:
             return _minute_ms(text[:17]) + second_ms + milli
-    return _in_range(parse_any_instant(text))
+    return in_range(parse_any_instant(text))
 
 
-def _in_range(instant_ms: int) -> int:
+def in_range(instant_ms: int) -> int:
+    """The instant, if a record may say it: from 1970 to 2199. Raises `ValueError` with what was expected."""
     if not MIN_INSTANT_MS <= instant_ms <= MAX_INSTANT_MS:
         raise ValueError("expected a time from 1970 to 2199")
     return instant_ms

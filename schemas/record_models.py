@@ -48,7 +48,8 @@ Instant = Annotated[
 """Text in RFC 3339 outside, milliseconds since the epoch inside."""
 
 EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
-ContactId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+CONTACT_CHARACTERS_MAX = 256
+ContactId = Annotated[str, StringConstraints(min_length=1, max_length=CONTACT_CHARACTERS_MAX)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -15,6 +15,8 @@ import idna
 import phonenumbers
 import pycountry
 
+from schemas.record_models import ANONYMOUS_PREFIX, CONTACT_CHARACTERS_MAX
+
 EMAIL_BYTES_MAX = 254
 LOCAL_PART_BYTES_MAX = 64
 NAME_CHARACTERS_MAX = 256
@@ -61,6 +63,15 @@ def _domain(text: str) -> str:
     if len(labels) < 2 or labels[-1].isdecimal():
         raise ValueError("expected a domain like example.org after the @")
     return domain
+
+
+def known_contact(text: str) -> str:
+    """The id of a contact that is known, as it is written: it must not pass for an anonymous one."""
+    if len(text) > CONTACT_CHARACTERS_MAX or text.startswith(ANONYMOUS_PREFIX):
+        raise ValueError(
+            f"expected at most {CONTACT_CHARACTERS_MAX} characters that do not begin with {ANONYMOUS_PREFIX}"
+        )
+    return text
 
 
 def phone_number(text: str, country: str | None = None) -> str:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 from schemas.instants import format_instant, parse_any_instant
-from schemas.record_models import ANONYMOUS_PREFIX
 from streams.importing.mapping import ConsentColumn, ContactColumn, InstantColumn, Kind, TraitColumn
 from streams.normalising import (
     INTEGER_MAX,
@@ -22,6 +21,7 @@ from streams.normalising import (
     country_code,
     decimal_number,
     email_address,
+    known_contact,
     phone_number,
     plain_text,
     truth,
@@ -29,7 +29,6 @@ from streams.normalising import (
 from streams.segmentation.calendars import load_zone
 
 TEXT_CHARACTERS_MAX = 8_192
-CONTACT_CHARACTERS_MAX = 256
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 _country = lru_cache(maxsize=4_096)(country_code)  # of names it takes a millisecond
@@ -67,11 +66,7 @@ def contact_id(spec: ContactColumn, row: Mapping[str, Any]) -> str:
     text = as_text(value).strip()
     if spec.kind == "email":
         text = email_address(text)
-    if len(text) > CONTACT_CHARACTERS_MAX or text.startswith(ANONYMOUS_PREFIX):
-        raise ValueError(
-            f"expected at most {CONTACT_CHARACTERS_MAX} characters that do not begin with {ANONYMOUS_PREFIX}"
-        )
-    return text
+    return known_contact(text)
 
 
 def instant_ms(spec: InstantColumn, row: Mapping[str, Any]) -> int | None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from schemas.errors import InputError
-from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant
+from schemas.instants import format_instant, in_range
 from streams.importing.cells import contact_id, decisions, instant_ms, is_empty, trait_value
 from streams.importing.mapping import ImportMapping
 from streams.importing.rows import Row
@@ -120,9 +120,7 @@ class RowRecords:
 
 
 def _occurred_at_ms(at_ms: int | None) -> int | None:
-    if at_ms is not None and not MIN_INSTANT_MS <= at_ms <= MAX_INSTANT_MS:
-        raise ValueError("expected a time from 1970 to 2199")
-    return at_ms
+    return None if at_ms is None else in_range(at_ms)
 
 
 class _Reading:

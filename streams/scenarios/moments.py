@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import PlainValidator
 
-from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant, parse_instant
+from schemas.instants import format_instant, in_range, parse_instant
 from streams.segmentation.refusals import wrong
 
 _UNITS_MS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
@@ -31,10 +31,7 @@ class Moment(NamedTuple):
         anchor_ms = self.anchor_ms if self.anchor_ms is not None else start_ms
         if anchor_ms is None:
             raise ValueError("expected a `start` in the scenario or at the top of the file for this time to count from")
-        instant_ms = anchor_ms + self.shift_ms
-        if not MIN_INSTANT_MS <= instant_ms <= MAX_INSTANT_MS:
-            raise ValueError("expected a time from 1970 to 2199")
-        return instant_ms
+        return in_range(anchor_ms + self.shift_ms)
 
 
 def parse_moment(value: object) -> Moment:

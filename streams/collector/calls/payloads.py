@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.instants import MAX_INSTANT_MS, MIN_INSTANT_MS, format_instant
-from schemas.record_models import ANONYMOUS_PREFIX
+from schemas.record_models import ANONYMOUS_PREFIX, CONTACT_CHARACTERS_MAX
 from schemas.records import MAX_DEPTH, InvalidRecordError, decode_record
 from streams.collector.calls.consents import PREFERENCES_EVENT, one_each, preferences_of
 from streams.collector.calls.fields import Arrival, Fields, JsonObject, PayloadError, Problem, parse_sdk_instant
@@ -25,7 +25,6 @@ __all__ = [
     "parse_sdk_instant",
 ]  # fmt: skip
 
-CONTACT_CHARACTERS_MAX = 256
 MESSAGE_ID_CHARACTERS_MAX = 128
 CLOCK_SKEW_MS = 5_000
 """How far `sentAt` may lie from our clock before the sender's clock is held to be wrong."""

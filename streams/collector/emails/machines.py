@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from streams.collector.emails.machine_signs import Followed, MachineSigns
 from streams.collector.guarding.addresses import Address, Network, Written, client_address, written_address
-from streams.collector.http.raw_headers import headers_of
+from streams.collector.http.raw_headers import header, headers_of
 
 USER_AGENT_CHARACTERS_MAX = 512
 
@@ -24,7 +24,11 @@ _PURPOSE_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 def user_agent_of(headers: Headers) -> str:
     """What the client calls itself, as far as a record keeps it; empty where it says nothing."""
-    return headers.get("user-agent", "")[:USER_AGENT_CHARACTERS_MAX].strip()
+    return _kept(headers.get("user-agent", ""))
+
+
+def _kept(user_agent: str) -> str:
+    return user_agent[:USER_AGENT_CHARACTERS_MAX].strip()
 
 
 def fetched_ahead(headers: Headers) -> bool:
@@ -56,7 +60,7 @@ class Visitors:
     def context(self, request: Request) -> dict[str, str]:
         """The context of a record."""
         found = {
-            "userAgent": user_agent_of(headers_of(request)),
+            "userAgent": _kept(header(request, b"user-agent") or ""),
             "ip": written_address(self._address(request), self._written),
         }
         return {name: value for name, value in found.items() if value}

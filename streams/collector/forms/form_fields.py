@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
-from streams.collector.calls.payloads import ANONYMOUS_PREFIX, CONTACT_CHARACTERS_MAX
 from streams.collector.forms.form_schema import FieldType, FormField
 from streams.normalising import (
     INTEGER_MAX,
@@ -15,6 +14,7 @@ from streams.normalising import (
     country_code,
     decimal_number,
     email_address,
+    known_contact,
     phone_number,
     plain_text,
     truth,
@@ -79,12 +79,6 @@ def _choice(field: FormField, text: str) -> str:
     return text.strip()
 
 
-def _id(_field: FormField, text: str) -> str:
-    if len(text) > CONTACT_CHARACTERS_MAX or text.startswith(ANONYMOUS_PREFIX):
-        raise ValueError(f"expected at most {CONTACT_CHARACTERS_MAX} characters that do not begin with anon:")
-    return text
-
-
 _READERS: dict[str, Reader] = {
     "text": _text,
     "long_text": _long_text,
@@ -97,7 +91,7 @@ _READERS: dict[str, Reader] = {
     "boolean": lambda _field, text: truth(text),
     "date": lambda _field, text: calendar_date(text),
     "choice": _choice,
-    "id": _id,
+    "id": lambda _field, text: known_contact(text),
 }
 """Type → reader. A new type is one function and one line here."""
 assert {*_READERS, "choices"} == set(get_args(FieldType))

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.instants import format_instant
-from streams.collector.calls.payloads import CONTACT_CHARACTERS_MAX, Accepted, PayloadError, Problem, encode
+from schemas.record_models import CONTACT_CHARACTERS_MAX
+from streams.collector.calls.payloads import Accepted, PayloadError, Problem, encode
 from streams.collector.emails.machine_signs import Followed, MachineSigns
 from streams.collector.emails.machines import suspicion
 from streams.collector.guarding.addresses import Address, Written, parse_address, written_address
