@@ -187,20 +187,22 @@ EDITS: tuple[Edit, ...] = (
 
 
 def _changed(draw: st.DrawFn, taste: Taste, earlier: list[File]) -> File:
-    """The newest file, edited in one way or two, or as it is where that would be refused."""
-    file: File = copy.deepcopy(earlier[-1])
+    """The newest file, edited in one way or two, or as it was before the first edit that would be refused."""
+    sound = earlier[-1]
     writer = Writer(draw, taste)
-    writer.durations = tuple(dict.fromkeys(_WRITTEN_DURATION.findall(json.dumps(file)))) or DURATIONS[:2]
+    writer.durations = tuple(dict.fromkeys(_WRITTEN_DURATION.findall(json.dumps(sound)))) or DURATIONS[:2]
     for _ in range(draw(st.integers(1, 2))):
+        file: File = copy.deepcopy(sound)
         writer.base = (BASE,) if BASE in file["segments"] else ()
         writer.scores = file.get("scores", {})
         writer.one(EDITS)(writer, file, earlier)
-    let_members_leave(file)
-    try:
-        compile_definitions(file)
-    except DefinitionsError:
-        return earlier[-1]
-    return file
+        let_members_leave(file)
+        try:
+            compile_definitions(file)
+        except DefinitionsError:
+            break
+        sound = file
+    return sound
 
 
 # Cases
