@@ -79,7 +79,7 @@ class ContactForms:
         self._blank_bits = 0
         nobody = self.new("")
         look(nobody, [unit for unit in self._units if not (unit.reads or unit.standing)], 0)
-        look(nobody, self._whiles, 0)
+        self._look_at_whiles(nobody)
         assert not nobody.flips, "of whom nothing is known nothing flips"
         first = 0
         for place, other in enumerate(self._dependents):
@@ -159,10 +159,13 @@ class ContactForms:
         for index, slot in stored.slots.items():
             slots[index] = units[index].restore(slot) if self._packs[index] else slot
         look(contact, self._seen(contact), contact.as_of_ms)
-        for score in self._whiles:
-            look(contact, (score,), contact.as_of_ms)
+        self._look_at_whiles(contact)
         contact.schedule(self._horizon_ms, self.corrections.within_ms)
         return contact
+
+    def _look_at_whiles(self, contact: Contact) -> None:
+        for score in self._whiles:  # one after the other, since one may read what the one before says
+            look(contact, (score,), contact.as_of_ms)
 
     def _seen(self, contact: Contact) -> list[Unit]:
         """The units that may say something else of the contact than of one of whom nothing is known, but for whiles."""

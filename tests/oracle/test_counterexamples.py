@@ -84,3 +84,17 @@ def test_days_around_an_anniversary_that_leave_a_gap_in_leap_years_alone_flip_in
     driven, _ = run_core(file, [traits({"born": born}, 0)], instant_ms("2041-01-01T00:00:00Z"))
     exits = [move for move in driven.transitions if move.type == "segment.exited"]
     assert [format_instant(move.effective_at)[:4] for move in exits] == ["2028", "2032", "2036", "2040"]
+
+
+def test_a_score_that_follows_another_is_read_of_a_contact_of_whom_nothing_else_is_known() -> None:
+    file: File = {
+        "version": 1,
+        "scores": {
+            "calm": {"points": [{"while": {"not_performed": {"event": "email_open", "within": "1d"}}, "points": 4}]},
+            "trusted": {"points": [{"while": {"score": {"name": "calm", "gte": 4}}, "points": 8}]},
+        },
+        "segments": {"trusted": {"when": {"score": {"name": "trusted", "gte": 8}}}},
+    }
+    assert_same(file, [did("purchase", 0), did("email_open", SECOND)], START_MS + 2 * DAY)
+    driven, _ = run_core(file, [did("purchase", 0)])
+    assert [move.type for move in driven.transitions] == ["segment.entered"]
