@@ -180,6 +180,16 @@ def test_each_change_is_kept_at_once_and_no_secret_with_it(tmp_path: Path) -> No
     assert list(_read(tmp_path).values) == [issued.entry.id.encode()], "what is no key is not kept"
 
 
+@pytest.mark.parametrize("value", [None, b"no key"], ids=["removed", "unreadable"])
+def test_a_key_whose_entry_is_gone_does_not_come_back_by_the_copy(tmp_path: Path, value: bytes | None) -> None:
+    keys, issued = MemoryKeys(), _issued()
+    keys.put(issued.entry)
+    with _collector(tmp_path, keys, kafka_away=False) as door:
+        wait_until(lambda: len(_read(tmp_path).values) == 1 and _call(door, issued) == 200, 10, "a copy with the key")
+        keys.put_raw(issued.entry.id.encode(), value)
+        wait_until(lambda: _read(tmp_path).values == {}, 10, "a copy without it")
+
+
 def test_a_disk_that_hangs_does_not_keep_a_revoked_key_alive(tmp_path: Path) -> None:
     keys, issued = MemoryKeys(), _issued()
     keys.put(issued.entry)
