@@ -138,6 +138,9 @@ class MemoryKeys:
         self.away = False
         self.begun_anew = self.answered = False
         self.position = 0
+        self.reads = 0
+        self.silent = False
+        """Kafka is only listened to, and not asked."""
         self.gate = threading.Event()
         """While it is not set, no call is answered."""
         self.gate.set()
@@ -163,7 +166,8 @@ class MemoryKeys:
             raise UnavailableError("Kafka does not answer")
         if self.values is None:
             return None
-        self.answered = True
+        self.reads += 1
+        self.answered = self._whole or not self.silent
         self.position = len(self.values)
         self.begun_anew, self._whole = self._whole, False
         if self.begun_anew:
