@@ -13,9 +13,9 @@ _ESCAPES = re.compile(
 def replace_halves(raw: bytes) -> bytes:
     """The same JSON with U+FFFD for each half of a surrogate pair that stands alone, and nothing else changed.
 
-    `JSON.stringify` and `json.dumps` write such halves where an emoji was cut in two, as by `title.slice(0, 80)`. They are
-    no characters and cannot be encoded; refused, one of them would cost all events of its batch, since SDKs give up
-    what is answered 400.
+    `JSON.stringify` and `json.dumps` write such halves where an emoji was cut in two, as by `title.slice(0, 80)`. They
+    are no characters and cannot be encoded; refused, one of them would cost all events of its batch, since SDKs give
+    up what is answered 400.
     """
     if b"\\ud" not in raw and b"\\uD" not in raw:
         return raw
