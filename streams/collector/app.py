@@ -106,6 +106,9 @@ def create_app(
         exception_handlers={HTTPException: answer_http_error, Exception: answer_bug},
         lifespan=_lifespan(readiness, guards.watch, writer, spooling, on_end),
     )
+    # A redirect to the path without its last slash would name the host that the caller claims, and a sender that
+    # follows none (curl, most SDKs) would take it for an answer.
+    app.router.redirect_slashes = False
     app.state.readiness = readiness
     app.state.keys = guards.watch
     app.state.ways = declared
