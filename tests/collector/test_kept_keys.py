@@ -42,13 +42,15 @@ def _issued() -> Issued:
 
 
 @contextmanager
-def _collector(directory: Path, keys: MemoryKeys, *, kafka_away: bool = True) -> Iterator[Door]:
-    """A collector with a spool in the directory and no key in its environment."""
+def _collector(
+    directory: Path, keys: MemoryKeys, *, kafka_away: bool = True, write_keys: dict[str, str] | None = None
+) -> Iterator[Door]:
+    """A collector with a spool in the directory, and no key in its environment unless one is given."""
     topics, disk = MemoryTopics(), FailingDisk()
     topics.away = keys.away = kafka_away
     spool = DiskSpool(SegmentFiles(directory, 64 * 1024, disk), 256 * 1024, lambda _: None)
     parts = Spool(spool, MemoryIntake(), KeptKeys(directory, "keys", time.monotonic, disk))
-    with open_door(False, topics, keys, parts, write_keys={}) as door:
+    with open_door(False, topics, keys, parts, write_keys=write_keys or {}) as door:
         yield door
 
 
@@ -78,6 +80,14 @@ def test_a_collector_that_starts_while_kafka_is_away_takes_the_keys_that_were_ke
         assert door.metric("segue_collector_keys_timestamp_seconds") == NOW_MS / 1000
         wait_until(lambda: (_read(tmp_path).as_of_ms, len(_read(tmp_path).values)) == (NOW_MS, 1), 30, "it to be kept")
     assert _is_kept_as_revoked(tmp_path, kept)
+
+
+def test_a_collector_that_starts_while_kafka_is_away_is_ready_with_the_keys_of_its_environment(tmp_path: Path) -> None:
+    with _collector(tmp_path, MemoryKeys(), write_keys={"website": "a-secret-write-key"}) as door:
+        wait_until(lambda: door.client.get("/readyz").status_code == 200, 30, "it to want calls")
+        event = {"userId": "c1", "event": "page_view"}
+        assert door.post("/v1/track", event, "a-secret-write-key").status_code == 200
+        assert _call(door, _issued()) == 503, "it may be one of the topic"
 
 
 def test_keys_that_are_taken_from_before_do_not_call_a_collector_spooling_that_writes_to_kafka(tmp_path: Path) -> None:

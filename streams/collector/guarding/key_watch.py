@@ -74,6 +74,7 @@ class KeyWatch:
         self._ending = asyncio.Event()
         self._taking = threading.Lock()  # what Kafka says and what was kept come in by two threads
         self._answered = False
+        self._away = False
         self._seen = False
         self._copy = ""
         self._offset = 0
@@ -85,8 +86,8 @@ class KeyWatch:
 
     @property
     def serves(self) -> bool:
-        """Whether keys of the topic are taken, be it those that were kept."""
-        return self.problem is None or bool(self._copy)
+        """Whether keys are taken: those of the topic, those that were kept, or, while Kafka is away, the others."""
+        return self.problem is None or bool(self._copy) or (self._away and not self._needed)
 
     async def watch(self) -> None:
         """Follow until `end`; or ends with `AccessError` when Kafka does not let us in."""
@@ -118,11 +119,12 @@ class KeyWatch:
             raise
         except (InputError, UnavailableError) as error:
             with self._taking:
+                self._away = isinstance(error, UnavailableError)
                 if not self._seen:
                     self._note(str(error))
             return False
         with self._taking:
-            self._answered = True
+            self._answered, self._away = True, False
             if changes is None:
                 self._miss()
                 return False
