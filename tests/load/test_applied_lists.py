@@ -64,6 +64,10 @@ class World:
     def erase(self, contact_id: str, at: int | None = None) -> None:
         """One `segue erase`."""
         forget_contact(self.journal, contact_id)
+        self.erase_by_the_collector(contact_id, at)
+
+    def erase_by_the_collector(self, contact_id: str, at: int | None = None) -> None:
+        """One call to `/v1/erase`, which knows nothing of the journal."""
         self._send({"type": "erase", "contact_id": contact_id}, at)
 
     def _send(self, fields: Mapping[str, object], at: int | None) -> None:
@@ -77,6 +81,10 @@ class World:
         decoded = [decode_record(written.value) for written in self.log.records]
         return [record for record in decoded if isinstance(record, ListMembership)]
 
+    def known(self) -> set[str]:
+        """Who exists by the log."""
+        return {contact_id for written in self.log.log.values() for _, contact_id in _folded(written)}
+
     def members(self) -> dict[str, set[str]]:
         """Who is on which list by the log."""
         found: dict[str, set[str]] = {}
@@ -87,7 +95,10 @@ class World:
 
 
 def _folded(partition: Sequence[Written]) -> dict[tuple[str, str], tuple[int, bool]]:
-    """The decision on each list and contact, with its event time: the last counts, a second one of an id does not."""
+    """The decision on each list and contact, with its event time: the last counts, a second one of an id does not.
+
+    Nothing else is told of anybody here: a contact exists from its first decision on, until it is erased.
+    """
     latest: dict[tuple[str, str], tuple[int, bool]] = {}
     erased: dict[str, int] = {}
     seen: set[tuple[str, str]] = set()
@@ -104,6 +115,8 @@ def _folded(partition: Sequence[Written]) -> dict[tuple[str, str], tuple[int, bo
             erased[contact_id] = at_ms
             latest = {key: said for key, said in latest.items() if key[1] != contact_id}
             seen = {one for one in seen if one[0] != contact_id}
+        elif record.if_known and not any(key[1] == contact_id for key in latest):
+            continue
         elif (contact_id, record.event_id) not in seen:
             seen.add((contact_id, record.event_id))
             key = (record.list, contact_id)
@@ -328,6 +341,15 @@ def test_an_erased_contact_leaves_no_entry_and_others_keep_theirs() -> None:
     assert lists_of(world.journal, "a") == []
     assert set(world.journal.values) == {entry_key("vip", "b")}
     assert world.apply({"vip": ["b"]}) == {"vip": ListTally(unchanged=1)}, "nothing is written about who was erased"
+
+
+def test_what_an_apply_says_of_a_contact_that_the_collector_erased_makes_it_not_anew() -> None:
+    world = World()
+    world.apply({"vip": ["a", "b"]})
+    world.erase_by_the_collector("a")
+    assert world.apply({"vip": ["b"]}) == {"vip": ListTally(taken_off=1, unchanged=1)}
+    assert world.known() == {"b"}
+    assert set(world.journal.values) == {entry_key("vip", "b")}
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,18 @@ def test_a_contact_exists_from_its_first_record_of_any_kind() -> None:
     check(file, [tick(5)], [])
 
 
+def test_who_does_not_exist_is_not_made_by_what_is_for_known_contacts_only() -> None:
+    file = {**segments(unlisted={"not": {"listed": "vip"}}, known={"known_for": "1h"}), "lists": {"vip": []}}
+    off = on_list("vip", HOUR, member=False, if_known=True)
+    check(file, [off, tick(3 * HOUR)], [])
+    check(file, [on_list("vip", 0), erase(1), off, tick(3 * HOUR)], [])
+    # It leaves nothing, so an earlier decision that comes later is the only one there is.
+    check(file, [off, on_list("vip", 2, received=HOUR), tick(2 * HOUR)], [(2 * HOUR, "+known", None)])
+    # Whoever there is a record of is taken off as by any other, and so is whom the file has on it.
+    check(file, [on_list("vip", 0), off], [(HOUR, "+known", None), (HOUR, "+unlisted", None)])
+    check({**file, "lists": {"vip": ["c1"]}}, [off], [(HOUR, "+unlisted", None)])
+
+
 def test_an_id_tells_apart_the_lives_of_a_contact_by_the_record_that_began_them() -> None:
     opened = did("email_open", 5, event_id="x")
     gone, gone_again = erase(0, received=5), erase(1, received=5)
