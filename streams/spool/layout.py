@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
+from typing import NamedTuple
 
 SETTING = "SEGUE_COLLECTOR_SPOOL_DIR"
 SEGMENT = re.compile(r"\d{20}\.spool")
@@ -13,3 +16,20 @@ DAMAGED_SUFFIX = ".damaged"
 LOCK = "lock"
 REFUSED = "refused"
 """Frames that Kafka refuses for good."""
+
+
+class Listing(NamedTuple):
+    """What lies in the directory."""
+
+    sizes: dict[str, int]
+    """Bytes of each file, by its name."""
+    segments: list[str]
+    """Oldest first."""
+    damaged: list[str]
+
+
+def listing(directory: Path) -> Listing:
+    """Look what lies there. Raises `OSError`."""
+    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
+    segments, damaged = (sorted(filter(kind.fullmatch, sizes)) for kind in (SEGMENT, DAMAGED))
+    return Listing(sizes, segments, damaged)
