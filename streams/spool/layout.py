@@ -16,6 +16,10 @@ DAMAGED_SUFFIX = ".damaged"
 LOCK = "lock"
 REFUSED = "refused"
 """Frames that Kafka refuses for good."""
+KEYS = "keys"
+"""A copy of the topic of keys, as it was when Kafka was last asked."""
+NEW_KEYS = "keys.new"
+"""The next one, while it is being written."""
 
 
 class Listing(NamedTuple):
