@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ class Listing(NamedTuple):
 
 def listing(directory: Path) -> Listing:
     """Look what lies there. Raises `OSError`."""
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
+    sizes: dict[str, int] = {}
+    for entry in os.scandir(directory):
+        with suppress(FileNotFoundError):  # since then its owner has sent it, or given it another name
+            sizes[entry.name] = entry.stat().st_size
     segments, damaged = (sorted(filter(kind.fullmatch, sizes)) for kind in (SEGMENT, DAMAGED))
     return Listing(sizes, segments, damaged)
