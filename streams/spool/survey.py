@@ -9,7 +9,7 @@ from pathlib import Path
 from schemas.errors import InputError
 from streams.spool.frames import find
 from streams.spool.key_copy import KeyCopy, read_key_copy
-from streams.spool.layout import DAMAGED, LOCK, REFUSED, SEGMENT, SETTING
+from streams.spool.layout import LOCK, REFUSED, SETTING, listing
 
 TRANSIENT_FILESYSTEMS = ("tmpfs", "ramfs", "devtmpfs", "overlay")
 """They go with the machine, or with the container."""
@@ -50,9 +50,7 @@ class SpoolSurvey:
 def survey(directory: Path, bytes_max: int) -> SpoolSurvey | None:
     """What is there; None where there is no such directory. Raises `InputError` where it cannot be looked at."""
     try:
-        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
-        segments = sorted(name for name in sizes if SEGMENT.fullmatch(name))
-        damaged = [name for name in sizes if DAMAGED.fullmatch(name)]
+        sizes, segments, damaged = listing(directory)
         space = os.statvfs(directory)
     except FileNotFoundError:
         return None
