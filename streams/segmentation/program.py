@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -71,7 +71,15 @@ class Program:
         self._leaf_bits: dict[Hashable, int] = {}
         self._unit_of_past: dict[Hashable, Unit] = {}
         self._unit_of_bit: dict[int, Unit] = {}
+        self._place_of_bit: dict[int, int] = {}
+        """By bit of a dependent: its place among them."""
+        self._all_read_by: list[int] = []
+        """By place of a dependent: all bits that decide on it."""
+        self._readers_of_bit: dict[int, int] = {}
+        """By bit: the dependents that read it, as bits of their places."""
         self._make_units()
+        self._leaves = (1 << self._bits_used) - 1
+        """The bits of all leaves; those of memberships lie above them."""
         self._segment_bits = {segment.name: self._new_bit() for segment in definitions.segments}
         self.names = frozenset(self._segment_bits)
         """Of the segments."""
@@ -81,9 +89,9 @@ class Program:
             if place.kind == "segments":
                 compiled = self._compile(by_name[place.name])
                 self.segments.append(compiled)
-                self.dependents.append(compiled)
+                self._add_dependent(compiled, compiled.bit)
             elif self.scores[place.name].reads:
-                self.dependents.append(self.scores[place.name])
+                self._add_dependent(self.scores[place.name], self.scores[place.name].mask)
         self.readers = [self._readers(unit.mask) for unit in self.units]
         """By unit: the dependents that read it, as bits of their places."""
         self.readers_of_segment = [self._readers(segment.bit) for segment in self.segments]
@@ -112,6 +120,15 @@ class Program:
                 test, reads = compile_test(rule.condition, self.bit_of)
                 assert isinstance(score, PointsUnit), "a mix has no rules"
                 score.add_while(test, reads, rule.points, one_line(written(rule.condition)))
+
+    def _add_dependent(self, dependent: Dependent, own_bits: int) -> None:
+        place = len(self.dependents)
+        self.dependents.append(dependent)
+        self._all_read_by.append(self._all_read(dependent.reads))
+        for bit in _each(own_bits):
+            self._place_of_bit[bit] = place
+        for bit in _each(dependent.reads):
+            self._readers_of_bit[bit] = self._readers_of_bit.get(bit, 0) | 1 << place
 
     def _new_bit(self) -> int:
         bit = 1 << self._bits_used
@@ -175,12 +192,13 @@ class Program:
         if segment.exit_when is not None:
             exit_when, exit_reads = compile_test(segment.exit_when, self.bit_of)
             reads |= exit_reads
-        leaf_mask = reads & (self._segment_mask() - 1)
-        scores = {unit.name for bit, unit in self._unit_of_bit.items() if bit & reads and isinstance(unit, ScoreUnit)}
+        leaf_mask = reads & self._leaves
+        read = [self._unit_of_bit[bit] for bit in _each(leaf_mask)]
+        scores = {unit.name for unit in read if isinstance(unit, ScoreUnit)}
         below, units = self._dependents_below(reads), self._units_below(reads)
         whiles = [other for other in below if isinstance(other, ScoreUnit)]
-        for other in self.segments:
-            if other.bit & reads:
+        for other in below:
+            if isinstance(other, CompiledSegment) and other.bit & reads:
                 leaf_mask |= other.leaf_mask
                 scores.update(score.name for score in other.scores)
         return CompiledSegment(
@@ -201,26 +219,26 @@ class Program:
 
     def _all_read(self, reads: int) -> int:
         """All bits that decide on some bits, through segments and scores, themselves included."""
-        for dependent in reversed(self.dependents):  # each stands after all that it reads
-            if reads & _own_bits(dependent):
-                reads |= dependent.reads
-        return reads
+        found = reads
+        for bit in _each(reads):
+            place = self._place_of_bit.get(bit)
+            if place is not None:  # of a score that reads others, or of a segment; each stands after all that it reads
+                found |= self._all_read_by[place]
+        return found
 
     def _units_below(self, reads: int) -> tuple[Unit, ...]:
-        reads = self._all_read(reads)
-        units = {unit.index: unit for bit, unit in self._unit_of_bit.items() if bit & reads and not unit.reads}
-        return tuple(units.values())
+        read = [self._unit_of_bit[bit] for bit in _each(self._all_read(reads) & self._leaves)]
+        return tuple({unit.index: unit for unit in read if not unit.reads}.values())
 
     def _dependents_below(self, reads: int) -> list[Dependent]:
-        reads = self._all_read(reads)
-        return [dependent for dependent in self.dependents if _own_bits(dependent) & reads]
-
-    def _segment_mask(self) -> int:
-        """The lowest bit of a membership: all bits under it are leaves."""
-        return min(self._segment_bits.values())
+        places = {self._place_of_bit[bit] for bit in _each(self._all_read(reads)) if bit in self._place_of_bit}
+        return [self.dependents[place] for place in sorted(places)]
 
     def _readers(self, bits: int) -> int:
-        return sum(1 << place for place, other in enumerate(self.dependents) if other.reads & bits)
+        readers = 0
+        for bit in _each(bits):
+            readers |= self._readers_of_bit.get(bit, 0)
+        return readers
 
     @staticmethod
     def _index(pairs: Iterable[tuple[Unit, frozenset[str]]]) -> dict[str, tuple[Unit, ...]]:
@@ -231,5 +249,9 @@ class Program:
         return {name: tuple(units) for name, units in index.items()}
 
 
-def _own_bits(dependent: Dependent) -> int:
-    return dependent.bit if isinstance(dependent, CompiledSegment) else dependent.mask
+def _each(bits: int) -> Iterator[int]:
+    """Each bit of a mask, the lowest first."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest
+        bits ^= lowest
