@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from schemas.kafka_connection import KafkaConnection
 from tests.support.brokers import QUICK_RETURN, Broker, start_broker
-from tests.support.processes import Commands, base_environment
+from tests.support.processes import Commands, Zygotes, base_environment
 from tests.support.redis_cluster import LocalCluster, clients_of, start_shared_cluster
 from tests.support.redis_servers import LocalRedis, start_shared_redis
 from tests.support.run_directory import Run, RunDirectory, UnavailableServiceError
@@ -156,10 +156,16 @@ def segue_environment(kafka: Kafka, redis_url: str, namespace: str) -> dict[str,
     )
 
 
+@pytest.fixture(scope="session")
+def zygotes(run_directory: RunDirectory) -> Zygotes:
+    """What commands are forked from, so that not each imports anew what it needs."""
+    return Zygotes(run_directory)
+
+
 @pytest.fixture
-def commands(run_directory: RunDirectory, segue_environment: dict[str, str]) -> Iterator[Commands]:
+def commands(run_directory: RunDirectory, segue_environment: dict[str, str], zygotes: Zygotes) -> Iterator[Commands]:
     """Starts `segue …` commands; all are ended with the test, before its topics are removed."""
-    started = Commands(run_directory, segue_environment)
+    started = Commands(run_directory, segue_environment, zygotes)
     yield started
     started.end()
 
