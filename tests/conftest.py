@@ -30,6 +30,19 @@ from tests.support.run_directory import Run, RunDirectory, UnavailableServiceErr
 settings.register_profile("segue", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("segue")
 
+_LONGEST_FIRST = (
+    "tests/bench/test_regression.py",
+    "tests/compiled",
+    "tests/mutants",
+    "tests/faults",
+    "tests/clients",
+    "tests/live",
+    "tests/demo",
+    "tests/consumers",
+    "tests/collector",
+)
+"""What takes longest, as measured: begun late, it would be waited for alone in the end."""
+
 _RUN = pytest.StashKey[Run]()
 _DIRECTORY = pytest.StashKey[RunDirectory]()
 
@@ -43,6 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     run = Run()
     config.stash[_RUN] = run
     config.stash[_DIRECTORY] = run.directory
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first; all else stays in its order."""
+
+    def place(item: pytest.Item) -> int:
+        found = (number for number, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
+        return next(found, len(_LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -25,9 +25,9 @@ def started(run_directory: RunDirectory, zygotes: Zygotes, tmp_path: Path) -> St
     def start(module: str, *arguments: str, **environment: str) -> Forked:
         zygote = zygotes.of(module, base_environment())
         assert zygote is not None
-        files = [str(tmp_path / kind) for kind in ("out", "err")]
+        out, err = str(tmp_path / "out"), str(tmp_path / "err")
         variables = base_environment(**environment)
-        forked = zygote.start(Start([module, *arguments], variables, str(tmp_path), *files, main=module))
+        forked = zygote.start(Start([module, *arguments], variables, str(tmp_path), out, err, module))
         run_directory.note_process(forked.pid)
         return forked
 
