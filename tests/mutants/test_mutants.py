@@ -36,8 +36,14 @@ QUICK = (
     "tests/simulation/test_simulation.py::test_nothing_is_lost_and_nothing_comes_twice_whatever_breaks",
 )
 """What needs no server, in the order of what is quickest."""
+_PLUGINS = ("-p", "_hypothesis_pytestplugin", "-p", "anyio.pytest_plugin")
+"""Those that these tests need; to load all that are installed takes longer than most of the tests."""
 _NOTICED_BY = "Noticed by "
-_SEEDS = "40"
+_VARIABLES = {
+    "SEGUE_SIMULATION_SEEDS": "40",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 _TIMEOUT_S = 600
 _ALL_PASSED, _SOME_FAILED = 0, 1
 
@@ -45,11 +51,11 @@ _ALL_PASSED, _SOME_FAILED = 0, 1
 def _run_quick_tests(directory: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider",
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *_PLUGINS,
          "-k", "not redis and not cluster and not kafka",
          *(tests or QUICK)],
         cwd=directory, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
-        env=inherited | {"SEGUE_SIMULATION_SEEDS": _SEEDS, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=inherited | _VARIABLES,
     )  # fmt: skip
 
 
@@ -98,7 +104,9 @@ def test_a_change_that_breaks_a_law_is_noticed(patch: Path, copy: Path) -> None:
 def test_what_the_changes_are_noticed_by_is_among_the_quick_tests() -> None:
     for patch in PATCHES:
         named = _named_in(patch)
-        assert any(named == quick or named.startswith((f"{quick}::", f"{quick}/")) for quick in QUICK), patch.name
+        assert any(named == quick or named.startswith((f"{quick}::", f"{quick}/", f"{quick}[")) for quick in QUICK), (
+            patch.name
+        )
 
 
 def test_the_quick_tests_pass_where_nothing_is_broken(copy: Path) -> None:
