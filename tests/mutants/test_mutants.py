@@ -38,6 +38,8 @@ QUICK = (
 """What needs no server, in the order of what is quickest."""
 _PLUGINS = ("-p", "_hypothesis_pytestplugin", "-p", "anyio.pytest_plugin")
 """Those that these tests need; to load all that are installed takes longer than most of the tests."""
+_BEING_COMPILED = shutil.ignore_patterns("*.pyc.*")
+"""Python writes there what it then gives its name, and may do so while the tree is copied."""
 _NOTICED_BY = "Noticed by "
 _VARIABLES = {
     "SEGUE_SIMULATION_SEEDS": "40",
@@ -63,7 +65,7 @@ def _run_quick_tests(directory: Path, *tests: str) -> subprocess.CompletedProces
 def copy(tmp_path: Path) -> Path:
     """The packages and their tests, apart from the checkout, with what Python has compiled of them."""
     for name in ("schemas", "streams", "consumers", "tests"):
-        shutil.copytree(CHECKOUT / name, tmp_path / name)
+        shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=_BEING_COMPILED)
     shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
     found = subprocess.run(
         [sys.executable, "-c", "import streams; print(streams.__file__)"],
