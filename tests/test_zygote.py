@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_it_has_a_session_of_its_own_and_ends_by_a_signal(started: Started, tmp_
     os.kill(served.pid, signal.SIGKILL)
     assert served.wait(30) == -signal.SIGKILL
     assert served.poll() == -signal.SIGKILL
+
+
+def test_several_threads_may_start_and_ask_at_once(started: Started) -> None:
+    def outcome(number: int) -> int:
+        return started("json.tool", f"nowhere-{number}.json").wait(30)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(outcome, range(12))) == [2] * 12
 
 
 def test_its_environment_is_what_it_was_started_with_and_no_other(started: Started, tmp_path: Path) -> None:

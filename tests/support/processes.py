@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,15 +42,17 @@ class Zygotes:
         self._run = run
         self._by_module: dict[str, Zygote] = {}
         self._environment = base_environment()
+        self._making = threading.Lock()
 
     def of(self, module: str, environment: Mapping[str, str]) -> Zygote | None:
         """None where the environment asks for another Python than this one."""
         if _of_python(environment) != _of_python(self._environment):
             return None
-        if module not in self._by_module:
-            found = self._by_module[module] = Zygote(module, self._environment)
-            self._run.note_process(found.pid)
-        return self._by_module[module]
+        with self._making:
+            if module not in self._by_module:
+                found = self._by_module[module] = Zygote(module, self._environment)
+                self._run.note_process(found.pid)
+            return self._by_module[module]
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Start:
 
 
 class Zygote:
-    """One that has a module imported, and the processes that came from it. For one thread."""
+    """One that has a module imported, and the processes that came from it. Any thread may ask."""
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
@@ -54,6 +55,7 @@ class Zygote:
             )
         self.pid = self._child.pid
         self._channel = ours.makefile("rw")
+        self._asking = threading.Lock()
 
     def start(self, start: Start) -> Forked:
         """A new process, which is in a session of its own by then."""
@@ -63,9 +65,10 @@ class Zygote:
 
     def ask(self, question: object) -> int | None:
         """Its answer to what `_serve` understands."""
-        self._channel.write(json.dumps(question) + "\n")
-        self._channel.flush()
-        answer = self._channel.readline()
+        with self._asking:
+            self._channel.write(json.dumps(question) + "\n")
+            self._channel.flush()
+            answer = self._channel.readline()
         assert answer, f"the zygote {self.pid} ended with {self._child.poll()}"
         found: int | None = json.loads(answer)
         return found
@@ -77,14 +80,16 @@ class Forked:
     def __init__(self, zygote: Zygote, pid: int) -> None:
         self._zygote = zygote
         self._code: int | None = None
+        self._polling = threading.Lock()
         self.pid = pid
 
     def poll(self) -> int | None:
         """The exit code, or minus the number of the signal that ended it; None while it runs."""
-        # Only this reaps it, so that its number stays its own until then.
-        if self._code is None:
-            self._code = self._zygote.ask({"poll": self.pid})
-        return self._code
+        # Only this reaps it, so that its number stays its own until then; and it is reaped once, whoever asks.
+        with self._polling:
+            if self._code is None:
+                self._code = self._zygote.ask({"poll": self.pid})
+            return self._code
 
     def wait(self, timeout: float) -> int:
         """Wait so many seconds for its end, and return the exit code."""
