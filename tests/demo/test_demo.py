@@ -28,7 +28,7 @@ def start(run_directory: RunDirectory) -> Iterator[Callable[..., RunningDemo]]:
 def test_its_definitions_are_changed_from_another_terminal_and_what_that_tells_is_recomputed(
     start: Callable[..., RunningDemo],
 ) -> None:
-    demo = start(SEGUE, "demo", "--seconds", "25", "--json", "--seed", "1")
+    demo = start(SEGUE, "demo", "--json", "--seed", "1")
     demo.wait_for("the shop is open")
     found = re.search(r"in another terminal: \. (\S+),", demo.err)
     assert found is not None
@@ -51,6 +51,7 @@ def test_its_definitions_are_changed_from_another_terminal_and_what_that_tells_i
     assert changes == {"browsing_now": "changed"}
     assert plan["leaving"] == 0, "a longer window lets nobody out"
     assert applied["written"] == [0, 1, 2, 3]
+    demo.child.send_signal(signal.SIGINT)
     assert demo.end() == 0, demo.out + demo.err
 
 

@@ -15,6 +15,7 @@ from tests.oracle.notation import duration_ms
 from tests.oracle.writer import Taste, Writer
 
 DURATIONS = ("1s", "10s", "90s", "5m", "1h", "1d", "10d", "2w")
+SCORES = ("s", "r", "q", "p")
 SEGMENTS = ("alpha", "beta", "gamma", "delta")
 BASE = "omega"
 CONTACTS = ("c1", "é\U0001f600", "\uffee")
@@ -87,7 +88,7 @@ def files(draw: st.DrawFn, taste: Taste) -> File:
     base = {BASE: _base(writer)} if taste.rich and writer.sometimes() else {}
     writer.base = tuple(base)
     if {"score", "tier"} & set(taste.leaves):
-        for name in ("s", "r")[: draw(st.integers(1, 2))]:
+        for name in SCORES[: draw(st.integers(1, 4 if taste.chained else 2))]:
             writer.scores[name] = written_score(writer)
         file["scores"] = writer.scores
     names = SEGMENTS[: draw(st.integers(1, taste.max_segments))]

@@ -18,11 +18,17 @@ _TIERS: tuple[dict[str, Any], ...] = (
 _PLAIN_LEAVES = tuple(kind for kind in LEAF_WRITERS if kind not in ("score", "tier"))
 
 
+def _leaves_of_while(writer: Writer) -> tuple[str, ...]:
+    of_scores = ("score", "tier") if writer.scores else ()
+    if writer.taste.chained:
+        return (*of_scores, *of_scores, "not_performed", "trait", "performed")
+    return (*_PLAIN_LEAVES, *of_scores)
+
+
 def _rule(writer: Writer) -> dict[str, Any]:
     points = writer.one(_POINTS)
-    if writer.taste.rich and writer.sometimes():
-        kinds = (*_PLAIN_LEAVES, "score", "tier") if writer.scores else _PLAIN_LEAVES
-        return {"while": condition(writer, writer.base, 1, kinds), "points": points}
+    if writer.taste.rich and writer.sometimes() != writer.taste.chained:
+        return {"while": condition(writer, writer.base, 1, _leaves_of_while(writer)), "points": points}
     rule = {"event": writer.one(EVENTS), "points": points, **filters(writer), **machines(writer)}
     if writer.taste.rich and writer.sometimes():
         rule["expires_after"] = writer.duration()

@@ -31,6 +31,11 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return ordered
 
 
+def _found(pattern: str, text: str) -> bool:
+    # A `$` of RE2 is the end of the text; one of Python would be also before a last line break.
+    return re.search(pattern.replace("$", r"\Z"), text, re.ASCII) is not None
+
+
 ONE_ELEMENT: dict[str, Callable[[Any, Any], bool]] = {
     "eq": equal,
     "in": lambda value, bounds: any(equal(value, bound) for bound in bounds),
@@ -39,7 +44,7 @@ ONE_ELEMENT: dict[str, Callable[[Any, Any], bool]] = {
     "lt": _ordered(lambda value, bound: bool(value < bound)),
     "lte": _ordered(lambda value, bound: bool(value <= bound)),
     "starts_with": lambda value, bound: isinstance(value, str) and value.startswith(bound),
-    "matches": lambda value, bound: isinstance(value, str) and re.search(bound, value, re.ASCII) is not None,
+    "matches": lambda value, bound: isinstance(value, str) and _found(bound, value),
 }
 """Operators that hold if one element satisfies them; a missing value satisfies none."""
 

@@ -44,6 +44,8 @@ def _from_start(text: str) -> int:
         ([{"property": "currency", "starts_with": "EU"}], True),
         ([{"property": "currency", "matches": "^E.R$"}], True),
         ([{"property": "currency", "matches": "UR"}], True),
+        ([{"property": "note", "matches": "^gift$"}], False),
+        ([{"property": "note", "matches": "^gift\n$"}], True),
         ([{"property": "currency", "contains": "UR"}], True),
         ([{"property": "labels", "contains": "new"}], True),
         ([{"property": "labels", "contains": "ne"}], False),
@@ -64,6 +66,7 @@ def test_where_filters_events(where: list[dict[str, Any]], *, holds: bool) -> No
     properties = {
         "value": 50,
         "currency": "EUR",
+        "note": "gift\n",
         "labels": ["new", "sale"],
         "products": [{"sku": "a", "price": 3}, {"sku": "b", "price": 9}],
     }

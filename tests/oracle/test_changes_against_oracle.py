@@ -19,6 +19,7 @@ from tests.oracle.writer import Taste
 
 COUNTS = Taste(("performed", "not_performed"))
 SCORES = Taste(("score", "score", "tier", "performed"))
+CHAINED = Taste(("score", "score", "tier"), max_segments=2, rich=True, chained=True)
 EVERYTHING = Taste(tuple(LEAF_WRITERS), rich=True)
 
 
@@ -32,6 +33,13 @@ def test_counts_in_windows_that_are_changed(case: Case) -> None:
 @fuzzed(0.1)
 @given(changing_cases(SCORES))
 def test_scores_and_tiers_that_are_changed(case: Case) -> None:
+    note(f"SEGUE_FUZZ_SEED={SEED}")
+    assert_changes_alike(case)
+
+
+@fuzzed(0.05)
+@given(changing_cases(CHAINED, max_records=6))
+def test_scores_that_follow_scores_and_are_changed(case: Case) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
     assert_changes_alike(case)
 

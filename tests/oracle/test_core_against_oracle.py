@@ -16,6 +16,7 @@ TRAITS = Taste(("trait", "trait", "performed"), max_segments=2)
 FILTERED = Taste(("performed", "performed", "aggregate", "ratio", "sequence"), rich=True)
 DATED = Taste(("trait_time", "trait", "anniversary", "known_for", "consent", "listed"), rich=True)
 POINTS = Taste(("score", "score", "score", "tier"), max_segments=2, rich=True)
+CHAINED = Taste(("score", "score", "tier"), max_segments=2, rich=True, chained=True)
 EVERYTHING = Taste(tuple(LEAF_WRITERS), max_segments=4, rich=True)
 
 
@@ -57,6 +58,13 @@ def test_dates_decisions_and_lists(case: Case) -> None:
 @fuzzed(0.15)
 @given(cases(POINTS, max_records=10))
 def test_every_kind_of_points(case: Case) -> None:
+    note(f"SEGUE_FUZZ_SEED={SEED}")
+    assert_same(case.file, case.bodies, case.until)
+
+
+@fuzzed(0.15)
+@given(cases(CHAINED, max_records=6))
+def test_scores_that_follow_scores(case: Case) -> None:
     note(f"SEGUE_FUZZ_SEED={SEED}")
     assert_same(case.file, case.bodies, case.until)
 

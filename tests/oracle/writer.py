@@ -15,11 +15,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Taste:
-    """What a family of files is to consist of; a rich one has filters, `since` and every kind of points."""
+    """What a family of files is to consist of; a rich one has filters, `since` and every kind of points.
+
+    Where it is chained, there are more scores, most of which follow one another.
+    """
 
     leaves: tuple[str, ...]
     max_segments: int = 3
     rich: bool = False
+    chained: bool = False
 
 
 @dataclass

@@ -88,6 +88,12 @@ def test_a_pattern_takes_linear_time_and_has_ascii_classes() -> None:
     assert not Predicate("s", Operators.model_validate({"matches": r"\d"})).holds({"s": "\u0663"})
 
 
+def test_the_end_of_a_pattern_is_the_end_of_the_text_also_where_that_ends_in_a_line_break() -> None:
+    plan = Predicate("s", Operators.model_validate({"matches": "pro$"}))
+    assert plan.holds({"s": "pro"})
+    assert not plan.holds({"s": "pro\n"})
+
+
 @pytest.mark.parametrize("pattern", ["(", "a(?=b)", r"(a)\1", "", "a" * 1001])
 def test_what_is_no_pattern_of_re2_is_refused(pattern: str) -> None:
     with pytest.raises(ValidationError):
