@@ -27,12 +27,11 @@ def start_container(
     run: RunDirectory, image: str, ports: Mapping[int, int], environment: Mapping[str, str], command: str = ""
 ) -> StartedContainer:
     """Start `image` with container ports published on loopback ports. Raises `UnavailableServiceError`."""
-    # Imported by who starts one: it takes a quarter of a second, which every process of pytest would pay.
-    import docker  # noqa: PLC0415
-    import requests  # noqa: PLC0415
-    from docker.errors import DockerException  # noqa: PLC0415
-    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+    import docker  # noqa: PLC0415 - a quarter of a second, which every process of pytest would pay
+    import requests  # noqa: PLC0415 - the same
+    from docker.errors import DockerException  # noqa: PLC0415 - the same
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - the same
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same
 
     # The run's own reaper removes it: testcontainers' would do so when the first xdist worker ends.
     testcontainers_config.ryuk_disabled = True
