@@ -7,10 +7,14 @@ from typing import Any
 
 EVENT_NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 HASH_PATTERN = r"^[0-9a-f]{64}$"
+SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ORIGIN_PATTERN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
 
 _PATTERNS = {
     EVENT_NAME_PATTERN: "a name in snake_case such as cart_add, at most 64 characters",
     HASH_PATTERN: "64 hex digits in lower case",
+    SOURCE_PATTERN: "a name of letters, digits, `.`, `_` and `-`, at most 64 characters",
+    ORIGIN_PATTERN: "an origin such as https://shop.example, in small letters and without a path or a / at its end",
 }
 _PLAIN = {
     "missing": "a value, and it is missing",

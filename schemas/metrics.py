@@ -92,6 +92,9 @@ METRICS: tuple[Metric, ...] = (
            "Calls of e-mail providers that were refused, and events in others that were turned away, by reason.",
            ("collector",), ("provider", "reason"),
            tuple((provider, reason) for provider in PROVIDERS for reason in HOOK_REFUSALS)),
+    Metric("segue_collector_keys_timestamp_seconds", "gauge",
+           "When Kafka was last asked for the keys that are known, maybe by the process before; 0 where none was.",
+           ("collector",)),
     Metric("segue_collector_queue_records", "gauge", "Records taken in that the broker has not acknowledged yet.",
            ("collector",)),
     Metric("segue_collector_spool_bytes", "gauge",
@@ -115,8 +118,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("segue_records_total", "counter", "Records folded into state, by type.",
            ("worker",), ("type",), tuple((name,) for name in RECORD_TYPES)),
     Metric("segue_record_outcomes_total", "counter",
-           "What became of contacts' records: applied, duplicate, erased (at or before an erasure), forwarded; "
-           "of corrections also: unknown (their event is not known, or not yet), too_late, uncorrectable.",
+           "What became of contacts' records: applied, duplicate, erased (at or before an erasure), forwarded, unknown "
+           "(of a contact that does not exist, for whom alone it would count, or a correction of an event that is not "
+           "known, or not yet); of corrections also: too_late, uncorrectable.",
            ("worker",), ("outcome",), tuple((name,) for name in OUTCOMES)),
     Metric("segue_records_late_total", "counter", "Records whose event time lay before the clock.", ("worker",)),
     Metric("segue_records_future_total", "counter", "Records from the future, clamped to the clock.", ("worker",)),

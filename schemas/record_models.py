@@ -145,6 +145,10 @@ class ListMembership(_ContactRecord):
     type: Literal["list"]
     list: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     member: bool
+    if_known: bool = Field(
+        default=False,
+        description="Whether it counts only for a contact that exists. `segue apply` so makes nobody anew.",
+    )
 
 
 class Link(_ContactRecord):

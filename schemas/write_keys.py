@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from schemas.expectations import EVENT_NAME_PATTERN
+from schemas.expectations import EVENT_NAME_PATTERN, ORIGIN_PATTERN, SOURCE_PATTERN
 from schemas.record_models import Instant
 
 KEY_SECRET_PREFIX: Final = "segue_"  # noqa: S105 - what all begin with
@@ -28,8 +28,8 @@ KeyScope: TypeAlias = Literal["write", "read", "admin"]
 KeyRecordType: TypeAlias = Literal["track", "identify", "consent"]
 
 KeyId = Annotated[str, StringConstraints(pattern=r"^k_[a-z2-7]{8}$")]
-KeySource = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-KeyOrigin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+KeySource = Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)]
+KeyOrigin = Annotated[str, StringConstraints(pattern=ORIGIN_PATTERN)]
 _EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN)]
 _Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 

@@ -1,4 +1,4 @@
-"""What Python's garbage collector looks at in a process that serves."""
+"""How often Python's garbage collector looks for cycles among many contacts, and at what."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import gc
 
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
 """Next to nothing is in cycles, and by default a good part of the time would go into looking for some: a fifth in a
-worker, among the contacts that it holds."""
+worker and in a simulation, among the contacts that they hold."""
+
+
+def collect_garbage_seldom() -> None:
+    """Look for cycles rarely. Enough for a process that does one thing and ends."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def spare_garbage_collection() -> None:
-    """What is there now is never looked at again, and the rest rarely. To be called once all is imported."""
+    """What is there now is never looked at again, and the rest rarely. For a process that serves: to be called once
+    all is imported.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    collect_garbage_seldom()

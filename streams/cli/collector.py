@@ -19,6 +19,7 @@ from streams.adapters.kafka.compacted_feed import KafkaCompactedFeed
 from streams.adapters.kafka.intake import KafkaIntake
 from streams.adapters.kafka.topics import KafkaTopics
 from streams.collector.app import Spool, create_app
+from streams.collector.guarding.kept_keys import KeptKeys
 from streams.collector.guarding.key_watch import KeyWatch
 from streams.collector.http.server import CollectorServer, listen
 from streams.collector.readiness import Readiness
@@ -95,7 +96,7 @@ async def _serve(settings: CollectorSettings, host: str, port: int) -> None:
         if spool is not None:
             intakes.append(_intake(settings, _NEVER, end))
         reader = KafkaTopics(settings.kafka, _TOPICS_TIMEOUT_MS)
-        spools = None if spool is None else Spool(spool, intakes[-1])
+        spools = None if spool is None else Spool(spool, intakes[-1], _kept_keys(settings))
         keys = KafkaCompactedFeed(settings.kafka, settings.names.keys)
         fetcher = HttpFetcher(settings.collector_hook_fetch_timeout_ms)
         app = create_app(settings, intake, reader, _WallClock(), meters, end_watch, fetcher, keys, spools)
@@ -147,11 +148,17 @@ def _spool(settings: CollectorSettings, meters: Meters) -> DiskSpool | None:
     return DiskSpool(files, bytes_max, meters.counter("segue_collector_spool_damaged_total").inc)
 
 
+def _kept_keys(settings: CollectorSettings) -> KeptKeys:
+    assert settings.collector_spool_dir is not None
+    return KeptKeys(settings.collector_spool_dir, settings.names.keys, time.monotonic)
+
+
 def _condition(started: bool, readiness: Readiness, keys: KeyWatch) -> Condition:
     """Calls are answered from the start on, with 503 while they cannot be written; only then it serves."""
     problem = keys.problem or readiness.problem
-    serves = readiness.serves and keys.problem is None
-    told = "ready" if problem is None else f"{'spooling' if serves else 'not ready'}: {problem}"
+    serves = readiness.serves and keys.serves
+    state = "ready" if readiness.problem is None else "spooling"
+    told = "ready" if problem is None else f"{state if serves else 'not ready'}: {problem}"
     return Condition(started and serves, True, told)
 
 

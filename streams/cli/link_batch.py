@@ -90,8 +90,9 @@ def _truth(row: Row, name: str) -> bool:
 def _read_csv(source: BinaryIO) -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(io.TextIOWrapper(source, "utf-8-sig", newline=""), restkey="", strict=True)
     try:
-        if "contact" not in (reader.fieldnames or []):
-            raise InputError("line 1: expected a heading with a column `contact`")
+        columns = reader.fieldnames or []
+        if "contact" not in columns:
+            raise InputError(f"line 1: expected a heading with a column `contact`, found {', '.join(columns)[:200]!r}")
         for row in reader:
             if "" in row or None in row.values():
                 raise InputError(f"line {reader.line_num}: expected as many fields as the heading has")

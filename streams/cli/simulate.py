@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from schemas.transitions import Transition, encode_transition
 from streams.cli.explaining import Explaining, explained_lines, explaining_options, show
 from streams.cli.watching import Shown, watched
 from streams.definition_files.reading import read_definitions
+from streams.garbage import collect_garbage_seldom
 from streams.report.figures import Report
 from streams.report.observing import Observer
 from streams.report.page import page
@@ -111,7 +111,7 @@ def command(
         takes = [_writing(sink)] if sink is not None else []
         if as_table or html is not None:
             takes.append(observer.see)
-        _collect_garbage_seldom()
+        collect_garbage_seldom()
         if not _simulate(simulator, history, events, until, takes, strict, bar=sink is None or out is not None):
             ctx.exit(EXIT_BAD_INPUT)
         if sink is not None:
@@ -142,11 +142,6 @@ def _sink(out: Path | None, reporting: bool, stack: ExitStack) -> BinaryIO | Non
 
 def _writing(sink: BinaryIO) -> Take:
     return lambda transition: sink.write(encode_transition(transition) + b"\n")
-
-
-def _collect_garbage_seldom() -> None:
-    # Looking for cycles among all contacts, again and again, takes a fifth of the time; there are next to none.
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _simulate(

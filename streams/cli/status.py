@@ -85,6 +85,8 @@ def _surveyed(found: SpoolSurvey) -> dict[str, Any]:
         "bytes_max": found.bytes_max,
         "oldest": format_instant(found.oldest_ms) if found.oldest_ms else None,
         "damaged_files": found.damaged,
+        "keys": None if found.keys is None else len(found.keys.values),
+        "keys_as_of": None if found.keys is None else format_instant(found.keys.as_of_ms),
     }
 
 
@@ -237,7 +239,8 @@ def _spooled(status: dict[str, Any]) -> Iterator[str]:
     told = f"spool {spool['directory']}: "
     told += f"{spool['bytes']} bytes in {spool['files']} files wait for Kafka" if spool["files"] else "empty"
     told += f", the oldest of {spool['oldest']}" if spool["oldest"] else ""
-    yield told + (f"; {spool['damaged_files']} damaged files set aside" if spool["damaged_files"] else "")
+    told += f"; {spool['damaged_files']} damaged files set aside" if spool["damaged_files"] else ""
+    yield told + (f"; keys as of {spool['keys_as_of']}" if spool["keys_as_of"] else "; no copy of the keys")
 
 
 def _no_segments(status: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from streams.collector.calls.contact_calls import ContactCalls
 from streams.collector.emails.machine_signs import load_signs
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.guarding.guards import make_guards
+from streams.collector.guarding.kept_keys import KeptKeys
 from streams.collector.guarding.key_watch import KeyFeed, KeyWatch
 from streams.collector.http.cross_origin import CrossOrigin
 from streams.collector.http.envelope import Envelope, answer_bug, answer_http_error
@@ -42,10 +43,11 @@ from streams.spool.spool import DiskSpool
 
 
 class Spool(NamedTuple):
-    """What a collector with a spool has more: the spool, and the intake that it is emptied into."""
+    """What a collector with a spool has more: the spool, the intake that it is emptied into, and a copy of the keys."""
 
     disk: DiskSpool
     replay: Intake
+    keys: KeptKeys
 
 
 def create_app(
@@ -80,7 +82,7 @@ def create_app(
         link_wait_ms=settings.collector_link_wait_ms,
         spools=spooling is not None,
     )
-    guards = make_guards(settings, clock, meters, key_feed)
+    guards = make_guards(settings, clock, meters, key_feed, None if spool is None else spool.keys)
     door = FrontDoor(guards, writer, meters, clock, body_timeout_ms=settings.collector_body_timeout_ms)
     recording = Recording(load_signs(settings.machine_signs), settings.collector_addresses)
     declared = [  # paths are looked through in this order
@@ -104,6 +106,9 @@ def create_app(
         exception_handlers={HTTPException: answer_http_error, Exception: answer_bug},
         lifespan=_lifespan(readiness, guards.watch, writer, spooling, on_end),
     )
+    # A redirect to the path without its last slash would name the host that the caller claims, and a sender that
+    # follows none (curl, most SDKs) would take it for an answer.
+    app.router.redirect_slashes = False
     app.state.readiness = readiness
     app.state.keys = guards.watch
     app.state.ways = declared
@@ -163,11 +168,12 @@ class _Probes:
 
     async def readyz(self, _request: Request) -> Response:
         """Whether calls should be sent here: 503 says why not."""
-        reason = self._readiness.problem or self._keys.problem
+        reason = self._keys.problem or self._readiness.problem
         if reason is None:
             return JSONResponse({"status": "ready"})
-        if self._readiness.serves and self._keys.problem is None:
-            return JSONResponse({"status": "spooling", "reason": reason})
+        if self._readiness.serves and self._keys.serves:
+            status = "ready" if self._readiness.problem is None else "spooling"
+            return JSONResponse({"status": status, "reason": reason})
         body = {"status": "not ready", "reason": reason}
         return JSONResponse(body, 503, {"Retry-After": "5"})
 

@@ -18,6 +18,7 @@ GUESTS = 20
 _NAMES = ("ada", "ben", "chloe", "dev", "eva", "finn", "grace", "hugo", "iris", "jon", "kim", "lea", "max", "noor")
 _PLANS = ("free", "silver", "gold")
 _PRODUCTS = ("kettle", "lamp", "desk", "chair", "rug", "clock", "mirror", "shelf")
+_LINKS = ("sale", "news", "imprint")
 _CAMPAIGNS = ("spring", "welcome", "new_arrivals")
 
 
@@ -53,6 +54,8 @@ class Action:
     event: str = ""
     properties: dict[str, Any] = field(default_factory=dict)
     campaign: str = ""
+    link: str = "sale"
+    """Of an e-mail's click: where it leads."""
     machine: bool = False
     """Fetched by a mail proxy, not by the person."""
     ages_s: tuple[float, ...] = ()
@@ -106,6 +109,13 @@ def _read_mail(_shopper: Shopper, chance: Random) -> Iterator[Action]:
             yield _add_to_cart(chance)
 
 
+def _be_scanned(_shopper: Shopper, chance: Random) -> Iterator[Action]:
+    """A gateway follows all links of an e-mail at once, and says that it is a browser. It is found out afterwards."""
+    campaign = chance.choice(_CAMPAIGNS)
+    for link in _LINKS:
+        yield Action(0.0, "click", campaign=campaign, link=link)
+
+
 def _come_back_online(_shopper: Shopper, chance: Random) -> Iterator[Action]:
     """An app sends what it gathered without a connection: events that are late when they arrive."""
     ages = sorted((chance.uniform(0.2, 4.0) for _ in range(chance.randint(2, 5))), reverse=True)
@@ -118,6 +128,7 @@ VISITS: tuple[tuple[int, Visit], ...] = (
     (20, _forget_the_cart),
     (30, _read_mail),
     (5, _come_back_online),
+    (5, _be_scanned),
 )
 """How often, and what. A new kind of visit is one function and one line here."""
 

@@ -22,6 +22,7 @@ from streams.embedded.kafka_broker import PARTITIONS
 DEFINITIONS = Path(__file__).with_name("definitions.yaml")
 NAMES = Names("")
 _SEGUE = (sys.executable, "-P", "-c", "from streams.cli import main; main()")
+_METRICS = re.compile(r"(http://[^\s/]+)/metrics")
 _PROBE_TIMEOUT_S = 2.0
 
 
@@ -76,9 +77,11 @@ class Starter:
         apply = Program("apply", [*_SEGUE, "apply", str(DEFINITIONS)], common)
         self._say(f"applying {DEFINITIONS}")
         self._say((await self._supervisor.run(apply)).strip())
-        self._say("starting the collector, a worker and the webhook consumer; joining a group takes some seconds")
-        collector, worker, consumer = await asyncio.gather(
-            self._collector(common), self._worker(common), self._consumer(common, receiver_url)
+        self._say(
+            "starting the collector, a worker, a detector and the webhook consumer; joining a group takes some seconds"
+        )
+        collector, worker, consumer, _ = await asyncio.gather(
+            self._collector(common), self._worker(common), self._consumer(common, receiver_url), self._detector(common)
         )
         self._say(f"to change its definitions, in another terminal: . {shell}, then edit $SHOP and `segue plan $SHOP`")
         return Stack(servers, redis_url, collector, worker, consumer, str(shell))
@@ -105,10 +108,12 @@ class Starter:
 
     async def _worker(self, common: dict[str, str]) -> str:
         environment = common | {"SEGUE_METRICS_PORT": "0", "SEGUE_LAG_INTERVAL_MS": "500"}
-        announced = re.compile(r"(http://[^\s/]+)/metrics")
-        return await self._start(
-            Program("worker", [*_SEGUE, "worker"], environment), announced, "/healthz", {"serving": PARTITIONS}
-        )
+        program = Program("worker", [*_SEGUE, "worker"], environment)
+        return await self._start(program, _METRICS, "/healthz", {"serving": PARTITIONS})
+
+    async def _detector(self, common: dict[str, str]) -> str:
+        program = Program("detector", [*_SEGUE, "detect"], common | {"SEGUE_METRICS_PORT": "0"})
+        return await self._start(program, _METRICS, "/healthz", {"serving": PARTITIONS})
 
     async def _consumer(self, common: dict[str, str], receiver_url: str) -> str:
         environment = common | {"SEGUE_WEBHOOK_SECRETS": self._keys.webhook_secret, "SEGUE_CONSUMER_PORT": "0"}

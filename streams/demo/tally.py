@@ -81,9 +81,15 @@ class Tally:
         """Gaps, repetitions and disorder: none of them may ever be."""
 
     @property
+    def corrections(self) -> int:
+        """Events that the detector found to be a machine's."""
+        return self.records["correction"]
+
+    @property
     def contact_records(self) -> int:
         """Records in the log that are about a contact, those of guests apart."""
-        return self.log_records - self.records["tick"] - self.records["definitions"] - self.guests.records
+        others = self.records["tick"] + self.records["definitions"] + self.corrections
+        return self.log_records - others - self.guests.records
 
     @property
     def log_records(self) -> int:

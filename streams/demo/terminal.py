@@ -124,6 +124,7 @@ def _flow(show: Show) -> Table:
     table.add_row("collector", f"{accepted:,} events, {tally.events_per_second:.0f}/s")
     table.add_row("log", f"{tally.log_records:,} records, {tally.records['tick']:,} ticks")
     table.add_row("worker", f"lag {show.lag:,}")
+    table.add_row("machines", f"{tally.corrections:,} clicks taken back")
     table.add_row(
         "transitions", Text(f"{tally.transitions:,}, {tally.transitions_per_second:.0f}/s").append_text(_faults(show))
     )

@@ -29,7 +29,7 @@ _REQUEST_TIMEOUT_S = 10.0
 _BETWEEN_VISITS_S = 1.5
 _USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 _MAIL_PROXY = "Mozilla/5.0"
-_DESTINATION = "https://shop.example/sale"
+_SHOP = "https://shop.example"
 
 
 class Traffic:
@@ -109,7 +109,7 @@ class Traffic:
 
     async def _fetch(self, shopper: Shopper, action: Action) -> None:
         opening = action.way == "open"
-        link = Link(shopper.contact_id, action.campaign, None if opening else _DESTINATION)
+        link = Link(shopper.contact_id, action.campaign, None if opening else f"{_SHOP}/{action.link}")
         token = self._signer.make("open" if opening else "click", link)
         user_agent = _MAIL_PROXY if action.machine else _USER_AGENT
         path = f"/o/{token}.gif" if opening else f"/c/{token}"

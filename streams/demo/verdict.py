@@ -42,6 +42,7 @@ def _way_in(tally: Tally, traffic: Traffic, worker: Metrics) -> list[Stage]:
     ways = ", ".join(f"{count:,} {way}" for way, count in sorted(traffic.accepted.items()))
     all_ways = all(traffic.accepted[way] for way in _WAYS)
     logged, ticks = tally.contact_records, tally.records["tick"]
+    machines = f", {tally.corrections:,} clicks of machines taken back" if tally.corrections else ""
     guests = f", {tally.guests.records:,} from a browser" if tally.guests.records else ""
     # A call that was answered 503 and made again may lie in the log twice.
     complete = logged == accepted or (traffic.retries > 0 and logged > accepted)
@@ -58,7 +59,7 @@ def _way_in(tally: Tally, traffic: Traffic, worker: Metrics) -> list[Stage]:
         Stage(
             "log",
             complete and logged > 0,
-            f"{logged:,} events of {accepted:,} that were accepted, {ticks:,} ticks{guests}",
+            f"{logged:,} events of {accepted:,} that were accepted, {ticks:,} ticks{machines}{guests}",
             idle=logged == 0,
         ),
         Stage(

@@ -20,7 +20,7 @@ _KINDS = {
     "traits": "a trait was set",
     "consent": "a consent was given or withdrawn",
     "list": "was put on a list or taken off",
-    "correction": "a machine, or none after all, was behind an event",
+    "correction": "a machine's clicks, taken back",
     "erasure": "asked to be forgotten",
     "definition": "the definitions changed",
     "backfill": "the definitions changed, silently",

@@ -46,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     spool_checks.spool_waiting,
     spool_checks.spool_room,
     spool_checks.spool_damage,
+    spool_checks.spool_keys,
 )
 
 

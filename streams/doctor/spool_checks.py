@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from schemas.instants import format_instant
 from streams.doctor.facts import Facts
 from streams.doctor.findings import Finding, error, ok, warning
-from streams.spool.layout import SETTING
+from streams.spool.layout import KEYS, SETTING
 from streams.spool.survey import TRANSIENT_FILESYSTEMS, SpoolSurvey
 
 WAITING_MAX_MS = 15 * 60_000
@@ -85,6 +85,27 @@ def spool_damage(facts: Facts) -> Iterable[Finding]:
         yield warning(about, found, "none", page)
     else:
         yield ok(about, "nothing")
+
+
+def spool_keys(facts: Facts) -> Iterable[Finding]:
+    """A collector that starts while Kafka is away would know the keys."""
+    spool, about, topic = facts.spool, "keys in the spool", facts.names.keys
+    expected = f"a copy of the topic {topic}, to start from while Kafka is away"
+    fix = "a collector that reaches Kafka writes it within five minutes; if it does not, its log says why: ops/keys.md"
+    if spool is None:
+        yield ok(about, "none that can be seen from here")
+    elif topic not in facts.kafka.topics:
+        yield ok(about, f"there is no topic {topic}")
+    elif spool.keys is None:
+        yield warning(about, spool.keys_problem or f"no {spool.directory / KEYS}", expected, fix)
+    elif spool.keys.topic != topic:
+        yield warning(about, f"a copy of the topic {spool.keys.topic}", expected, fix)
+    else:
+        told = f"{len(spool.keys.values)} as of {format_instant(spool.keys.as_of_ms)}"
+        if spool.owned and facts.now_ms - spool.keys.as_of_ms > WAITING_MAX_MS:
+            yield warning(about, told, "of the last quarter of an hour", fix)
+        else:
+            yield ok(about, told)
 
 
 def _told(spool: SpoolSurvey) -> str:

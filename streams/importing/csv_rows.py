@@ -69,7 +69,7 @@ class CsvRows:
         except UnicodeError:
             raise InputError(
                 f"{self._path}: line {self._first_undecodable()}: expected text in {self._encoding}; give --encoding, "
-                "like windows-1252"
+                "like windows-1252 or utf-16"
             ) from None
         except csv.Error as error:
             raise InputError(f"{self._path}: line 1: expected CSV: {error}") from None

@@ -36,7 +36,7 @@ def _totals(tally: Tally) -> tuple[Bar, ...]:
         Bar("records applied", outcomes["applied"]),
         Bar("duplicates", outcomes["duplicate"]),
         Bar("before an erasure", outcomes["erased"]),
-        *([Bar("corrections that changed nothing", idle)] if idle else []),
+        *([Bar("records that changed nothing", idle)] if idle else []),
         Bar("ticks", tally.ticks),
         *([Bar("changes of definitions", tally.changes)] if tally.changes else []),
         Bar("bad lines", tally.bad),

@@ -8,7 +8,7 @@ from schemas.transitions import Transition
 from streams.segmentation.contact import Contact, id_digest
 from streams.segmentation.identity import erasures, history_of, passed_on, remember, word_of
 from streams.segmentation.outcomes import APPLIED, DROPPED, DUPLICATE, UNKNOWN, Outcome
-from streams.segmentation.steps import Step
+from streams.segmentation.steps import Step, makes_a_contact
 from streams.segmentation.stored import Erased
 from streams.segmentation.taking import StepTaker
 from streams.segmentation.units import Unit
@@ -31,14 +31,13 @@ class Core(StepTaker):
             return DROPPED
         if record.type == "erase" or record.type == "link" or contact.linked_to is not None:  # noqa: PLR1714 - narrows
             return self._turn(contact, record, at_ms, Step(now_ms, now_ms, position, emitted, record))
-        digest = id_digest(record.event_id)
-        if contact.exists and contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
-            return DUPLICATE
+        digest, first = id_digest(record.event_id), not contact.exists
+        if not _begins(contact, record) if first else contact.applied_ids.holds(digest, now_ms, self._horizon_ms):
+            return UNKNOWN if first else DUPLICATE
         if record.type == "correction":
             return self._correct(contact, record, digest, Step(now_ms, now_ms, position, emitted, record))
         contact.applied_ids.add(digest, now_ms, self._horizon_ms)
         remember(contact, record.contact_id, position[1])
-        first = not contact.exists
         if first:
             self._begin(contact, record, now_ms)
         touched = self._fold(contact, record, digest, at_ms, now_ms)
@@ -135,6 +134,8 @@ class Core(StepTaker):
             outcome, touched = self._mark(contact, record, digest, now_ms)
             return touched if contact.exists and outcome.changes else None
         if not contact.exists:
+            if not _begins(contact, record):
+                return None
             self._begin(contact, forward, now_ms)
         contact.applied_ids.add(digest, now_ms, self._horizon_ms)
         return self._fold(contact, record, digest, at_ms, now_ms)
@@ -162,3 +163,8 @@ class Core(StepTaker):
 def _was_erased(contact: Contact, at_ms: int) -> bool:
     """Whether an erasure covers what happened at an instant."""
     return contact.erased is not None and at_ms <= contact.erased.at_ms
+
+
+def _begins(contact: Contact, record: MovedRecord) -> bool:
+    """Whether a contact that does not exist begins to with a record. Who is on a list from the start is known."""
+    return bool(contact.facts) or makes_a_contact(record)

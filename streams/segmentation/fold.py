@@ -17,6 +17,7 @@ from streams.segmentation.canonical import contact_key
 from streams.segmentation.contact import Contact
 from streams.segmentation.core import Core
 from streams.segmentation.outcomes import DUPLICATE, UNKNOWN, Outcome
+from streams.segmentation.steps import makes_a_contact
 
 _SLACK = 4096
 """Outdated timers that are not worth a compaction."""
@@ -125,8 +126,8 @@ class Fold:
             key = contact_key(record.contact_id)
         contact = self.contacts.get(key)
         if contact is None:
-            if record.type == "correction":
-                return UNKNOWN  # it makes no contact
+            if not makes_a_contact(record) and (record.type == "correction" or key not in self._lists):
+                return UNKNOWN  # whom the file has on a list is known, but of no event
             contact = self.contacts[key] = self._new(record.contact_id, key)
         before, existed = contact.next_due, contact.exists
         outcome = self.core.apply(contact, record, self.clock_ms, (self.partition, offset), self.emitted)

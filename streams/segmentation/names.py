@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
+from schemas.event_names import STANDARD_NAMES
+
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names of segments and scores."""
 NAME_EXPECTED = "expected a name of at most 64 letters, digits, _ and -"
@@ -55,9 +57,11 @@ def nearest(name: object, known: Iterable[str], others: Mapping[str, str] | None
 
 
 def standard_event_like(event: str) -> str:
-    """The standard event that a custom name is nearly the same as, or ""."""
+    """The standard event that a custom name is nearly the same as, or that SDKs send under it, or ""."""
     if event in STANDARD_EVENTS:
         return ""
+    if event in STANDARD_NAMES:
+        return STANDARD_NAMES[event]
     found = get_close_matches(event, STANDARD_EVENTS, n=1, cutoff=_ALIKE)
     return found[0] if found else ""
 

@@ -11,8 +11,9 @@ class Outcome(NamedTuple):
     """What became of a record.
 
     It was `applied`, a `duplicate`, `erased` (at or before an erasure), or `forwarded` (its contact is linked to
-    another). A correction may also be `unknown` (its event is not known, perhaps not yet), `too_late`, or
-    `uncorrectable` (its event cannot be corrected).
+    another). What counts only for a contact that exists is `unknown` where there is none. A correction is that also
+    where its event is not known, perhaps not yet; it may be `too_late`, or `uncorrectable` (its event cannot be
+    corrected).
     """
 
     result: str

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from schemas.event_names import STANDARD_NAMES
 from streams.segmentation.names import standard_event_like
 from streams.segmentation.problems import Findings, join
 
@@ -69,12 +70,12 @@ class _Plain:
         elif steps and steps[-1] == "event" and not _is_free(steps):
             like = standard_event_like(value)
             if like:
-                self._findings.warn(
-                    join("", *steps),
-                    value,
-                    "a custom event, nearly named like a standard one; it is not that one",
-                    like,
+                why = (
+                    f"a custom event; what SDKs send under this name becomes {like}"
+                    if value in STANDARD_NAMES
+                    else "a custom event, nearly named like a standard one; it is not that one"
                 )
+                self._findings.warn(join("", *steps), value, why, like)
 
 
 def _is_free(steps: tuple[str | int, ...]) -> bool:

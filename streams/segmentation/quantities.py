@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from schemas.event_names import STANDARD_NAMES
 from schemas.expectations import EVENT_NAME_PATTERN
 from streams.segmentation.durations import Duration, parse_duration
 from streams.segmentation.names import snake_case
@@ -98,6 +99,7 @@ def _event(value: object) -> str:
     if isinstance(value, str) and _EVENT.fullmatch(value):
         return value
     near = snake_case(value) if isinstance(value, str) else ""
+    near = STANDARD_NAMES.get(near, near)
     raise wrong(
         "expected the name of an event: at most 64 small letters, digits and _, a letter first, like email_open",
         near if _EVENT.fullmatch(near) else "",

@@ -117,6 +117,11 @@ def cause_of(record: ContactRecord | DefinitionsRecord, position: str) -> Cause:
     return Cause(_KINDS[record.type], position, record.event_id)
 
 
+def makes_a_contact(record: ContactRecord) -> bool:
+    """Whether a contact that does not exist begins to with this record."""
+    return record.type != "correction" and not (record.type == "list" and record.if_known)
+
+
 def told_by(record: ContactRecord) -> list[MovedRecord]:
     """What a record says of its contact: itself, what it carries, or nothing."""
     if record.type == "forward":

@@ -50,6 +50,7 @@ class Change(NamedTuple):
             occurred_at=self.moment.occurred_at_ms,
             list=self.list,
             member=self.member,
+            if_known=not self.member,  # who was erased meanwhile is on no list already, and is not to be made anew
         )
 
     def entry(self, log: str, *, settled: bool) -> ListEntry:

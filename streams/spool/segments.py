@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.errors import InputError, UnavailableError
-from streams.spool.layout import DAMAGED, DAMAGED_SUFFIX, LOCK, REFUSED, SEGMENT, SETTING
+from streams.spool.layout import DAMAGED_SUFFIX, LOCK, REFUSED, SETTING, listing
 
 MEDIUM_ERRORS = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENOENT})
 """What a read fails with when trying again does not help, if the disk is well otherwise."""
@@ -100,7 +100,7 @@ class SegmentFiles:
             raise _unfit(directory, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
+            sizes, found, damaged = listing(directory)
         except BlockingIOError:
             os.close(self._lock)
             raise InputError(
@@ -109,8 +109,6 @@ class SegmentFiles:
         except OSError as error:
             os.close(self._lock)
             raise _unfit(directory, error) from error
-        damaged = [name for name in sizes if DAMAGED.fullmatch(name)]
-        found = sorted(name for name in sizes if SEGMENT.fullmatch(name))
         self.found = [Segment(directory / name, sizes[name]) for name in found]
         """What an earlier process left, oldest first."""
         self.damaged_bytes = sum([sizes[name] for name in damaged])

@@ -13,7 +13,7 @@ class SpoolSettings(CommonSettings):
     collector_spool_dir: OptionalFile = Field(
         default=None,
         description="Directory that no other collector has, on a disk that lasts, for records that come in while Kafka "
-        "is away. Not set: calls are answered 503 then.",
+        "is away, and for a copy of the keys to start with then. Not set: calls are answered 503 then.",
     )
     collector_spool_bytes: int = Field(
         default=1024**3,

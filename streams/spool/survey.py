@@ -8,7 +8,8 @@ from pathlib import Path
 
 from schemas.errors import InputError
 from streams.spool.frames import find
-from streams.spool.layout import DAMAGED, LOCK, REFUSED, SEGMENT, SETTING
+from streams.spool.key_copy import KeyCopy, read_key_copy
+from streams.spool.layout import LOCK, REFUSED, SETTING, listing
 
 TRANSIENT_FILESYSTEMS = ("tmpfs", "ramfs", "devtmpfs", "overlay")
 """They go with the machine, or with the container."""
@@ -40,19 +41,22 @@ class SpoolSurvey:
     """Its type, such as `ext4`; None where the system does not tell."""
     owned: bool | None
     """Whether a process has it; None where the system does not tell."""
+    keys: KeyCopy | None
+    """The keys that a collector would begin with while Kafka is away."""
+    keys_problem: str
+    """Why there is a copy of keys, and it cannot be used; else empty."""
 
 
 def survey(directory: Path, bytes_max: int) -> SpoolSurvey | None:
     """What is there; None where there is no such directory. Raises `InputError` where it cannot be looked at."""
     try:
-        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(directory)}
-        segments = sorted(name for name in sizes if SEGMENT.fullmatch(name))
-        damaged = [name for name in sizes if DAMAGED.fullmatch(name)]
+        sizes, segments, damaged = listing(directory)
         space = os.statvfs(directory)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InputError(f"{SETTING}: {directory}: expected a directory that may be read: {error.strerror}") from error
+    keys, keys_problem = _keys(directory)
     return SpoolSurvey(
         directory=directory,
         bytes_max=bytes_max,
@@ -66,6 +70,8 @@ def survey(directory: Path, bytes_max: int) -> SpoolSurvey | None:
         free_bytes=space.f_bavail * space.f_frsize,
         filesystem=filesystem_of(directory),
         owned=_owned(directory / LOCK) if LOCK in sizes else False,
+        keys=keys,
+        keys_problem=keys_problem,
     )
 
 
@@ -91,6 +97,13 @@ def _unescaped(path: str) -> str:
     first, *others = path.split("\\")
     pieces = [chr(int(piece[:_OCTAL_DIGITS], 8)) + piece[_OCTAL_DIGITS:] for piece in others]
     return "".join([first, *pieces])
+
+
+def _keys(directory: Path) -> tuple[KeyCopy | None, str]:
+    try:
+        return read_key_copy(directory), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _oldest_ms(segment: Path) -> int:

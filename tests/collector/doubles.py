@@ -136,7 +136,14 @@ class MemoryKeys:
     def __init__(self) -> None:
         self.values: dict[bytes, bytes | None] | None = {}
         self.away = False
-        self.begun_anew = False
+        self.begun_anew = self.answered = False
+        self.position = 0
+        self.reads = 0
+        self.silent = False
+        """Kafka is only listened to, and not asked."""
+        self.gate = threading.Event()
+        """While it is not set, no call is answered."""
+        self.gate.set()
         self._changes: queue.SimpleQueue[dict[bytes, bytes | None]] = queue.SimpleQueue()
         self._whole = True
 
@@ -154,10 +161,14 @@ class MemoryKeys:
         self._whole = True
 
     def read(self, timeout_ms: int) -> dict[bytes, bytes | None] | None:
+        self.gate.wait(30)
         if self.away:
             raise UnavailableError("Kafka does not answer")
         if self.values is None:
             return None
+        self.reads += 1
+        self.answered = self._whole or not self.silent
+        self.position = len(self.values)
         self.begun_anew, self._whole = self._whole, False
         if self.begun_anew:
             return dict(self.values)

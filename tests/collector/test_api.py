@@ -150,7 +150,6 @@ def test_a_bad_field_is_refused_with_its_path(door: Door, change: dict[str, obje
         b"{",
         b"[]",
         b'{"userId":"c1","event":"a","properties":{"x":NaN}}',
-        b'{"userId":"\\ud800","event":"a"}',
         b'{"userId":"c1","event":"a","properties":{"x":1e999}}',
         b'{"userId":"c1","event":"a","properties":{"x":' + b"9" * 5_000 + b"}}",
         b'{"userId":"c1","event":"a","properties":' + b'{"a":' * 64 + b"1" + b"}" * 64 + b"}",
@@ -159,6 +158,18 @@ def test_a_bad_field_is_refused_with_its_path(door: Door, change: dict[str, obje
 def test_a_body_that_is_no_json_event_is_refused(door: Door, body: bytes) -> None:
     assert door.post("/v1/track", body).status_code == 400
     assert door.intake.entries == []
+
+
+def test_half_an_emoji_costs_no_event_of_its_batch(door: Door) -> None:
+    halves = rb'["a\ud83d", "\uDE00", "\ud83d\ud83d\ude00", "\\ud83d", "\ud83d\n"]'
+    cut = b'{"type":"track","userId":"c1","event":"a","messageId":"cut","properties":{"titles":' + halves + b"}}"
+    batch = b'{"writeKey":"%s","batch":[%s,%s]}' % (WRITE_KEY.encode(), cut, json.dumps(_event()).encode())
+    for path, body in (("/v1/track", cut), ("/v1/batch", batch), (f"/beacon/v1/batch?writeKey={WRITE_KEY}", batch)):
+        assert door.post(path, body).json()["rejected"] == []
+    assert door.client.post("/v1/batch", content=batch).status_code == 200, "the key is found in such a body too"
+    assert len(door.intake.entries) == 7
+    titles = ["a\ufffd", "\ufffd", "\ufffd\U0001f600", "\\ud83d", "\ufffd\n"]
+    assert [one["properties"]["titles"] for one in door.intake.records if one["event_id"] == "cut"] == [titles] * 4
 
 
 @pytest.mark.parametrize("path", ["/v1/track", "/v1/batch"])

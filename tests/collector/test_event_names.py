@@ -9,8 +9,9 @@ import hypothesis
 import pytest
 from hypothesis.strategies import text
 
+from schemas.event_names import STANDARD_NAMES
 from schemas.expectations import EVENT_NAME_PATTERN
-from streams.collector.calls.event_names import STANDARD_NAMES, EventName, event_name
+from streams.collector.calls.event_names import EventName, event_name
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ def test_multipart_is_read_like_the_rest_and_without_files(door: Door) -> None:
     assert len(door.intake.entries) == written
 
 
+def test_text_beyond_ascii_is_utf_8_whether_it_is_percent_encoded_or_not(door: Door) -> None:
+    for body in ("email=a%40b%C3%BCcher.example&terms=on&name=Jos%C3%A9", "email=a@bücher.example&terms=on&name=José"):
+        door.intake.entries.clear()
+        content_type = {"Content-Type": "application/x-www-form-urlencoded", **JSON}
+        assert door.client.post("/v1/form/news", content=body.encode(), headers=content_type).status_code == 200
+        assert door.intake.records[0]["traits"] == {"email": "a@xn--bcher-kva.example", "full_name": "José"}
+
+
 def test_a_box_that_is_not_ticked_is_no_decision(door: Door) -> None:
     _send(door, {**FILLED, "agree": "off"})
     assert [record["purpose"] for record in door.intake.records if record["type"] == "consent"] == ["terms"]

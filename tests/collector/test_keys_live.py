@@ -111,9 +111,9 @@ def test_a_secret_is_shown_once_and_alone_on_standard_output(names: Names, comma
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("create", "web site"), "source: expected text like"),
+        (("create", "web site"), "source: expected a name of letters"),
         (("create", "website", "--origin", "shop.example"), "origins.0: expected"),
-        (("create", "website", "--origin", "https://shop.example/"), "origins.0: expected"),
+        (("create", "website", "--origin", "https://shop.example/"), "origins.0: expected an origin such as"),
         (("create", "website", "--event", "Page Viewed"), "events.0: expected a name in snake_case"),
         (("rotate", "k_aaaaaaaa"), "no key k_aaaaaaaa: see `segue keys list --all`"),
         (("revoke", "k_aaaaaaaa", "--yes"), "no key k_aaaaaaaa"),

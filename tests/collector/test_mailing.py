@@ -168,7 +168,7 @@ def test_every_row_of_a_jsonl_mailing_keeps_its_fields_and_gets_its_links() -> N
     ("row_format", "rows", "expected"),
     [
         ("--csv", "", "line 1: expected a heading with a column `contact`"),
-        ("--csv", "id\nc1\n", "line 1: expected a heading with a column `contact`"),
+        ("--csv", "id,e\nc1,x\n", "line 1: expected a heading with a column `contact`, found 'id, e'"),
         ("--csv", "contact,name\nc1\n", "line 2: expected as many fields as the heading has"),
         ("--csv", "contact,name\nc1,Ann,x\n", "line 2: expected as many fields as the heading has"),
         ("--csv", 'contact\nc1\n"c2\n', "line 3: expected CSV in UTF-8"),

@@ -46,6 +46,12 @@ def test_images_count_against_the_rate_of_their_key_and_are_served_past_it() -> 
         assert door.metric("segue_collector_rejected_total", reason="key_rate") == 1
 
 
+def test_half_an_emoji_in_the_json_of_an_image_costs_no_event(door: Door) -> None:
+    body = {"writeKey": WRITE_KEY, "userId": "c1", "event": "page_view", "properties": {"title": "a\ud83d"}}
+    _fetch(door, "/v1/pixel/track", {"data": _data(body)})
+    assert door.intake.records[0]["properties"] == {"title": "a\ufffd"}
+
+
 def test_both_alphabets_and_paddings_of_base64_are_read(door: Door) -> None:
     raw = json.dumps({"writeKey": WRITE_KEY, "userId": "c1", "event": "a?>~?>~"}).encode()
     for text in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):

@@ -10,7 +10,7 @@ from tests.collector.doubles import Door
 def test_a_path_of_ours_with_another_method_is_405_and_any_other_path_404(door: Door) -> None:
     assert door.client.get("/v1/track").status_code == 405
     assert door.client.get("/nowhere").status_code == 404
-    assert door.post("/v1/track/", {}).status_code in (307, 404)
+    assert door.post("/v1/track/", {}, Host="evil.example").status_code == 404
 
 
 def test_a_call_on_the_short_way_is_counted_under_its_name(door: Door) -> None:

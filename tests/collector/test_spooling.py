@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from schemas.metrics import Meters
 from schemas.topics import Names
 from streams.collector.app import Spool
+from streams.collector.guarding.kept_keys import KeptKeys
 from streams.collector.readiness import Readiness
 from streams.collector.spooling import CHUNK_RECORDS, SpoolingIntake
 from streams.links import Link
@@ -245,7 +247,8 @@ class _Spooled:
 def _spooled(directory: Path, topics: MemoryTopics | None = None) -> Iterator[_Spooled]:
     replay, disk = MemoryIntake(), FailingDisk()
     spool = DiskSpool(SegmentFiles(directory, 64 * 1024, disk), 256 * 1024, lambda _: None)
-    with open_door(topics is None, topics, spool=Spool(spool, replay), collector_spool_after_ms=AFTER_MS) as door:
+    parts = Spool(spool, replay, KeptKeys(directory, "keys", time.monotonic))
+    with open_door(topics is None, topics, spool=parts, collector_spool_after_ms=AFTER_MS) as door:
         yield _Spooled(door, replay, disk)
 
 

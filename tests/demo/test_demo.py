@@ -62,7 +62,7 @@ def test_two_at_once_do_not_meet_one_sees_every_stage_and_the_other_one_may_be_k
     killed = start(SEGUE, "demo", "--visitors", "5")
 
     killed.wait_for("the shop is open")
-    assert len(killed.processes()) >= 7  # itself, its guard, Kafka, Redis, collector, worker, consumer
+    assert len(killed.processes()) >= 8  # itself, its guard, Kafka, Redis, collector, worker, detector, consumer
     killed.child.kill()
     killed.end()
     killed.leaves_nothing()
@@ -71,6 +71,8 @@ def test_two_at_once_do_not_meet_one_sees_every_stage_and_the_other_one_may_be_k
     outcome = json.loads(judged.out)
     failed = {stage["name"]: stage["text"] for stage in outcome["stages"] if not stage["passed"]}
     assert (failed, code, outcome["passed"]) == ({}, 0, True), judged.err
+    (log,) = [stage["text"] for stage in outcome["stages"] if stage["name"] == "log"]
+    assert "clicks of machines taken back" in log
     assert [stage["name"] for stage in outcome["stages"]] == [
         "collector",
         "log",
@@ -135,7 +137,7 @@ def test_a_program_that_breaks_ends_the_demo_with_its_last_lines_and_the_logs_ar
     assert f"the logs of all programs are kept in {kept}/logs" in demo.out
     assert [path.name for path in kept.iterdir()] == ["logs"]
     names = {path.stem for path in (kept / "logs").iterdir()}
-    assert names == {"kafka", "redis", "apply", "collector", "worker", "webhook-consumer"}
+    assert names == {"kafka", "redis", "apply", "collector", "worker", "detector", "webhook-consumer"}
 
 
 def test_too_short_a_time_is_refused() -> None:

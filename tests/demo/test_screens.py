@@ -29,6 +29,7 @@ def show() -> Show:
     show.worker = Metrics('segue_lag_records{partition="0"} 2\nsegue_lag_records{partition="1"} 3\n')
     show.elapsed_s, show.seconds = 65.4, 90
     tally = show.tally
+    tally.records["correction"] = 3
     for seq, tier in enumerate(["tier_cold", "tier_cold", "tier_warm", "tier_hot"], 4):
         tally.see([published(transition(f"c{seq}", tier, 1), seq)])
     for milliseconds in range(1, 101):
@@ -53,6 +54,7 @@ def test_the_picture_fits_the_terminal_and_shows_everything(show: Show, width: i
     for words in (
         "01:05 of 01:30",
         "worker      lag 5",
+        "machines    3 clicks taken back",
         "p50 50 ms, p99 99 ms",
         "all good",
         "cold 2",

@@ -16,6 +16,7 @@ from streams.definition_files.reading import load_definition_file
 from streams.demo.shop import GUESTS, MEMBERS, VISITS, Action, Shopper, shoppers, visit
 from streams.demo.stack import DEFINITIONS
 from streams.demo.why import Phrases
+from streams.detecting.settings import DetectorSettings
 from streams.segmentation import Core, Fold, compile_definitions
 from tests.demo.records import START_MS
 
@@ -53,6 +54,17 @@ def test_every_kind_of_visit_comes_through_a_way_in_and_all_ways_are_used() -> N
                 assert bool(action.event) == (action.way in {"track", "batch"})
                 assert bool(action.campaign) == (action.way in {"open", "click"})
     assert ways == {"track", "batch", "open", "click"}
+
+
+def test_a_gateway_follows_as_many_links_of_an_email_at_once_as_the_detector_takes_for_a_burst() -> None:
+    bursts = []
+    for _, kind in VISITS:
+        clicks = [one for one in kind(Shopper("ada-1", None, "gold"), Random(1)) if one.way == "click"]
+        if len({click.link for click in clicks}) >= DetectorSettings().thresholds.burst_links:
+            bursts.append(clicks)
+    (clicks,) = bursts
+    assert len({click.campaign for click in clicks}) == 1
+    assert not any(click.pause_s or click.machine for click in clicks), "at the door it looks like a person"
 
 
 def events_of(action: Action) -> list[str]:

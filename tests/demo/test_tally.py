@@ -180,6 +180,16 @@ def test_a_kind_of_move_that_was_not_seen_fails(cause: tuple[str, str], stage: s
     assert [one.name for one in judge(show, missing=0) if not one.passed] == [stage]
 
 
+def test_what_is_taken_back_of_machines_is_told_beside_the_events_that_were_accepted() -> None:
+    show = good_show()
+    show.tally.records["correction"] = 3
+    show.worker = Metrics('segue_records_total{type="track"} 4\nsegue_records_total{type="correction"} 3\n'
+                          'segue_records_total{type="definitions"} 1\n')  # fmt: skip
+    stages = {stage.name: stage for stage in judge(show, missing=0)}
+    assert (stages["log"].passed, stages["worker"].passed) == (True, True)
+    assert "4 events of 4 that were accepted, 0 ticks, 3 clicks of machines taken back" in stages["log"].text
+
+
 def test_a_missing_webhook_fails() -> None:
     assert [one.name for one in judge(good_show(), missing=1) if not one.passed] == ["webhooks"]
 

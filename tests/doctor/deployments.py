@@ -23,6 +23,7 @@ from streams.doctor.facts import (
     TopicFacts,
 )
 from streams.ports import Fence, LogBounds
+from streams.spool.key_copy import KeyCopy
 from streams.spool.survey import SpoolSurvey
 from streams.versions import Version
 from tests.snapshots.points import LOG, point
@@ -95,6 +96,8 @@ SPOOL = SpoolSurvey(
     free_bytes=5_000_000,
     filesystem="ext4",
     owned=True,
+    keys=KeyCopy(NAMES.keys, 7, NOW_MS - 60_000, {b"k_aaaaaaaa": b"{}"}),
+    keys_problem="",
 )
 DOOR = DoorFacts(
     signs_file="Segue's own",

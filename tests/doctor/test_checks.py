@@ -12,6 +12,7 @@ from streams.adapters.redis.keys import OLDEST_FORMAT, STATE_FORMAT
 from streams.doctor.checks import CHECKS, examine
 from streams.doctor.facts import BuildFacts, ConsumerFacts, Facts, GroupFacts, GroupMember, SnapshotFacts, TopicFacts
 from streams.ports import Cursor, Fence, LogBounds
+from streams.spool.key_copy import KeyCopy
 from streams.versions import Former
 from tests.doctor.deployments import (
     HELD,
@@ -19,6 +20,7 @@ from tests.doctor.deployments import (
     NAMES,
     NOW_MS,
     POINTS,
+    SPOOL,
     STATE,
     well,
     with_door,
@@ -57,6 +59,11 @@ def _group(state: str, *members: GroupMember) -> Facts:
 
 def _point(**other: Any) -> Facts:
     return with_state(points={**POINTS, 1: replace(POINTS[1], **other)})
+
+
+def _keys(**other: Any) -> KeyCopy:
+    assert SPOOL.keys is not None
+    return SPOOL.keys._replace(**other)
 
 
 def _build(idle_s: int | None, *, by_worker: bool = False) -> Facts:
@@ -170,6 +177,10 @@ SPOILT = [
     Spoilt("spool_room", spool(bytes=100_000, free_bytes=899_999), "warning", "lower SEGUE_COLLECTOR_SPOOL_BYTES"),
     Spoilt("spool_damage", spool(damaged=2, damaged_bytes=300), "error", "2 files with damage, 300 bytes"),
     Spoilt("spool_damage", spool(refused_bytes=70), "warning", "/spool/refused"),
+    Spoilt("spool_keys", spool(keys=None), "warning", "no /spool/keys"),
+    Spoilt("spool_keys", spool(keys=None, keys_problem="it is damaged"), "warning", "it is damaged"),
+    Spoilt("spool_keys", spool(keys=_keys(topic="other.keys")), "warning", "a copy of the topic other.keys"),
+    Spoilt("spool_keys", spool(keys=_keys(as_of_ms=NOW_MS - 16 * MINUTE_MS)), "warning", "1 as of 2026-03-01T11:44"),
     Spoilt("door_settings", with_door(problems=("SEGUE_HOOKS: expected",)), "error", "SEGUE_HOOKS: expected"),
     Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS - 181 * DAY_MS), "warning", "not older than 180 days"),
     Spoilt("machine_signs", with_door(signs_as_of_ms=NOW_MS + 2 * DAY_MS), "warning", "a day that has been"),
@@ -226,6 +237,8 @@ def test_every_check_has_been_seen_firing() -> None:
         (spool(segments=1, bytes=700, oldest_ms=0, owned=None), "spool_waiting"),
         (spool(owned=False, filesystem=None), ""),
         (spool(bytes=500_000, free_bytes=500_000), "spool_room"),
+        (spool(keys=_keys(as_of_ms=NOW_MS - 14 * MINUTE_MS)), "spool_keys"),
+        (spool(keys=_keys(as_of_ms=NOW_MS - 60 * DAY_MS), owned=False), "spool_keys"),
         (well(spool_directory=None, spool=None), ""),
         (with_door(signs_as_of_ms=NOW_MS + DAY_MS), "machine_signs"),
         (with_door(signs_as_of_ms=NOW_MS - 180 * DAY_MS), "machine_signs"),

@@ -184,6 +184,10 @@ async def test_a_redis_without_memory_takes_nothing_and_goes_on_when_it_has_some
             await pipeline.load(FENCE)
         assert world.contents() == before
         await pipeline.close()
+        inspector = StateInspector(RedisAccess.at(own_redis.url), Names("faults"))
+        with pytest.raises(UnavailableError, match="no memory left"):  # which `segue status` says then
+            inspector.state(0, 0)
+        inspector.close()
         client.config_set("maxmemory", 0)
         await drive(world, want.records, 9)
         want.check(world)

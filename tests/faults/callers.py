@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from schemas.instants import format_instant
 from streams.links import Link, LinkSigner
-from tests.collector.providers.hooks import HOOKS, Call, brevo, mailgun, postmark, sendgrid
+from tests.collector.providers.hooks import HOOKS, Call, brevo, mailgun, postmark, sendgrid, ses
 
 FORMS = """
 forms:
@@ -23,7 +23,13 @@ forms:
     contact: email
     fields: {email: {type: email, required: true}}
 """
-STOPS = {"sendgrid": range(200, 300), "mailgun": (200, 406), "postmark": (200, 403), "brevo": (*range(200, 300), 400)}
+STOPS = {
+    "sendgrid": range(200, 300),
+    "mailgun": (200, 406),
+    "postmark": (200, 403),
+    "ses": (*range(200, 429), *range(430, 500)),
+    "brevo": (*range(200, 300), 400),
+}
 """Answers after which a provider does not come again, by what it documents; at all others it does."""
 _SIGNER = LinkSigner({"k1": SecretStr("a-long-signing-secret")})
 _BATCH_EVENTS, _PADDING = 18, "x" * 26_000
@@ -36,7 +42,7 @@ def collector_environment(directory: Path) -> dict[str, str]:
     return {
         "SEGUE_WRITE_KEYS": '{"website": "website-write-key"}',
         "SEGUE_LINK_KEYS": '{"k1": "a-long-signing-secret"}',
-        "SEGUE_HOOKS": json.dumps({name: hook for name, hook in HOOKS.items() if hook["provider"] in STOPS}),
+        "SEGUE_HOOKS": json.dumps(HOOKS),
         "SEGUE_FORMS": str(forms),
         "SEGUE_COLLECTOR_CHECK_INTERVAL_MS": "200",
         "SEGUE_COLLECTOR_SPOOL_DIR": str(directory / "spool"),
@@ -145,6 +151,12 @@ def _postmark(contact: str) -> Call:
                      "Metadata": {"contact_id": contact}})  # fmt: skip
 
 
+def _ses(contact: str) -> Call:
+    event = {"eventType": "Open", "mail": {"messageId": "m", "destination": ["ann@example.com"],
+             "tags": {"contact_id": [contact]}}, "open": {"timestamp": _now()}}  # fmt: skip
+    return ses(event, MessageId=contact, Timestamp=_now())
+
+
 def _brevo(contact: str) -> Call:
     return brevo({"event": "opened", "email": "ann@example.com", "ts_epoch": time.time_ns() // 1_000_000,
                   "message-id": contact, "X-Mailin-custom": json.dumps({"contact_id": contact})})  # fmt: skip
@@ -154,5 +166,6 @@ _PROVIDERS: dict[str, Callable[[str], Call]] = {
     "sendgrid": _sendgrid,
     "mailgun": _mailgun,
     "postmark": _postmark,
+    "ses": _ses,
     "brevo": _brevo,
 }

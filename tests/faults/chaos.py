@@ -14,8 +14,10 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from streams.ports import Message
 from tests.faults.auditing import Verdict, read_topic
 from tests.faults.calls import Calls
+from tests.faults.detecting import Detectors
 from tests.faults.listener import Listener
 from tests.faults.mix import Mix
 from tests.faults.outage import Outage, Toll
@@ -131,15 +133,20 @@ class Chaos:
     def _play(self, stage: Stage, commands: Commands, until: float) -> None:
         stage.begin(rate_per_s=_RECORDS_PER_S)
         calls, listener = Calls(commands, self._run.subdirectory("spool")), Listener(commands)
+        detectors = Detectors(commands)
         calls.start()
-        mix = Mix(self._servers, stage, calls, listener, self._chance)
+        mix = Mix(self._servers, stage, calls, listener, detectors, self._chance)
         try:
             self._strike(mix, min(until, time.monotonic() + _ROUND_S))
             calls.goes_on(_LIMIT_S)
             calls.stop()
+            stage.load.stop()
+            # Before the audit: what detectors write is part of the log that it is held against.
+            problems = detectors.settle(stage.load.journal, lambda: _written(stage))
             verdict = stage.settle()
-            for topic, told in ((stage.names.tracking, calls.missing), (stage.names.transitions, listener.settle)):
-                verdict.problems += told(read_topic(stage.servers, topic, stage.partitions))
+            verdict.problems += problems
+            verdict.problems += calls.missing(_written(stage))
+            verdict.problems += listener.settle(read_topic(stage.servers, stage.names.transitions, stage.partitions))
             verdict.acknowledged += len(calls.answered)
             self.tally.verdict += verdict
         except AssertionError as error:
@@ -152,6 +159,7 @@ class Chaos:
         while time.monotonic() < until or mix.done.total() < _FAULTS_LEAST:
             kind = mix.strike()
             mix.listener.look()
+            mix.detectors.look()
             if kind.heavy and self._chance.random() > _OVERLAP:
                 mix.stage.recovered(mix.last, _LIMIT_S)
             else:
@@ -175,6 +183,11 @@ class Chaos:
         client = self._servers.master.client()
         client.flushall()
         client.close()
+
+
+def _written(stage: Stage) -> list[list[Message]]:
+    """The whole log, by partition."""
+    return read_topic(stage.servers, stage.names.tracking, stage.partitions)
 
 
 def _show(line: str) -> None:

@@ -23,6 +23,7 @@ scores:
       - {event: email_open, points: 5}
       - {event: cart_add, points: 12.5}
       - {event: purchase, points: 30}
+      - {event: email_click, points: 20}
     tiers: {cold: null, warm: 15, hot: 45}
 segments:
   active: {tags: [mail], when: {performed: {event: page_view, within: 2s}}}
@@ -37,6 +38,7 @@ segments:
         - not_performed: {event: purchase, within: 3s}
   lapsed: {when: {all: [{performed: {event: page_view}}, {not_performed: {event: page_view, within: 3s}}]}}
   paying: {when: {trait: {name: plan, in: [pro, team]}}}
+  clicking: {when: {performed: {event: email_click, within: 3s}}}
   paying_and_hot: {when: {all: [{in_segment: paying}, {in_segment: hot}]}}
 """
 """Windows of seconds: soon after the last record no timer is left."""
@@ -49,6 +51,8 @@ CHANGED = (
 )
 """What definitions change to, one after the other."""
 
+BURST, BURST_LINKS = "burst", 3
+"""How ids of clicks begin that belong to one of the bursts, and how many such clicks are one."""
 _AT_ONCE = 40
 _RECORDS_EACH = 15
 _EVENTS = ("page_view", "page_view", "page_view", "email_open", "cart_add", "cart_add", "purchase")
@@ -63,7 +67,10 @@ class Acknowledged(NamedTuple):
 
 
 class Load:
-    """Appends records until it is stopped: most of now, some late, some twice, some bad, some that erase."""
+    """Appends records until it is stopped: most of now, some late, some twice, some bad, some that erase.
+
+    Of clicks there are only whole bursts, as a machine makes them that follows all links of an e-mail.
+    """
 
     def __init__(self, servers: str, topic: str, partitions: int, seed: int, rate_per_s: int) -> None:
         self._topic = topic
@@ -84,6 +91,7 @@ class Load:
         )
         self._number = 0
         self._before: list[tuple[bytes, bytes, int]] = []
+        self._next: list[tuple[bytes, bytes, int]] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.journal: list[Acknowledged] = []
@@ -113,8 +121,9 @@ class Load:
 
     def _append(self) -> None:
         try:
-            key, value, partition = self._drawn()
+            key, value, partition = self._next[0] if self._next else self._drawn()
             self._producer.produce(self._topic, value, key=key, partition=partition, on_delivery=self._noted)
+            del self._next[:1]
         except BufferError:  # the broker has been away for long
             return
 
@@ -141,6 +150,9 @@ class Load:
         partition = partition_of(contact_id, self._partitions)
         if is_link:
             value = json.dumps(self._link(contact_id, known, number)).encode()
+        elif chance.random() < 0.03:
+            self._next = [(contact_id.encode(), value, partition) for value in self._burst(contact_id, number)]
+            return self._next[0]
         elif chance.random() < 0.02:
             value = chance.choice((b"{", b'{"type":"nonsense"}', b"[]"))
         else:
@@ -153,6 +165,21 @@ class Load:
     def _link(device: str, known: str, number: int) -> dict[str, Any]:
         at = format_instant(time.time_ns() // 1_000_000)
         return {"type": "link", "event_id": f"e{number}", "contact_id": device, "to": known, "occurred_at": at}
+
+    @staticmethod
+    def _burst(contact_id: str, number: int) -> list[bytes]:
+        at = format_instant(time.time_ns() // 1_000_000)
+        click = {"type": "track", "contact_id": contact_id, "occurred_at": at, "event": "email_click"}
+        return [
+            json.dumps(
+                click
+                | {
+                    "event_id": f"{BURST}-{number}-{link}",
+                    "properties": {"campaign_id": f"mail-{number}", "link_url": f"https://shop.example/{link}"},
+                }
+            ).encode()
+            for link in range(BURST_LINKS)
+        ]
 
     def _record(self, contact_id: str, number: int) -> dict[str, Any]:
         chance = self._chance

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.faults.calls import Calls
+from tests.faults.detecting import Detectors
 from tests.faults.failpoints import ALWAYS_PASSED, POINTS_OF_A_CHANGE, Action, Trap
 from tests.faults.listener import Listener
 from tests.faults.servers import Servers, pause
@@ -32,6 +33,7 @@ class Mix:
     stage: Stage
     calls: Calls
     listener: Listener
+    detectors: Detectors
     chance: random.Random
     done: Counter[str] = field(default_factory=Counter)
     last: str = "nothing"
@@ -110,6 +112,16 @@ class Mix:
         pause(self.between(0.1, 1.5 * SESSION_S))
         self.stage.crew.resume_all()
 
+    def kill_detector(self) -> None:
+        self.detectors.kill(self.chance.randrange(len(self.detectors.running)))
+
+    def hang_detector(self) -> None:
+        """One hangs, mostly for longer than its session: the other one takes over, and both write what they found."""
+        hanging = self.chance.choice(self.detectors.running)
+        hanging.pause()
+        pause(self.between(0.1, 2.5 * SESSION_S))
+        hanging.resume()
+
     def stop_worker(self) -> None:
         self.stage.crew.replace(self.anybody, by=signal.SIGTERM)
 
@@ -168,5 +180,7 @@ KINDS: dict[str, Kind] = {
     "broker away, the collector killed twice meanwhile": Kind(Mix.collector_without_broker, 0.5, heavy=True),
     "collector killed": Kind(lambda mix: mix.calls.kill_collector(), 3, heavy=False),
     "consumer killed": Kind(lambda mix: mix.listener.kill(), 3, heavy=False),
+    "detector killed": Kind(Mix.kill_detector, 5, heavy=False),
+    "detector hung": Kind(Mix.hang_detector, 2, heavy=False),
     "broker hung": Kind(Mix.hang_broker, 2, heavy=True),
 }

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple
@@ -17,8 +17,9 @@ import httpx
 
 from tests.load.topics import read_log
 
+WRITE_KEY = "website-write-key"
 KEYS = {
-    "SEGUE_WRITE_KEYS": '{"website": "website-write-key"}',
+    "SEGUE_WRITE_KEYS": json.dumps({"website": WRITE_KEY}),
     "SEGUE_LINK_KEYS": '{"k1": "a-long-signing-secret"}',
     "SEGUE_COLLECTOR_CHECK_INTERVAL_MS": "200",
     "SEGUE_COLLECTOR_DELIVERY_TIMEOUT_MS": "2000",
@@ -32,13 +33,19 @@ class OpenLoop:
     again with its id. The journal is in memory: an id is in it when the answer was read to its end.
     """
 
-    def __init__(self, port: int, *, connections: int = 4, per_second: int = 300) -> None:
+    def __init__(
+        self, port: int, *, connections: int = 4, per_second: int = 300, secrets: Sequence[str] = (WRITE_KEY,)
+    ) -> None:
+        """Connections take turns at the secrets of write keys."""
         self._url = f"http://127.0.0.1:{port}/v1/track"
         self._pause_s = 1 / per_second
         self._waiting: queue.Queue[int] = queue.Queue()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._pace, daemon=True)]
-        self._threads += [threading.Thread(target=self._send, args=[f"c{n}"], daemon=True) for n in range(connections)]
+        self._threads += [
+            threading.Thread(target=self._send, args=[f"c{n}", secrets[n % len(secrets)]], daemon=True)
+            for n in range(connections)
+        ]
         self.acknowledged: set[str] = set()
         self.repeated: set[str] = set()
         """Ids of events that were sent again, so that the log may have two records of them that differ."""
@@ -65,8 +72,8 @@ class OpenLoop:
                 return
             self._waiting.put(number)
 
-    def _send(self, contact: str) -> None:
-        with httpx.Client(auth=("website-write-key", ""), timeout=10) as client:
+    def _send(self, contact: str, secret: str) -> None:
+        with httpx.Client(auth=(secret, ""), timeout=10) as client:
             while not self._ended.is_set():
                 try:
                     event_id = f"event-{self._waiting.get(timeout=0.1)}"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.faults.open_loop import KEYS, Lies, OpenLoop, again, log_events, metric, problems_of
+from tests.faults.open_loop import KEYS, WRITE_KEY, Lies, OpenLoop, again, log_events, metric, problems_of
 from tests.faults.servers import Servers, pause
 from tests.live.workers import Place
 from tests.support.processes import Commands, StartedCommand, base_environment
@@ -90,8 +90,11 @@ class Outage:
         """Have it, and tell what became of every event that was acknowledged."""
         toll = Toll(away_s)
         self._place.prepare("append", _DEFINITIONS)
+        made = json.loads(self._place.command("keys", "create", "website", "--json").stdout)
         self._start()
-        load = OpenLoop(self._port, connections=_CONTACTS, per_second=_PER_SECOND)
+        # Half of the contacts send with a key that a collector without Kafka knows by its copy only.
+        secrets = (WRITE_KEY, made["secret"])
+        load = OpenLoop(self._port, connections=_CONTACTS, per_second=_PER_SECOND, secrets=secrets)
         try:
             with load:
                 self._more(load, 300)

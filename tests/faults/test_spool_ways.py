@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import EXIT_DONE
+from tests.faults.amazon import Amazon
 from tests.faults.callers import STOPS, Callers, collector_environment
 from tests.faults.open_loop import log_events, metric
 from tests.live.workers import Place
@@ -17,7 +18,7 @@ from tests.support.processes import Commands, StartedCommand
 from tests.support.run_directory import free_port
 from tests.support.waiting import wait_until
 
-COME_AGAIN = {"sendgrid": 503, "mailgun": 503, "postmark": 503, "brevo": 429}
+COME_AGAIN = {"sendgrid": 503, "mailgun": 503, "postmark": 503, "ses": 503, "brevo": 429}
 """What each provider is answered, so that it comes again."""
 
 
@@ -28,7 +29,8 @@ class Outage:
         self._place = place
         self.broker = broker
         self.port = free_port()
-        self._environment = collector_environment(directory)
+        self.amazon = Amazon(directory)
+        self._environment = collector_environment(directory) | self.amazon.environment
         self.collector = self._start()
         self.callers = Callers(f"http://127.0.0.1:{self.port}")
         wait_until(lambda: self.callers.client.get("/readyz").json() == {"status": "ready"}, 30, "it to be ready")
@@ -69,6 +71,7 @@ def outage(commands: Commands, own_kafka: Broker, redis_url: str, namespace: str
     outage = Outage(place, own_kafka, tmp_path)
     yield outage
     outage.callers.client.close()
+    outage.amazon.close()
 
 
 def _all_ways(callers: Callers, times: int) -> None:
@@ -94,6 +97,7 @@ def test_webhooks_forms_opens_and_batches_are_answered_through_an_outage_and_are
     assert {status for _, status in callers.statuses} == {200}
     assert callers.waiting == []
     assert outage.contacts() == Counter(callers.taken | callers.opened)
+    assert outage.amazon.asked == 2, "once by each collector, which keeps it"
 
 
 def test_a_full_spool_turns_batches_away_first_then_all_and_what_was_refused_comes_again_by_its_sender_s_rule(

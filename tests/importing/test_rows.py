@@ -90,7 +90,7 @@ def test_a_row_with_too_few_or_too_many_fields_is_given_as_a_bad_one_and_the_oth
         (b"a;b,c\n", "say which by --delimiter"),
         (b'a,b\n1,2\n"3,4\n5,6\n', "line 3: expected CSV: unexpected end of data"),
         (b'a,b\n"1"x,2\n', "line 2: expected CSV: ',' expected after '\"'"),
-        (b"a,b\n1,2\n\xe9,3\n", "line 3: expected text in utf-8-sig; give --encoding"),
+        (b"a,b\n1,2\n\xe9,3\n", "line 3: expected text in utf-8-sig; give --encoding, like windows-1252 or utf-16"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_with_the_line(tmp_path: Path, raw: bytes, said: str) -> None:

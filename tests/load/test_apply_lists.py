@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_UNAVAILABLE
 from schemas.instants import parse_instant
-from schemas.records import DefinitionsRecord, ListMembership, decode_record
+from schemas.records import DefinitionsRecord, Erase, ListMembership, decode_record
 from schemas.topics import Names, partition_of
 from schemas.transitions import Transition
 from streams.adapters.kafka.compacted import KafkaCompactedLog
@@ -56,7 +56,7 @@ def _list_records(kafka: Kafka, names: Names) -> list[ListMembership]:
             raw = message.value()
             assert isinstance(raw, bytes)
             record = decode_record(raw)
-            assert isinstance(record, DefinitionsRecord if number == 0 else ListMembership)
+            assert isinstance(record, DefinitionsRecord if number == 0 else ListMembership | Erase)
             if isinstance(record, ListMembership):
                 assert message.key() == record.contact_id.encode()
                 assert message.timestamp()[1] in (parse_instant(AT), parse_instant(LATER))
@@ -170,8 +170,10 @@ def test_after_an_erasure_that_came_by_the_collector_an_apply_speaks_of_the_cont
     unchanged = segue("apply", definitions.write(["a", "b", "c"]), "--at", LATER)
     assert unchanged.stdout.startswith("nothing to do: "), "the file still names them"
     assert segue("erase", "b", "--yes", "--at", LATER).returncode == EXIT_DONE
-    dropped = segue("apply", definitions.write(["c"]), "--at", LATER, "--dry-run")
+    dropped = segue("apply", definitions.write(["c"]), "--at", LATER)
     assert "list vip: 0 put on, 1 taken off, 1 unchanged" in dropped.stdout, "of a, and no more of b"
+    (off,) = [record for record in _list_records(kafka, names) if not record.member]
+    assert (off.contact_id, off.if_known) == ("a", True), "which makes nobody anew"
 
 
 def test_a_time_before_the_log_is_refused_before_anything_is_written_and_an_erase_keeps_what_apply_noted(

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from schemas.event_names import STANDARD_NAMES
 from streams.collector.calls.api import LETTERS
-from streams.collector.calls.event_names import STANDARD_NAMES, event_name
+from streams.collector.calls.event_names import event_name
 from streams.collector.calls.kinds import KINDS, ORIGINAL_NAME
 from streams.collector.calls.properties import DERIVED
 from tests.support.openapi_document import ways

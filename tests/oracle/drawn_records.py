@@ -143,7 +143,9 @@ def _consent(number: int, _near: str) -> Body:
 
 
 def _list(number: int, _near: str) -> Body:
-    return {"type": "list", "list": _one(LISTS, number, 0), "member": number % 2 == 0}
+    body: Body = {"type": "list", "list": _one(LISTS, number, 0), "member": number % 2 == 0}
+    if_known = _one((True, True, None, True, False), number, 4)
+    return body if if_known is None else body | {"if_known": if_known}
 
 
 def _correction(number: int, _near: str) -> Body:

@@ -17,6 +17,7 @@ from tests.oracle.lines import (
     erase,
     on_list,
     segments,
+    text_of,
     tick,
     told,
     traits,
@@ -237,6 +238,29 @@ def test_a_contact_exists_from_its_first_record_of_any_kind() -> None:
     for first in (traits({}, 5), consented("news", 5, granted=False), on_list("vip", 5), did("page_view", 5)):
         check(file, [first], [(5, "+silent", None)])
     check(file, [tick(5)], [])
+
+
+def test_who_does_not_exist_is_not_made_by_what_is_for_known_contacts_only() -> None:
+    file = {**segments(unlisted={"not": {"listed": "vip"}}, known={"known_for": "1h"}), "lists": {"vip": []}}
+    off = on_list("vip", HOUR, member=False, if_known=True)
+    check(file, [off, tick(3 * HOUR)], [])
+    check(file, [on_list("vip", 0), erase(1), off, tick(3 * HOUR)], [])
+    # It leaves nothing, so an earlier decision that comes later is the only one there is.
+    check(file, [off, on_list("vip", 2, received=HOUR), tick(2 * HOUR)], [(2 * HOUR, "+known", None)])
+    # Whoever there is a record of is taken off as by any other, and so is whom the file has on it.
+    check(file, [on_list("vip", 0), off], [(HOUR, "+known", None), (HOUR, "+unlisted", None)])
+    check({**file, "lists": {"vip": ["c1"]}}, [off], [(HOUR, "+unlisted", None)])
+
+
+def test_what_moves_to_a_contact_that_was_erased_makes_it_anew_only_where_it_may_make_one() -> None:
+    file = {**segments(unlisted={"not": {"listed": "vip"}}), "lists": {"vip": []}}
+    link = {"type": "link", "event_id": "l", "contact_id": "anon:a", "to": "c1"}
+    link |= {"occurred_at": text_of(8), "received_at": text_of(13)}
+    before = [erase(10), did("page_view", 5, received=11, contact="anon:a")]
+    device = [(11, "+unlisted", None), (13, "-unlisted", None)]
+    for if_known, anew in ((True, []), (False, [(13, "+unlisted", None)])):
+        moved = on_list("vip", 12, member=False, if_known=if_known, contact_id="anon:a")
+        check(file, [*before, moved, link], [*device, *anew])
 
 
 def test_an_id_tells_apart_the_lives_of_a_contact_by_the_record_that_began_them() -> None:

@@ -179,8 +179,8 @@ class Oracle:
             return "duplicate"
         if body["type"] == "correction":
             return "unknown" if contact is None else self._correct(contact, body, offset)
-        self.apply_to(contact_id, [body], self.cause(body, offset), body["event_id"])
-        return "applied"
+        counts = self.apply_to(contact_id, [body], self.cause(body, offset), body["event_id"])
+        return "applied" if counts else "unknown"
 
     def _correct(self, contact: Contact, body: dict[str, Any], offset: int) -> str:
         result = self.correction.take(body, contact.history, self.clock)
@@ -208,11 +208,12 @@ class Oracle:
         `since`: it is known at least since that clock, and there is a step in any case.
         """
         contact = self.contacts.get(contact_id)
+        known = contact is not None or since is not None
         if contact is None:
             put_on = frozenset(name for name, ids in self.lists.items() if contact_id in ids)
             history = History(contact_id, put_on, created_by=made_by, known_since=self.clock)
             contact = Contact(history, self.clock, dict.fromkeys(self.order, False))
-        counted = [body for body in bodies if self._add(contact, body)]
+        counted = [body for body in bodies if self._add(contact, body, known=known)]
         if not counted and since is None:
             return False
         self.contacts[contact_id] = contact
@@ -221,10 +222,12 @@ class Oracle:
         self.changes += self._step(contact, Step(self.clock, cause))
         return True
 
-    def _add(self, contact: Contact, body: dict[str, Any]) -> bool:
-        """Put a record into a history; whether it counts."""
+    def _add(self, contact: Contact, body: dict[str, Any], *, known: bool) -> bool:
+        """Put a record into a history; whether it counts. `known`: of a contact that exists whatever it says."""
         told, time = contact.history, min(instant_ms(body["occurred_at"]), self.clock)
         if self.was_erased(told.contact_id, time) or told.is_duplicate(body["event_id"], self.clock, self.horizon_ms):
+            return False
+        if body.get("if_known") and body["type"] == "list" and not (known or told.applied or told.put_on):
             return False
         if body["type"] == "correction":
             if not told.applied or self.correction.take(body, told, self.clock) not in ("applied", "unknown"):

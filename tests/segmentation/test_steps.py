@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streams.segmentation import Core, Fold, compile_definitions
@@ -195,6 +197,27 @@ def test_erasure_leaves_every_segment_and_drops_what_is_older_within_the_horizon
     story.track(10 * MINUTE + 1, "email_open", seen=13 * MINUTE)
     assert [move.sequence for move in story.transitions] == [1, 2, 1]
     assert len({move.transition_id for move in story.transitions}) == 3
+
+
+def test_a_list_record_that_is_only_for_known_contacts_makes_none_and_brings_back_nobody_who_was_erased() -> None:
+    story = Timeline(segment({"not": {"listed": "vip"}}, lists={"vip": []}))
+    off: dict[str, Any] = {"list": "vip", "member": False, "if_known": True}
+    story.record(0, "list", "stranger", **off)
+    story.record(0, "list", list="vip", member=True)
+    story.record(1, "erase")
+    story.record(2, "list", **off)
+    assert (story.transitions, story.tally.contacts) == ([], 0)
+    assert (story.tally.outcomes["applied"], story.tally.outcomes["unknown"]) == (2, 2)
+    story.record(3, "list", list="vip", member=True)
+    story.record(4, "list", **off)
+    assert (story.moves(), story.tally.contacts) == ([("in", 4)], 1)
+
+
+def test_whom_the_file_has_on_a_list_is_known_enough_to_be_taken_off() -> None:
+    story = Timeline(segment({"listed": "vip"}, lists={"vip": ["c1"]}))
+    story.record(0, "list", list="vip", member=False, if_known=True)
+    story.track(1, "page_view")
+    assert (story.moves(), story.tally.contacts) == ([], 1)
 
 
 def test_the_remains_of_an_erasure_are_kept_for_the_horizon_inclusive_and_no_longer() -> None:

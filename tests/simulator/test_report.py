@@ -115,7 +115,7 @@ def test_the_figures_are_those_of_a_plain_count(case: Case, partitions: int) -> 
         "records applied",
         "duplicates",
         "before an erasure",
-        "corrections that changed nothing",
+        "records that changed nothing",
         "ticks",
     )
     assert sum(totals.get(name, 0) for name in records) == len(case.bodies)

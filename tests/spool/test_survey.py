@@ -52,6 +52,15 @@ def test_a_look_takes_nothing_from_a_collector_that_starts(tmp_path: Path) -> No
     SegmentFiles(tmp_path, 100).close()
 
 
+def test_a_file_that_goes_away_amid_the_look_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "refused").write_bytes(b"x" * 5)
+    # Like one whose name was read before it went: it has a name, and cannot be looked at.
+    (tmp_path / f"{1:020}.spool").symlink_to(tmp_path / "sent")
+    found = survey(tmp_path, 1_000)
+    assert found is not None
+    assert (found.segments, found.refused_bytes) == (0, 5)
+
+
 def test_an_oldest_file_without_a_whole_frame_says_nothing_of_its_age(tmp_path: Path) -> None:
     (tmp_path / f"{1:020}.spool").write_bytes(b"\0" * 100)
     found = survey(tmp_path, 1_000)

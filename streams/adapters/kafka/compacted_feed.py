@@ -30,14 +30,21 @@ class KafkaCompactedFeed:
         self._identity: LogIdentity | None = None
         self._identity_due = 0.0
         self.begun_anew = False
+        self.answered = False
+
+    @property
+    def position(self) -> int:
+        """The offset up to which the topic was read, 0 before the first time."""
+        return 0 if self._follower is None else self._follower.positions[0]
 
     def read(self, timeout_ms: int) -> dict[bytes, bytes | None] | None:
         """What changed since the last call.
 
         The first one, and the first after the topic was made anew, gives all of it and sets `begun_anew`. None where
-        the topic does not exist. Raises `UnavailableError`.
+        the topic does not exist. Raises `UnavailableError`. `answered` is set where Kafka was asked, and not only
+        listened to: it says nothing also while it is away.
         """
-        self.begun_anew = False
+        self.begun_anew = self.answered = False
         if self._follower is None or self._is_another():
             return self._read_whole()
         return self._taken(self._follower, timeout_ms)
@@ -54,7 +61,8 @@ class KafkaCompactedFeed:
         if not self._topics.partition_counts([self._topic]):
             return True
         self._identity_due = time.monotonic() + self._identity_interval_s
-        return self._topics.log_identity(self._topic) != self._identity
+        self.answered = self._topics.log_identity(self._topic) == self._identity
+        return not self.answered
 
     def _read_whole(self) -> dict[bytes, bytes | None] | None:
         self.close()
@@ -77,7 +85,7 @@ class KafkaCompactedFeed:
                     )
             unless_done.pop_all()
         self._follower = follower
-        self.begun_anew = True
+        self.begun_anew = self.answered = True
         return values
 
     @staticmethod

@@ -13,6 +13,8 @@ from redis.exceptions import (
     MovedError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     ResponseError,
     TimeoutError,
     TryAgainError,
@@ -47,10 +49,17 @@ def as_segue_error(error: Exception, address: str) -> SegueError:
         return MovedAwayError(f"slot {error.slot_id} of Redis Cluster moved from {address} to {error.node_addr}")
     if isinstance(error, AskError | TryAgainError | ClusterDownError):
         return UnavailableError(f"Redis Cluster at {address} moves or misses slots: {text}")
-    away = isinstance(error, ConnectionError | TimeoutError | OSError)
+    return _away(error, text, address) or BugError(f"Redis at {address} does not understand: {text}")
+
+
+def _away(error: Exception, text: str, address: str) -> UnavailableError | None:
+    """Where it passes by itself, or by what an operator does to Redis."""
+    if isinstance(error, OutOfMemoryError) or "-OOM " in text:  # of a script, the code stands in the text alone
+        return UnavailableError(f"Redis at {address} has no memory left (OOM), so raise its maxmemory: {text}")
+    away = isinstance(error, ConnectionError | TimeoutError | ReadOnlyError | OSError)
     if away or (isinstance(error, ResponseError) and passes(text)):
         return UnavailableError(f"Redis at {address} is away: {text}")
-    return BugError(f"Redis at {address} does not understand: {text}")
+    return None
 
 
 def check_info(info: Mapping[str, Any], address: str, *, is_cluster: bool) -> None:

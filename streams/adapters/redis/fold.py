@@ -43,7 +43,7 @@ class RedisFoldStore:
         self._connection = connection
         self._names = names
         self._keys: dict[int, StateKeys] = {}  # of each partition under the generation that was read last
-        self._load = Script("load")
+        self._load = Script("load", "reading")
         self._commit = Script("commit", "guard", "chunks")
 
     def keys_of(self, partition: int) -> StateKeys:

@@ -29,7 +29,7 @@ class RedisGenerationStore:
         self._connection = connection
         self._names = names
         self._serving = serving
-        self._states = Script("states")
+        self._states = Script("states", "reading")
         self._settle = Script("settle", "guard", "chunks")
         self._switch = Script("switch", "guard")
         self._forget = Script("forget")

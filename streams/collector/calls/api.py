@@ -20,6 +20,7 @@ from streams.collector.calls.fields import Arrival
 from streams.collector.calls.sorting import Sorted, sort_batch, sort_single
 from streams.collector.front_door import Endpoint, FrontDoor, Way
 from streams.collector.guarding.access import Key
+from streams.collector.http.half_characters import replace_halves
 from streams.collector.http.raw_headers import header
 from streams.collector.http.refusals import Refusal
 from streams.collector.settings import BATCH_BYTES_MAX, EVENT_BYTES_MAX
@@ -63,7 +64,7 @@ class Api:
             door = self._door
             try:
                 key = None if header(request, b"authorization") is None else door.key(request)
-                raw = await door.body(request, bytes_max)
+                raw = replace_halves(await door.body(request, bytes_max))
                 key = key or door.key(request, in_body=_key_in(raw))
                 return await self._take(request, key, raw, sort, sent_again=sent_again)
             except Refusal as refusal:
@@ -74,7 +75,7 @@ class Api:
     async def _beacon(self, request: Request) -> Response:
         try:
             key = self._door.key(request, in_body=request.query_params.get("writeKey"))
-            raw = await self._door.body(request, BATCH_BYTES_MAX)
+            raw = replace_halves(await self._door.body(request, BATCH_BYTES_MAX))
             return await self._take(request, key, raw, sort_batch)
         except Refusal as refusal:
             return self._door.refuse(refusal)

@@ -18,6 +18,7 @@ from streams.collector.calls.payloads import Accepted, accept, erasure
 from streams.collector.calls.sorting import Rejected
 from streams.collector.front_door import FrontDoor, Way
 from streams.collector.guarding.access import Key, Scope
+from streams.collector.http.half_characters import replace_halves
 from streams.collector.http.operations import Operation
 from streams.collector.http.refusals import Refusal
 from streams.collector.settings import EVENT_BYTES_MAX
@@ -70,7 +71,7 @@ class ContactCalls:
 
 def _decoded(raw: bytes) -> object:
     try:
-        event: object = msgspec.json.decode(raw)
+        event: object = msgspec.json.decode(replace_halves(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "invalid", f"expected JSON in UTF-8: {error}") from None
     return event

@@ -8,6 +8,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
+from schemas.event_names import STANDARD_NAMES
 from schemas.expectations import EVENT_NAME_PATTERN
 
 _OWN_NAME = re.compile(EVENT_NAME_PATTERN.replace("$", r"\Z"))
@@ -15,26 +16,6 @@ _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _NAME_CHARACTERS_MAX = 64
 _DIGEST_CHARACTERS = 8
-
-STANDARD_NAMES: dict[str, str] = {
-    "page_viewed": "page_view",
-    "screen_viewed": "screen_view",
-    "product_viewed": "product_view",
-    "product_added": "cart_add",
-    "product_removed": "cart_remove",
-    "checkout_started": "checkout_start",
-    "order_completed": "purchase",
-    "email_delivered": "email_delivered",
-    "email_opened": "email_open",
-    "email_link_clicked": "email_click",
-    "email_bounced": "email_bounce",
-    "email_marked_as_spam": "spam_complaint",
-    "unsubscribed": "unsubscribe",
-    "email_unsubscribed": "unsubscribe",
-    "form_submitted": "form_submit",
-    "application_opened": "app_use",
-}
-"""The field's standard names, in snake_case, for which Segue has a name of its own, and that name."""
 
 _IN_LATIN = {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i", "ß": "ss"}
 # Unicode takes none of these apart into an ASCII letter and a mark.

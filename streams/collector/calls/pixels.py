@@ -22,6 +22,7 @@ from streams.collector.calls.payloads import accept
 from streams.collector.emails.email_links import GIF
 from streams.collector.emails.machines import Visitors
 from streams.collector.front_door import Endpoint, FrontDoor, Way
+from streams.collector.http.half_characters import replace_halves
 from streams.collector.http.operations import Answer, Operation
 from streams.collector.http.refusals import Refusal
 from streams.collector.settings import EVENT_BYTES_MAX
@@ -98,7 +99,7 @@ def _decoded(data: str) -> JsonObject:
     if len(raw) > EVENT_BYTES_MAX:
         raise PayloadError([Problem("data", f"expected at most {EVENT_BYTES_MAX} bytes")])
     try:
-        body: Any = msgspec.json.decode(raw)
+        body: Any = msgspec.json.decode(replace_halves(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict):

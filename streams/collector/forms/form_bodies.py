@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from starlette.requests import Request
 
 from streams.collector.front_door import FrontDoor
 from streams.collector.http.refusals import Refusal
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class FormBounds(NamedTuple):
@@ -41,6 +44,8 @@ async def parse_form(headers: Headers, body: bytes, bounds: FormBounds) -> list[
             max_part_size=bounds.field_bytes_max,
         )
     else:
+        # The parser takes bytes for UTF-8 only where they are percent-encoded, as browsers do; curl and others do not.
+        body = _BEYOND_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), body)
         parser = FormParser(headers, _whole(body), max_fields=bounds.fields_max, max_part_size=bounds.field_bytes_max)
     try:
         form = await parser.parse()

@@ -8,6 +8,7 @@ from schemas.metrics import Meters
 from streams.collector.front_door import Guards
 from streams.collector.guarding.access import Access, Keyring
 from streams.collector.guarding.consent_policy import read_consent_policy
+from streams.collector.guarding.kept_keys import KeptKeys
 from streams.collector.guarding.key_watch import KeyFeed, KeyWatch
 from streams.collector.guarding.rates import Rates
 from streams.collector.guarding.screening import Screening
@@ -18,7 +19,8 @@ from streams.ports import Clock
 class _NoTopic:
     """A feed of keys where there is no topic."""
 
-    begun_anew = False
+    begun_anew = answered = False
+    position = 0
 
     def read(self, timeout_ms: int) -> None:  # noqa: ARG002 - the port's signature
         return None
@@ -27,10 +29,20 @@ class _NoTopic:
         return None
 
 
-def make_guards(settings: CollectorSettings, clock: Clock, meters: Meters, feed: KeyFeed | None) -> Guards:
+def make_guards(
+    settings: CollectorSettings, clock: Clock, meters: Meters, feed: KeyFeed | None, kept: KeptKeys | None
+) -> Guards:
     """What keeps callers out, and records. Raises `InputError` for a file that cannot serve."""
     keyring = Keyring(settings.write_keys)
-    watch = KeyWatch(feed or _NoTopic(), keyring, settings.collector_check_interval_ms, needed=not settings.write_keys)
+    watch = KeyWatch(
+        feed or _NoTopic(),
+        keyring,
+        clock,
+        kept,
+        interval_ms=settings.collector_check_interval_ms,
+        needed=not settings.write_keys,
+    )
+    meters.gauge("segue_collector_keys_timestamp_seconds").set_function(lambda: watch.as_of_ms / 1000)
     rates = Rates(
         address_per_s=settings.collector_address_calls_per_s,
         key_events_per_s=settings.collector_key_events_per_s,

@@ -50,6 +50,7 @@ class Keyring:
             for source, secret in write_keys.items()
         }
         self._entries: dict[bytes, KeyEntry] = {}
+        self._values: dict[bytes, bytes] = {}
         self._taken: dict[bytes, _Taken] = dict(self._fixed)
 
     def find(self, digest: bytes, now_ms: int) -> Key | None:
@@ -59,18 +60,25 @@ class Keyring:
             return None
         return taken.key
 
-    def clear(self) -> None:
-        """Forget the keys of the topic: it is read from its start again."""
-        self._entries.clear()
-        self._taken = dict(self._fixed)
+    @property
+    def values(self) -> Mapping[bytes, bytes]:
+        """The keys of the topic as it has them, by their ids; those that cannot be read are not among them."""
+        return self._values
+
+    def replace(self, values: Mapping[bytes, bytes | None]) -> None:
+        """All that the topic says, in place of what was known of it. Who calls meanwhile finds either."""
+        self._entries = {}
+        self._values = {}
+        self.put(values)
 
     def put(self, changes: Mapping[bytes, bytes | None]) -> None:
         """What the topic says last of some keys, by their ids. An entry that cannot be read is taken for none."""
         for key_id, value in changes.items():
             self._entries.pop(key_id, None)
+            self._values.pop(key_id, None)
             entry = None if value is None else _read(key_id, value)
-            if entry is not None and len(self._entries) < KEYS_MAX:
-                self._entries[key_id] = entry
+            if value is not None and entry is not None and len(self._entries) < KEYS_MAX:
+                self._entries[key_id], self._values[key_id] = entry, value
             elif entry is not None:
                 _log.error("key %s is passed over: there are %d already", entry.id, KEYS_MAX)
         taken = dict(self._fixed)

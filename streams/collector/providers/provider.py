@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Type
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.records import InvalidRecordError, parse_json
+from streams.collector.http.half_characters import replace_halves
 from streams.collector.http.refusals import Refusal
 from streams.collector.providers.fields import Fields
 
@@ -152,7 +153,7 @@ class OneEach(ABC):
 def parsed(body: bytes) -> object:
     """The JSON of a body, nested within bounds. Raises `Refusal`."""
     try:
-        return parse_json(body)
+        return parse_json(replace_halves(body))
     except InvalidRecordError as error:
         raise Refusal(400, "invalid", error.detail) from None
 

@@ -150,9 +150,11 @@ def certificate(
     name: str = "sns.amazonaws.com",
     valid_days: tuple[int, int] = (-30, 300),
     issuer: rsa.RSAPrivateKey | None = None,
+    at_s: int = NOW_S,
+    host: str | None = None,
 ) -> bytes:
-    """A certificate in PEM, valid from and to so many days from the tests' now."""
-    now = datetime.fromtimestamp(NOW_S, tz=UTC)
+    """A certificate in PEM, valid from and to so many days from the tests' now, or from `at_s`; also of a `host`."""
+    now = datetime.fromtimestamp(at_s, tz=UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     authority = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An Authority")])
     made = (
@@ -163,9 +165,10 @@ def certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + timedelta(days=valid_days[0]))
         .not_valid_after(now + timedelta(days=valid_days[1]))
-        .sign(issuer or key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM)
+    if host is not None:
+        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    return made.sign(issuer or key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def events_of(door: Door) -> list[tuple[str, str]]:

@@ -38,6 +38,12 @@ def event(kind: str, at: str, /, **more: Any) -> dict[str, Any]:
     }
 
 
+def test_half_an_emoji_costs_no_event(door: Door) -> None:
+    half = event("Click", "ReceivedAt", OriginalLink="https://shop.example/sale", UserAgent="Mail \ud83d")
+    assert postmark(half).to(door).json() == {"accepted": 1, "passed_over": 0}
+    assert door.intake.records[0]["context"] == {"userAgent": "Mail \ufffd"}
+
+
 def test_a_click_is_an_event_of_the_contact_in_the_metadata(door: Door) -> None:
     more = {"OriginalLink": "https://shop.example/sale", "UserAgent": BROWSER, "ClickLocation": "HTML"}
     click = event("Click", "ReceivedAt", Geo={"IP": "192.0.2.7", "City": "Novi Sad"}, **more)
