@@ -58,7 +58,7 @@ class Zygote:
         self._asking = threading.Lock()
 
     def start(self, start: Start) -> Forked:
-        """A new process, which is in a session of its own by then."""
+        """A new process, which is in a session of its own by then, and has opened its files."""
         pid = self.ask(asdict(start))
         assert pid is not None
         return Forked(self, pid)
@@ -115,7 +115,8 @@ def _serve(channel: socket.socket) -> Start:
                     _become(start, telling)
                     return start
                 os.close(telling)
-                os.read(told, 1)  # returns when it is in its session: what is noted of it may be killed from then on
+                # Returns when it is in its session, so that what is noted of it may be killed, and its files are there.
+                os.read(told, 1)
                 os.close(told)
             lines.write(json.dumps(answer) + "\n")
             lines.flush()
@@ -124,13 +125,13 @@ def _serve(channel: socket.socket) -> Start:
 
 def _become(start: Start, telling: int) -> None:
     os.setsid()
-    os.close(telling)
-    os.chdir(start.directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     for number, path in ((1, start.stdout), (2, start.stderr)):
         opened = os.open(path, flags, 0o666)
         os.dup2(opened, number)
         os.close(opened)
+    os.close(telling)
+    os.chdir(start.directory)
     os.environ.clear()
     os.environ.update(start.environment)
     sys.argv = list(start.arguments)
