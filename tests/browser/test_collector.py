@@ -48,9 +48,11 @@ def collector(names: Names, commands: Commands, tmp_path: Path) -> str:
 
 
 def _records(kafka: Kafka, names: Names) -> list[dict[str, Any]]:
+    """Each once: what a page has under way when it goes is given to a beacon too, and may come twice with one id."""
     log = read_log(kafka.bootstrap_servers, names.tracking)
     records = [json.loads(record.value() or b"") for partition in log.values() for record in partition]
-    return sorted((one for one in records if one["type"] != "definitions"), key=lambda one: str(one["occurred_at"]))
+    once = {(one["type"], one["event_id"]): one for one in records if one["type"] != "definitions"}
+    return sorted(once.values(), key=lambda one: str(one["occurred_at"]))
 
 
 def test_what_happens_on_a_page_is_in_the_log_as_records(

