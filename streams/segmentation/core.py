@@ -111,8 +111,9 @@ class Core(StepTaker):
             # Whom it was linked to was erased after that: the erasure goes on to the contact that did not know of it.
             sent = erasures(forward, [forward.linked_id], at_ms, step.offset) if forward.kind == "history" else ()
             return Outcome("erased", sent=sent) if gone else DUPLICATE
-        if forward.known_since is not None and forward.known_since < contact.known_since_ms:
-            contact.known_since_ms = forward.known_since
+        since_ms = None if gone else forward.known_since  # an erasure also forgets since when somebody was known
+        if since_ms is not None and since_ms < contact.known_since_ms:
+            contact.known_since_ms = since_ms
             touched += self._standing
         self._take_all(contact, touched, step, first)
         return APPLIED[False, False]

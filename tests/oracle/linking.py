@@ -133,9 +133,6 @@ class Links:
             oracle.apply_to(to, moved, cause, body["event_id"], oracle.clock if since is None else since)
         elif not oracle.apply_to(to, moved, cause, body["event_id"]):
             self._forget_devices(to, [device], time, {"kind": "erasure", "event_id": body["event_id"]}, offset)
-        elif since is not None:
-            told = oracle.contacts[to].history
-            told.known_since = min(told.known_since, since)
 
 
 def applied_at(body: Body, clock: int) -> Applied:

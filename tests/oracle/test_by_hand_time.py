@@ -263,6 +263,20 @@ def test_what_moves_to_a_contact_that_was_erased_makes_it_anew_only_where_it_may
         check(file, [*before, moved, link], [*device, *anew])
 
 
+def test_an_erasure_also_forgets_since_when_a_device_was_known_that_was_linked_before_it() -> None:
+    link = {"type": "link", "event_id": "l", "contact_id": "anon:a", "to": "c1"}
+    for linked_at, known_at in ((HOUR, 2 * HOUR + 10), (HOUR + 1, HOUR + 10)):
+        bodies = [
+            did("page_view", 0, contact="anon:a"),
+            erase(HOUR),
+            did("page_view", HOUR + 5, contact="anon:a"),
+            link | {"occurred_at": text_of(linked_at), "received_at": text_of(HOUR + 10)},
+            tick(3 * HOUR),
+        ]
+        device = [(HOUR, "+known", None), (HOUR + 10, "-known", None)]
+        check(segments(known={"known_for": "1h"}), bodies, [*device, (known_at, "+known", None)])
+
+
 def test_an_id_tells_apart_the_lives_of_a_contact_by_the_record_that_began_them() -> None:
     opened = did("email_open", 5, event_id="x")
     gone, gone_again = erase(0, received=5), erase(1, received=5)
