@@ -12,12 +12,13 @@ import click
 
 ROUND_DRAWS = 2_000
 """Draws a round: few enough that a counterexample is found again soon."""
+_PLACES = ("tests/oracle", "tests/simulator", "tests/segmentation")
 
 
 def _round(draws: int, seed: int) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"SEGUE_FUZZ_DRAWS": str(draws), "SEGUE_FUZZ_SEED": str(seed)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "fuzzed", "tests/oracle"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "fuzzed"]
+    return subprocess.run([*command, *_PLACES], env=environment, capture_output=True, text=True, check=False)
 
 
 def _left(started: float, done: int, draws: int) -> str:
