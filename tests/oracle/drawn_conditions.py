@@ -203,9 +203,9 @@ def _anniversary(writer: Writer) -> dict[str, Any]:
 def _score(writer: Writer) -> dict[str, Any]:
     name = writer.one(tuple(writer.scores))
     score = writer.scores[name]
-    # A bound that no reading can lie on either side of is refused as impossible.
+    # A bound that no reading can lie on either side of is refused as impossible; a cap that was shifted may leave none.
     bounds = [bound for bound in _BOUNDS if score.get("floor", -9) < bound < score.get("cap", 99)]
-    return {"name": name, **comparison(writer, bounds)}
+    return {"name": name, **comparison(writer, bounds or _BOUNDS)}
 
 
 def _tier(writer: Writer) -> dict[str, Any]:
