@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Kafka
 from tests.faults.stage import Stage
+from tests.live.workers import Place
+from tests.support.brokers import Broker
 from tests.support.processes import Commands
 
 
@@ -35,3 +37,13 @@ def make_stage(
 def stage(make_stage: Callable[[str, str], Stage], kafka: Kafka, redis_url: str) -> Stage:
     """A stage on the shared pair, not begun yet."""
     return make_stage(kafka.bootstrap_servers, redis_url)
+
+
+@pytest.fixture
+def spooling_place(commands: Commands, own_kafka: Broker, redis_url: str, namespace: str, tmp_path: Path) -> Place:
+    """Topics on a broker of the test's own, with definitions in them; collectors have a spool, and nobody folds."""
+    commands.environment["SEGUE_KAFKA_BOOTSTRAP_SERVERS"] = own_kafka.bootstrap_servers
+    commands.environment["SEGUE_COLLECTOR_SPOOL_DIR"] = str(tmp_path / "spool")
+    place = Place(commands, own_kafka.bootstrap_servers, redis_url, namespace, tmp_path)
+    place.prepare("append")
+    return place

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpx
 
 from tests.load.topics import read_log
+from tests.support.waiting import wait_until
 
 WRITE_KEY = "website-write-key"
 KEYS = {
@@ -65,6 +66,11 @@ class OpenLoop:
         self._ended.set()
         for thread in self._threads:
             thread.join(30)
+
+    def wait_for_more(self, events: int) -> None:
+        """Wait until so many more events are acknowledged."""
+        target = len(self.acknowledged) + events
+        wait_until(lambda: len(self.acknowledged) >= target, 60, f"{events} more events taken in")
 
     def _pace(self) -> None:
         for number in itertools.count():

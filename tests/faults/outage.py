@@ -97,7 +97,7 @@ class Outage:
         load = OpenLoop(self._port, connections=_CONTACTS, per_second=_PER_SECOND, secrets=secrets)
         try:
             with load:
-                self._more(load, 300)
+                load.wait_for_more(300)
                 self._endure(load, toll)
                 self._recover(load, toll)
             self._collector.terminate()
@@ -113,10 +113,10 @@ class Outage:
         self._broker.kill()
         before_s = toll.away_s * self._chance.uniform(0.2, 0.8)
         pause(before_s)
-        self._more(load, 1)
+        load.wait_for_more(1)
         self._die()
         pause(toll.away_s - before_s)
-        self._more(load, 1)
+        load.wait_for_more(1)
         toll.spooled_records = round(metric(self._port, _RECORDS))
         toll.spooled_bytes = round(metric(self._port, _BYTES))
 
@@ -131,7 +131,7 @@ class Outage:
         self._die()
         wait_until(lambda: metric(self._port, _BYTES) == 0, _EMPTY_S, "the spool to be empty")
         toll.emptied_s = round(time.monotonic() - began_s, 1)
-        self._more(load, 300)
+        load.wait_for_more(300)
 
     def _audit(self, load: OpenLoop, toll: Toll) -> None:
         lies = log_events(self._place.servers, self._place.names.tracking, self._place.partitions)
@@ -161,8 +161,3 @@ class Outage:
     def _die(self) -> None:
         self._collector.kill()
         self._start()
-
-    @staticmethod
-    def _more(load: OpenLoop, events: int) -> None:
-        target = len(load.acknowledged) + events
-        wait_until(lambda: len(load.acknowledged) >= target, 60, f"{events} more events taken in")

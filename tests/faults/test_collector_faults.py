@@ -33,12 +33,6 @@ def _start(place: Place, port: int) -> StartedCommand:
     return collector
 
 
-def _more(load: OpenLoop, events: int) -> None:
-    """Wait until so many more events are acknowledged."""
-    target = len(load.acknowledged) + events
-    wait_until(lambda: len(load.acknowledged) >= target, 60, f"{events} more events taken in")
-
-
 def _audit(place: Place, load: OpenLoop) -> None:
     """Each event that was acknowledged lies in the log; one that was sent again may lie there twice."""
     lies = log_ids(place.servers, place.names.tracking, place.partitions)
@@ -57,10 +51,10 @@ def test_what_a_collector_acknowledged_lies_in_the_log_though_it_is_killed_at_an
     collector = _start(place, port)
     with OpenLoop(port) as load:
         for _ in range(KILLS):
-            _more(load, chance.randrange(50, 250))
+            load.wait_for_more(chance.randrange(50, 250))
             collector.kill()
             collector = _start(place, port)
-        _more(load, 200)
+        load.wait_for_more(200)
     assert set(load.statuses) <= {200, 503}, "503 until the topics were looked at"
     assert collector.terminate() == EXIT_DONE
     _audit(place, load)
@@ -72,17 +66,17 @@ def test_a_collector_outlives_the_death_of_its_broker_and_acknowledges_nothing_t
     port = free_port()
     collector = _start(place, port)
     with OpenLoop(port) as load:
-        _more(load, 300)
+        load.wait_for_more(300)
         own_kafka.kill()
         own_kafka.start()
-        _more(load, 300)
+        load.wait_for_more(300)
         # Away for longer than a record may wait for its acknowledgement: calls are answered 503 in between.
         own_kafka.kill()
         wait_until(lambda: load.statuses[503] >= 20, 30, "calls refused while there is no broker")
         taken = len(load.acknowledged)
         own_kafka.start()
         wait_until(lambda: len(load.acknowledged) > taken, 60, "the collector to come back by itself")
-        _more(load, 300)
+        load.wait_for_more(300)
     assert collector.returncode is None, "it was never started again"
     assert set(load.statuses) <= {200, 503}
     assert collector.terminate() == EXIT_DONE

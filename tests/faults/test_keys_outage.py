@@ -14,7 +14,7 @@ from tests.faults.open_loop import OpenLoop, log_events, metric, problems_of
 from tests.live.workers import Place
 from tests.load.topics import read_log
 from tests.support.brokers import Broker
-from tests.support.processes import Commands, StartedCommand
+from tests.support.processes import StartedCommand
 from tests.support.run_directory import free_port
 from tests.support.waiting import wait_until
 
@@ -75,18 +75,9 @@ class Door:
 
 
 @pytest.fixture
-def door(commands: Commands, own_kafka: Broker, redis_url: str, namespace: str, tmp_path: Path) -> Door:
+def door(spooling_place: Place) -> Door:
     """A collector with a spool and its callers, on a broker of the test's own."""
-    commands.environment["SEGUE_KAFKA_BOOTSTRAP_SERVERS"] = own_kafka.bootstrap_servers
-    commands.environment["SEGUE_COLLECTOR_SPOOL_DIR"] = str(tmp_path / "spool")
-    place = Place(commands, own_kafka.bootstrap_servers, redis_url, namespace, tmp_path)
-    place.prepare("append")
-    return Door(place)
-
-
-def _more(load: OpenLoop, events: int) -> None:
-    target = len(load.acknowledged) + events
-    wait_until(lambda: len(load.acknowledged) >= target, 60, f"{events} more events taken in")
+    return Door(spooling_place)
 
 
 def test_a_collector_killed_and_started_in_an_outage_takes_events_with_keys_of_the_topic_and_loses_none(
@@ -96,13 +87,13 @@ def test_a_collector_killed_and_started_in_an_outage_takes_events_with_keys_of_t
     door.kept(2)
     secrets = [each["secret"] for each in made]
     with OpenLoop(door.port, secrets=secrets) as load:
-        _more(load, 200)
+        load.wait_for_more(200)
         own_kafka.kill()
-        _more(load, 300)
+        load.wait_for_more(300)
         for _ in range(2):
             door.die()
             door.start()
-            _more(load, 300)
+            load.wait_for_more(300)
         told = door.ready()
         assert told["status"] == "spooling"
         assert "2 keys as of " in told["reason"]
@@ -115,7 +106,7 @@ def test_a_collector_killed_and_started_in_an_outage_takes_events_with_keys_of_t
         own_kafka.start()
         wait_until(lambda: door.answer(UNKNOWN) == 401, 60, "the topic to be read")
         door.emptied()
-        _more(load, 100)
+        load.wait_for_more(100)
     assert set(load.statuses) <= {200, 503}, "503 for the moment that Kafka's own word is waited for"
     assert door.collector.terminate() == EXIT_DONE
     place = door.place

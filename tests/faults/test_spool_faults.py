@@ -14,7 +14,7 @@ from schemas.errors import EXIT_BAD_INPUT, EXIT_DONE
 from tests.faults.open_loop import KEYS, OpenLoop, again, log_events, metric, problems_of
 from tests.live.workers import Place
 from tests.support.brokers import Broker
-from tests.support.processes import Commands, StartedCommand
+from tests.support.processes import StartedCommand
 from tests.support.run_directory import free_port
 from tests.support.waiting import wait_until
 
@@ -24,25 +24,15 @@ SPOOLED, REPLAYED = "segue_collector_spooled_total", "segue_collector_spool_repl
 
 
 @pytest.fixture
-def place(commands: Commands, own_kafka: Broker, redis_url: str, namespace: str, tmp_path: Path) -> Place:
-    """Topics on a broker of the test's own, with definitions in them; nobody folds them."""
-    commands.environment["SEGUE_KAFKA_BOOTSTRAP_SERVERS"] = own_kafka.bootstrap_servers
-    commands.environment["SEGUE_COLLECTOR_SPOOL_DIR"] = str(tmp_path / "spool")
-    place = Place(commands, own_kafka.bootstrap_servers, redis_url, namespace, tmp_path)
-    place.prepare("append")
-    return place
+def place(spooling_place: Place) -> Place:
+    """Topics on a broker of the test's own, for collectors that spool."""
+    return spooling_place
 
 
 def _start(place: Place, port: int) -> StartedCommand:
     collector = place.commands.start("collector", "--port", str(port), environment=KEYS)
     collector.wait_for_output("collector listens on")
     return collector
-
-
-def _more(load: OpenLoop, events: int, within_s: float = 60) -> None:
-    """Wait until so many more events are acknowledged."""
-    target = len(load.acknowledged) + events
-    wait_until(lambda: len(load.acknowledged) >= target, within_s, f"{events} more events taken in")
 
 
 def _empty(port: int) -> None:
@@ -67,15 +57,15 @@ def test_no_call_is_refused_while_the_broker_is_away_and_every_event_is_in_the_l
     collector = _start(place, port)
     wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, 30, "a collector that is ready")
     with OpenLoop(port) as load:
-        _more(load, 300)
+        load.wait_for_more(300)
         assert metric(port, SPOOLED) == 0
         own_kafka.kill()
-        _more(load, AWAY_EVENTS)
+        load.wait_for_more(AWAY_EVENTS)
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").json()["status"] == "spooling"
         assert metric(port, REPLAYED) == 0
         own_kafka.start()
         _empty(port)
-        _more(load, 300)
+        load.wait_for_more(300)
     assert set(load.statuses) == {200}
     assert load.slowest_s < 5
     assert collector.terminate() == EXIT_DONE
@@ -96,10 +86,10 @@ def test_a_collector_killed_at_any_instant_while_the_broker_comes_and_goes_loses
     with OpenLoop(port) as load:
         for _ in range(3):
             for act in (own_kafka.kill, kill, kill, own_kafka.start, kill, kill):
-                _more(load, chance.randrange(20, 300))
+                load.wait_for_more(chance.randrange(20, 300))
                 act()
         _empty(port)
-        _more(load, 200)
+        load.wait_for_more(200)
     assert set(load.statuses) <= {200, 503}, "503 until the topics were looked at"
     assert collector.terminate() == EXIT_DONE
     _audit(place, load)
@@ -114,11 +104,11 @@ def test_a_broker_that_is_away_for_a_moment_again_and_again_changes_no_order(
     collector = _start(place, port)
     with OpenLoop(port) as load:
         for events in (100, 400, 700):
-            _more(load, 300)
+            load.wait_for_more(300)
             leave()
-            _more(load, events)
+            load.wait_for_more(events)
             come_back()
-            _more(load, 50)
+            load.wait_for_more(50)
         _empty(port)
     assert set(load.statuses) <= {200, 503}
     assert collector.terminate() == EXIT_DONE
@@ -130,13 +120,13 @@ def test_a_disk_that_is_full_refuses_calls_and_loses_none_that_it_took(place: Pl
     collector = _start(place, port)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with OpenLoop(port) as load:
-        _more(load, 100)
+        load.wait_for_more(100)
         own_kafka.kill()
-        _more(load, 300)
+        load.wait_for_more(300)
         # No file grows past 20 KB, so each segment fails amid a write; then none takes a byte; then there is room.
         resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (20_000, hard))
         wait_until(lambda: load.statuses[503] > 3, 60, "calls refused")
-        _more(load, 100)
+        load.wait_for_more(100)
         resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (0, hard))
         refused = load.statuses[503]
         wait_until(lambda: load.statuses[503] > refused + 20, 60, "all calls refused")
@@ -145,10 +135,10 @@ def test_a_disk_that_is_full_refuses_calls_and_loses_none_that_it_took(place: Pl
         assert metric(port, 'segue_collector_rejected_total{reason="spool_failed"}') > 20
         assert len(load.acknowledged) <= taken + 4, "no more than were under way"
         resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        _more(load, 300)
+        load.wait_for_more(300)
         own_kafka.start()
         _empty(port)
-        _more(load, 100)
+        load.wait_for_more(100)
     assert set(load.statuses) == {200, 503}
     assert collector.terminate() == EXIT_DONE
     _audit(place, load)
@@ -161,7 +151,7 @@ def test_a_file_of_the_spool_that_changed_on_the_disk_costs_its_record_alone_and
     own_kafka.kill()
     collector = _start(place, port)
     with OpenLoop(port) as load:
-        _more(load, 300)
+        load.wait_for_more(300)
     collector.kill()
     (segment,) = (tmp_path / "spool").glob("*.spool")
     content = bytearray(segment.read_bytes())
@@ -193,7 +183,7 @@ def test_what_is_in_the_spool_of_a_collector_that_was_stopped_is_sent_by_the_nex
     own_kafka.kill()
     collector = _start(place, port)
     with OpenLoop(port) as load:
-        _more(load, 300)
+        load.wait_for_more(300)
     assert set(load.statuses) == {200}
     other = place.commands.start("collector", "--port", "0", environment=KEYS)
     assert other.wait(30) == EXIT_BAD_INPUT
